@@ -1,0 +1,36 @@
+# One image for every process: web, worker, beat and the migration differ in their command alone.
+ARG PYTHON=3.11.14-slim-bookworm
+
+FROM python:${PYTHON} AS packages
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+COPY requirements.txt .
+RUN pip install --no-cache-dir --no-input --disable-pip-version-check --require-hashes -r requirements.txt
+
+FROM python:${PYTHON}
+RUN groupadd --gid 10001 signalbox \
+ && useradd --uid 10001 --gid signalbox --no-create-home --shell /usr/sbin/nologin signalbox \
+ && install --directory --owner signalbox --group signalbox /media /srv/signalbox/var
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /srv/signalbox
+COPY config.py wsgi.py gunicorn.conf.py LICENSE ./
+COPY app app
+COPY worker worker
+COPY migrations migrations
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    OPENBLAS_NUM_THREADS=1 \
+    OMP_NUM_THREADS=1 \
+    APP_ENV=production \
+    WEB_HOST=0.0.0.0 \
+    MEDIA_DIR=/media \
+    PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
+RUN python -m compileall -q config.py wsgi.py app worker migrations
+USER signalbox
+VOLUME /media
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+CMD ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]

@@ -1,0 +1,119 @@
+"""How many signals a producer may send: one budget for all web processes in Redis, or one for each while it is away.
+
+The generic cell rate algorithm (ITU-T I.371): a producer's whole state is the moment at which its budget is full again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.shared import logs
+
+PAUSE_SECONDS: Final = 2.0
+MOST_REMEMBERED: Final = 10_000
+
+_MICROSECONDS: Final = 1_000_000
+_SPEND: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local full, cost, needed = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local used = math.max(tonumber(redis.call('GET', KEYS[1]) or now) - now, 0)
+if used + needed > full then return {used + needed - full, used} end
+used = used + cost
+redis.call('SET', KEYS[1], string.format('%.0f', now + used), 'PX', math.ceil(used / 1000))
+return {0, used}
+"""
+"""`_spend` below, in Redis: a producer's state is read and written in one step there, by the clock of the server."""
+
+log = logs.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` signals in `seconds`: all at once if none came before, and evenly after that."""
+
+    count: int
+    seconds: int
+
+    @property
+    def full(self) -> int:
+        """The whole budget as time, in microseconds: how long it takes to fill again."""
+        return self.seconds * _MICROSECONDS
+
+    def cost(self, count: int) -> int:
+        """What so many signals cost, in the same time: rounded down, so that a budget holds all that it promises."""
+        return max(self.full * count // self.count, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a producer may do next. `wait_seconds` is above 0 for a refusal, which costs nothing."""
+
+    rate: Rate
+    remaining: int
+    reset_seconds: float
+    wait_seconds: float = 0.0
+
+
+@dataclass
+class RateLimiter:
+    """Thread-safe. After a failure Redis is left alone for two seconds."""
+
+    redis: Redis
+    rate: Rate
+    monotonic: Callable[[], float] = time.monotonic
+    _full_at: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed_until: float = 0.0
+
+    def spend(self, producer: str, count: int) -> Budget:
+        """Take `count` signals out of the budget, unless it holds fewer. Never raises.
+
+        More than the whole budget is taken only from a full one, which then takes that much longer to fill again:
+        otherwise a batch above the limit could never come.
+        """
+        cost, needed = self.rate.cost(count), self.rate.cost(min(count, self.rate.count))
+        told = self._in_redis(producer, cost, needed) or self._in_memory(producer, cost, needed)
+        wait, used = told
+        remaining = max(self.rate.full - used, 0) * self.rate.count // self.rate.full
+        return Budget(self.rate, remaining, used / _MICROSECONDS, wait / _MICROSECONDS)
+
+    def _in_redis(self, producer: str, cost: int, needed: int) -> tuple[int, int] | None:
+        if self.monotonic() < self._closed_until:
+            return None
+        try:
+            told = cast("Any", self.redis.eval(_SPEND, 1, f"rate:{producer}", self.rate.full, cost, needed))
+        except RedisError as error:
+            self._closed_until = self.monotonic() + PAUSE_SECONDS
+            log.warning("rate_limit_by_process", error=str(error), pause_seconds=PAUSE_SECONDS)
+            return None
+        wait, used = told
+        return int(wait), int(used)
+
+    def _in_memory(self, producer: str, cost: int, needed: int) -> tuple[int, int]:
+        with self._lock:
+            now = int(self.monotonic() * _MICROSECONDS)
+            wait, used = _spend(max(self._full_at.get(producer, 0) - now, 0), self.rate.full, cost, needed)
+            self._full_at[producer] = now + used
+            if len(self._full_at) > MOST_REMEMBERED:
+                self._forget(now)
+        return wait, used
+
+    def _forget(self, now: int) -> None:
+        """Keep those whose budget is not full, and of them only as many as a process should remember."""
+        kept = sorted((item for item in self._full_at.items() if item[1] > now), key=lambda item: item[1])
+        self._full_at = dict(kept[-MOST_REMEMBERED // 2 :])
+
+
+def _spend(used: int, full: int, cost: int, needed: int) -> tuple[int, int]:
+    """How long to wait, and what is used then."""
+    if used + needed > full:
+        return used + needed - full, used
+    return 0, used + cost

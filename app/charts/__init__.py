@@ -1,0 +1,1 @@
+"""Which picture is wanted, and whether it exists."""

@@ -1,0 +1,240 @@
+"""`flask charts`: charts from the shell, without a database or a running service, and the pictures of docs and tests.
+
+Loads all that draws, so app.cli loads it only when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final, NoReturn, get_args
+
+import click
+from marshmallow import Schema
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from app.charts.domain import PRICE_TYPES, ChartSpec, ImageFormat
+from app.charts.gallery import SAMPLES, Picture, golden_pictures, pictures, stretch
+from app.charts.rendering import engine
+from app.charts.rendering.errors import RenderError
+from app.charts.rendering.image import Image
+from app.charts.schemas import OVERLAYS, PANELS, load_spec
+from app.market.csv_files import BadBarFile, read_bars
+from app.market.domain import Bars
+from app.shared import exact_json
+from app.shared.errors import MalformedJson, ValidationFailed
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SAMPLE_FOLDER: Final = ROOT / "examples" / "data"
+DOCS: Final = ROOT / "docs"
+GOLDEN: Final = ROOT / "tests" / "golden"
+
+BAD_INPUT: Final = 2
+FAILED: Final = 1
+_TILE: Final = (640, 360)
+_GAP: Final = 24
+_CAPTION: Final = 30
+_SHEET_COLUMNS: Final = 4
+
+
+@click.group()
+def charts() -> None:
+    """Charts: draw them from the shell, renew the gallery and the golden images."""
+
+
+@charts.command()
+@click.argument("spec", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write; .png .webp .svg")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Bars: time,open,high,low,close[,volume]")
+@click.option("--type", "chart_type", type=click.Choice(PRICE_TYPES), help="Default: candlestick")
+@click.option("--overlay", multiple=True, metavar="KIND[:N,...]", help=f"{', '.join(OVERLAYS)}; ema:20, bollinger:20,2")
+@click.option("--panel", multiple=True, metavar="KIND[:N,...]", help=f"{', '.join(PANELS)}; rsi:14, macd:12,26,9")
+@click.option("--bars", "count", type=click.IntRange(min=1), help="Only the last N bars of the file")
+@click.option("--title", help="Default: the name of the CSV file")
+@click.option("--timeframe", help="Written beside the title")
+@click.option("--theme", type=click.Choice(["light", "dark", "colorblind"]))
+@click.option("--width", type=int, help="Pixels, 64-3000 (1200)")
+@click.option("--height", type=int, help="Pixels, 64-3000 (675)")
+@click.option("--scale", type=int, help="1-3: real pixels for each")
+@click.option("--timezone", help="Such as Europe/Berlin (UTC)")
+@click.option("--log", "y_scale", flag_value="log", help="Logarithmic price scale")
+def render(spec: Path | None, output: Path, csv_file: Path | None, count: int | None, **options: Any) -> None:
+    """Draw one chart, from a SPEC in JSON as the API takes it (- for standard input), or from a CSV file.
+
+    \b
+      flask charts render spec.json -o out.png
+      flask charts render --csv bars.csv --type renko --overlay ema:20 --panel rsi -o out.png
+
+    With both, the bars come from the CSV file and the options win over the spec.
+
+    Exit codes: 0 drawn, 1 could not be drawn or written, 2 wrong options, spec or data.
+    """
+    if spec is None and csv_file is None:
+        raise click.UsageError("give a SPEC, or bars with --csv")
+    bars = None if csv_file is None else _bars(csv_file, count)
+    raw = _raw_spec(spec) if spec is not None else {"type": "candlestick", "title": csv_file and csv_file.stem}
+    raw |= _given(options)
+    if (suffix := output.suffix.removeprefix(".").lower()) in get_args(ImageFormat):
+        raw["format"] = suffix
+    image = _draw(_complete(raw, bars))
+    _write(output, image.data)
+    click.echo(f"{output}: {image.width}x{image.height}, {len(image.data) / 1000:.1f} kB. {image.alt}")
+
+
+@charts.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the contact sheet to this PNG file")
+@click.option("--write", is_flag=True, help="Renew docs/gallery.md and the images in docs/gallery")
+@click.option("--folder", type=click.Path(path_type=Path), default=DOCS, show_default="docs", help="Where --write goes")
+def gallery(output: Path | None, folder: Path, *, write: bool) -> None:
+    """Draw every type, theme, overlay and panel on real bars.
+
+    \b
+      flask charts gallery -o sheet.png
+      flask charts gallery --write
+    """
+    if output is None and not write:
+        raise click.UsageError("give a file with -o, or --write")
+    drawn = [(picture, _draw(picture.spec)) for picture in pictures(_samples())]
+    if output is not None:
+        _write(output, _contact_sheet(drawn))
+        click.echo(f"{output}: {len(drawn)} charts")
+    if write:
+        for picture, image in drawn:
+            _write(folder / "gallery" / f"{picture.slug}.png", image.data, make_folder=True)
+        _write(folder / "gallery.md", _page(drawn).encode())
+        click.echo(f"{folder / 'gallery.md'}: {len(drawn)} charts")
+
+
+@charts.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=GOLDEN, show_default="tests/golden", help="Where to")
+def golden(folder: Path) -> None:
+    """Renew the golden images that tests compare the engine with. Look at what changed before keeping it."""
+    for picture in golden_pictures(_samples()):
+        path = folder / f"{picture.slug}.png"
+        image = _draw(picture.spec)
+        before = path.read_bytes() if path.exists() else None
+        _write(path, image.data, make_folder=True)
+        click.echo(f"{path}: {'new' if before is None else 'same' if before == image.data else 'changed'}")
+
+
+def _raw_spec(path: Path) -> dict[str, Any]:
+    try:
+        body = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        raw = exact_json.loads(body)
+    except OSError as error:
+        _stop(f"{path}: {error.strerror}", BAD_INPUT)
+    except MalformedJson as error:
+        _stop(f"{path}: {error.detail}", BAD_INPUT)
+    if not isinstance(raw, dict):
+        _stop(f"{path}: not a JSON object", BAD_INPUT)
+    return raw
+
+
+def _bars(path: Path, count: int | None) -> Bars:
+    try:
+        bars = read_bars(path)
+    except BadBarFile as error:
+        _stop(str(error), BAD_INPUT)
+    return bars if count is None else stretch(bars, -count)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as members of a spec."""
+    raw = {name: value for name, value in options.items() if value is not None and name not in {"overlay", "panel"}}
+    if chart_type := raw.pop("chart_type", None):
+        raw["type"] = chart_type
+    for option, name, kinds in (("overlay", "overlays", OVERLAYS), ("panel", "panels", PANELS)):
+        if options[option]:
+            raw[name] = [_part(option, text, kinds) for text in options[option]]
+    return raw
+
+
+def _part(option: str, text: str, kinds: dict[str, type[Schema]]) -> dict[str, Any]:
+    """`macd:12,26,9` as the object it is short for."""
+    kind, _, numbers = text.partition(":")
+    if kind not in kinds:
+        raise click.BadParameter(f"{kind!r} is not one of {', '.join(kinds)}", param_hint=f"--{option}")
+    names = [name for name in kinds[kind]().fields if name != "kind"]
+    values = numbers.split(",") if numbers else []
+    if len(values) > len(names):
+        raise click.BadParameter(f"{text!r}: {kind} takes {', '.join(names) or 'no numbers'}", param_hint=f"--{option}")
+    try:
+        return {"kind": kind, **dict(zip(names, map(float, values), strict=False))}
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: numbers stand after the colon", param_hint=f"--{option}") from error
+
+
+def _complete(raw: dict[str, Any], bars: Bars | None) -> ChartSpec:
+    if bars is not None:
+        raw["data"] = asdict(bars)
+    try:
+        request = load_spec(raw)
+    except ValidationFailed as error:
+        _stop("\n".join(f"{wrong.pointer or '/'}: {wrong.message}" for wrong in error.errors), BAD_INPUT)
+    if request.reference is not None:
+        _stop("/data: names stored bars, which are not read here; give the bars with --csv", BAD_INPUT)
+    return request.complete()
+
+
+def _draw(spec: ChartSpec) -> Image:
+    try:
+        image = engine.render(spec)
+    except RenderError as error:
+        _stop(f"{error.pointer}: {error.message}", BAD_INPUT)
+    for warning in image.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if image.degraded:
+        _stop("matplotlib or Pillow cannot be imported, so no chart can be drawn", FAILED)
+    return image
+
+
+def _write(path: Path, data: bytes, *, make_folder: bool = False) -> None:
+    try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        _stop(f"{path}: {error.strerror}", FAILED)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    raise click.exceptions.Exit(code)
+
+
+def _samples() -> dict[str, Bars]:
+    return {name: _bars(SAMPLE_FOLDER / f"{name}_1d.csv", None) for name in SAMPLES}
+
+
+def _contact_sheet(drawn: list[tuple[Picture, Image]]) -> bytes:
+    """All images as tiles of one picture, each with its caption and as large as its tile lets it be."""
+    rows = -(-len(drawn) // _SHEET_COLUMNS)
+    across, down = _TILE[0] + _GAP, _TILE[1] + _CAPTION + _GAP
+    sheet = Pillow.new("RGB", (_SHEET_COLUMNS * across + _GAP, rows * down + _GAP), "#c9cdd6")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION * 0.6)
+    for place, (picture, image) in enumerate(drawn):
+        tile = Pillow.open(BytesIO(image.data)).convert("RGB")
+        tile.thumbnail(_TILE, Pillow.Resampling.LANCZOS)
+        row, column = divmod(place, _SHEET_COLUMNS)
+        left, top = _GAP + column * across, _GAP + row * down
+        pen.text((left, top + _CAPTION / 2), picture.caption, "#131722", font, anchor="lm")
+        sheet.paste(tile, (left, top + _CAPTION))
+    out = BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()
+
+
+def _page(drawn: list[tuple[Picture, Image]]) -> str:
+    lines = ["# Gallery", "", "What the chart engine draws, on the daily bars of `examples/data`."]
+    lines += ["`flask --app wsgi charts gallery --write` renews this page.", ""]
+    section = ""
+    for picture, image in drawn:
+        if picture.section != section:
+            section = picture.section
+            lines += [f"## {section}", ""]
+        alt = image.alt.replace("[", "(").replace("]", ")")
+        lines += [f"**{picture.caption}**", "", f"![{alt}](gallery/{picture.slug}.png)", ""]
+    return "\n".join(lines)

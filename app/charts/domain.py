@@ -1,0 +1,246 @@
+"""What picture is wanted: the chart spec, its canonical form and the id made from it. Pure: standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+from app.market.domain import Bars
+
+ChartType = Literal["candlestick", "ohlc", "line", "area", "heikin_ashi", "renko", "equity", "histogram"]
+ImageFormat = Literal["png", "webp", "svg"]
+Side = Literal["buy", "sell"]
+Theme = Literal["light", "dark", "colorblind"]
+
+PRICE_TYPES: Final = ("candlestick", "ohlc", "line", "area", "heikin_ashi", "renko")
+
+
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
+    """Account equity over time. `time` in epoch milliseconds, strictly increasing; `equity` in account currency."""
+
+    time: tuple[int, ...]
+    equity: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Values to count into bins; None stands for a missing value."""
+
+    values: tuple[float | None, ...]
+
+
+ChartData = Bars | EquityCurve | Sample
+
+
+@dataclass(frozen=True, slots=True)
+class MovingAverage:
+    kind: Literal["sma", "ema", "wma"]
+    period: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bollinger:
+    period: int = 20
+    multiplier: float = 2.0
+    kind: Literal["bollinger"] = "bollinger"
+
+
+@dataclass(frozen=True, slots=True)
+class Vwap:
+    kind: Literal["vwap"] = "vwap"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeProfile:
+    rows: int = 48
+    kind: Literal["volume_profile"] = "volume_profile"
+
+
+Overlay = MovingAverage | Bollinger | Vwap | VolumeProfile
+
+
+@dataclass(frozen=True, slots=True)
+class VolumePanel:
+    kind: Literal["volume"] = "volume"
+
+
+@dataclass(frozen=True, slots=True)
+class RsiPanel:
+    period: int = 14
+    kind: Literal["rsi"] = "rsi"
+
+
+@dataclass(frozen=True, slots=True)
+class MacdPanel:
+    fast: int = 12
+    slow: int = 26
+    signal: int = 9
+    kind: Literal["macd"] = "macd"
+
+
+@dataclass(frozen=True, slots=True)
+class AtrPanel:
+    period: int = 14
+    kind: Literal["atr"] = "atr"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawdownPanel:
+    kind: Literal["drawdown"] = "drawdown"
+
+
+Panel = VolumePanel | RsiPanel | MacdPanel | AtrPanel | DrawdownPanel
+
+
+@dataclass(frozen=True, slots=True)
+class SignalMark:
+    """A signal on the chart. `time` in epoch milliseconds; without a price the mark sits at the bar's close."""
+
+    side: Side
+    time: int
+    price: float | None = None
+    label: str = ""
+    kind: Literal["signal"] = "signal"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMark:
+    """An order with its risk and reward. `start` and `end` in epoch milliseconds; `end` None runs to the last bar."""
+
+    side: Side
+    entry: float
+    start: int
+    stop: float | None = None
+    targets: tuple[float, ...] = ()
+    end: int | None = None
+    kind: Literal["order"] = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class HLine:
+    price: float
+    label: str = ""
+    kind: Literal["hline"] = "hline"
+
+
+@dataclass(frozen=True, slots=True)
+class VLine:
+    time: int
+    label: str = ""
+    kind: Literal["vline"] = "vline"
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    start: int
+    end: int
+    label: str = ""
+    kind: Literal["zone"] = "zone"
+
+
+Annotation = SignalMark | OrderMark | HLine | VLine | Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Brick:
+    """Renko brick: a fixed size in price units, or the ATR of `period` bars at the end of the data."""
+
+    mode: Literal["fixed", "atr"] = "atr"
+    size: float | None = None
+    period: int = 14
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSpec:
+    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many."""
+
+    type: ChartType
+    data: ChartData
+    title: str = ""
+    instrument: str = ""
+    timeframe: str = ""
+    width: int = 1200
+    height: int = 675
+    scale: int = 1
+    format: ImageFormat = "png"
+    theme: Theme = "light"
+    timezone: str = "UTC"
+    y_scale: Literal["linear", "log"] = "linear"
+    overlays: tuple[Overlay, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    colors: dict[str, str] = field(default_factory=dict)
+    brick: Brick = Brick()
+    bins: int | None = None
+
+
+_OVERLAYS: Final[dict[str, type[Any]]] = {
+    "sma": MovingAverage,
+    "ema": MovingAverage,
+    "wma": MovingAverage,
+    "bollinger": Bollinger,
+    "vwap": Vwap,
+    "volume_profile": VolumeProfile,
+}
+_PANELS: Final[dict[str, type[Any]]] = {
+    "volume": VolumePanel,
+    "rsi": RsiPanel,
+    "macd": MacdPanel,
+    "atr": AtrPanel,
+    "drawdown": DrawdownPanel,
+}
+_ANNOTATIONS: Final[dict[str, type[Any]]] = {
+    "signal": SignalMark,
+    "order": OrderMark,
+    "hline": HLine,
+    "vline": VLine,
+    "zone": Zone,
+}
+
+
+def canonical(spec: ChartSpec) -> str:
+    """The one JSON text of a spec: sorted keys, no spaces, every default written out."""
+    return json.dumps(
+        spec, default=_members, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def parse_canonical(text: str) -> ChartSpec:
+    """The spec whose canonical form this is. It checks nothing: only text from `canonical` may come in."""
+    raw = json.loads(text)
+    raw["data"] = _data(raw["type"], raw["data"])
+    raw["brick"] = Brick(**raw["brick"])
+    for name, kinds in (("overlays", _OVERLAYS), ("panels", _PANELS), ("annotations", _ANNOTATIONS)):
+        raw[name] = tuple(kinds[item["kind"]](**_tuples(item)) for item in raw[name])
+    return ChartSpec(**raw)
+
+
+def chart_id(spec: ChartSpec, *, owner: str, engine_version: str) -> str:
+    """32 hexadecimal digits that are equal exactly when owner, engine version and spec with data are equal."""
+    return canonical_id(canonical(spec), owner=owner, engine_version=engine_version)
+
+
+def canonical_id(text: str, *, owner: str, engine_version: str) -> str:
+    """The same for a spec whose canonical form is at hand already."""
+    return hashlib.sha256(f"{engine_version}\n{owner}\n{text}".encode()).hexdigest()[:32]
+
+
+def _members(part: Any) -> dict[str, Any]:
+    # Not asdict: it would copy every number of the data before a single one is written.
+    return {member.name: getattr(part, member.name) for member in fields(part)}
+
+
+def _data(chart_type: str, raw: dict[str, Any]) -> ChartData:
+    columns = _tuples(raw)
+    if chart_type == "histogram":
+        return Sample(**columns)
+    if chart_type == "equity":
+        return EquityCurve(**columns)
+    return Bars(**columns)
+
+
+def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}

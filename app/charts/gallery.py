@@ -1,0 +1,177 @@
+"""A picture of everything the engine can draw, for docs/gallery.md, and the few that guard its looks as golden images.
+
+Specs only; `commands` draws and writes them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from app.charts.domain import (
+    AtrPanel,
+    Bollinger,
+    Brick,
+    ChartSpec,
+    DrawdownPanel,
+    EquityCurve,
+    HLine,
+    MacdPanel,
+    MovingAverage,
+    OrderMark,
+    RsiPanel,
+    Sample,
+    SignalMark,
+    VLine,
+    VolumePanel,
+    VolumeProfile,
+    Vwap,
+    Zone,
+)
+from app.market.domain import Bars
+
+SAMPLES: Final = ("aapl", "goog", "msft")
+WIDTH, HEIGHT = 960, 540
+GOLDEN_WIDTH, GOLDEN_HEIGHT = 640, 400
+START_CAPITAL: Final = 10_000.0
+
+VOLUME: Final = VolumePanel()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A spec with its name in file names, its place in the gallery and a line to stand under it."""
+
+    slug: str
+    section: str
+    caption: str
+    spec: ChartSpec
+
+
+def stretch(bars: Bars, start: int, stop: int | None = None) -> Bars:
+    """The bars from `start` to before `stop`, counted as in a slice."""
+    columns = {field.name: getattr(bars, field.name) for field in fields(bars)}
+    return Bars(**{name: values and values[start:stop] for name, values in columns.items()})
+
+
+def pictures(samples: Mapping[str, Bars]) -> list[Picture]:
+    """The gallery, in its order. `samples` are daily bars by the names in SAMPLES."""
+    return [*_types(samples), *_themes(samples), *_overlays(samples), *_panels(samples), *_marks(samples)]
+
+
+def golden_pictures(samples: Mapping[str, Bars]) -> list[Picture]:
+    """Few pictures that together use every part of the engine, small enough to be kept beside the tests."""
+    chosen = ("candlestick", "renko", "equity", "histogram", "dark", "full")
+    by_slug = {picture.slug: picture for picture in pictures(samples)}
+    return [replace(by_slug[slug], spec=_small(by_slug[slug].spec)) for slug in chosen]
+
+
+def _small(spec: ChartSpec) -> ChartSpec:
+    return replace(spec, width=GOLDEN_WIDTH, height=GOLDEN_HEIGHT)
+
+
+def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+    section = "Types"
+    bars = stretch(samples["aapl"], -340, -215)
+    for chart_type, caption in (
+        ("candlestick", "Candlesticks over volume"),
+        ("ohlc", "Open, high, low and close as bars"),
+        ("line", "The close as a line"),
+        ("area", "The close as an area"),
+        ("heikin_ashi", "Heikin-Ashi: candles smoothed by the ones before them"),
+    ):
+        spec = _spec(bars, type=chart_type, panels=(VOLUME,))
+        yield Picture(chart_type.replace("_", "-"), section, caption, spec)
+    spec = _spec(samples["aapl"], type="renko", brick=Brick(period=14))
+    yield Picture("renko", section, "Renko bricks as high as the average true range", spec)
+    yield Picture("equity", section, "An account's equity and its drawdown, the longest one shaded", _equity(samples))
+    returns = _returns(samples["aapl"])
+    spec = ChartSpec("histogram", returns, title="AAPL: daily returns in per cent", width=WIDTH, height=HEIGHT)
+    yield Picture("histogram", section, "How often each daily return occurred, with mean and median", spec)
+
+
+def _themes(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+    section = "Themes"
+    spec = _spec(stretch(samples["goog"], -90), title="GOOG", overlays=(MovingAverage("ema", 20),), panels=(VOLUME,))
+    yield Picture("light", section, "Light", spec)
+    yield Picture("dark", section, "Dark", replace(spec, theme="dark"))
+    caption = "Colour-blind: blue and orange, rising bodies hollow"
+    yield Picture("colorblind", section, caption, replace(spec, theme="colorblind"))
+    sepia = {"background": "#fbf7ee", "grid": "#efe7d6", "border": "#d9cfb8", "up": "#5b8c5a", "down": "#b5533c"}
+    yield Picture("colors", section, "Colours of one's own", replace(spec, colors=sepia))
+
+
+def _overlays(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+    section = "Overlays"
+    bars = stretch(samples["msft"], -150)
+    averages = (MovingAverage("sma", 20), MovingAverage("ema", 20), MovingAverage("wma", 50))
+    for slug, caption, overlays in (
+        ("averages", "Simple, exponential and weighted moving averages", averages),
+        ("bollinger", "Bollinger bands", (Bollinger(),)),
+        ("vwap", "Volume-weighted average price; of daily bars, since the first one", (Vwap(),)),
+        ("volume-profile", "Volume by price with point of control and value area", (VolumeProfile(),)),
+    ):
+        yield Picture(slug, section, caption, _spec(bars, title="MSFT", overlays=overlays))
+
+
+def _panels(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+    section = "Panels"
+    bars = stretch(samples["msft"], -150)
+    for caption, panel in (
+        ("Relative strength index", RsiPanel()),
+        ("Moving average convergence and divergence", MacdPanel()),
+        ("Average true range", AtrPanel()),
+        ("Drawdown from the highest close", DrawdownPanel()),
+    ):
+        yield Picture(panel.kind, section, caption, _spec(bars, title="MSFT", panels=(panel,)))
+
+
+def _marks(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+    section = "Annotations and the rest"
+    bars = stretch(samples["aapl"], -370, -250)
+    spec = _spec(bars, annotations=_story(bars), panels=(VOLUME,))
+    yield Picture("annotations", section, "A signal, its order with stop and targets, lines and a span of time", spec)
+    overlays = (MovingAverage("ema", 20), Bollinger(), VolumeProfile())
+    full = replace(spec, overlays=overlays, panels=(VOLUME, RsiPanel(), MacdPanel()), theme="dark", height=720)
+    yield Picture("full", section, "Much at once", full)
+    spec = _spec(samples["aapl"], y_scale="log", overlays=(MovingAverage("sma", 200),))
+    yield Picture("log", section, "A logarithmic scale", spec)
+    spec = _spec(stretch(bars, -40), width=320, height=200)
+    yield Picture("small", section, "320 by 200 pixels", spec)
+    caption = "The same at twice the scale, for screens with small pixels"
+    yield Picture("scale-2", section, caption, replace(spec, scale=2))
+
+
+def _spec(bars: Bars, **changes: Any) -> ChartSpec:
+    usual = {"type": "candlestick", "title": "AAPL", "timeframe": "1d", "width": WIDTH, "height": HEIGHT}
+    return ChartSpec(data=bars, **{**usual, **changes})
+
+
+def _story(bars: Bars) -> tuple[Any, ...]:
+    """A trade that the bars themselves tell: bought at the lowest close of the middle, sold at the end."""
+    middle = range(len(bars) // 4, len(bars) * 3 // 4)
+    entry = min(middle, key=lambda row: bars.close[row])
+    end = min(entry + 18, len(bars) - 1)
+    price = bars.close[entry]
+    targets = (round(price * 1.05, 2), round(price * 1.1, 2))
+    return (
+        Zone(bars.time[4], bars.time[14], "before"),
+        HLine(max(bars.close[: middle.stop]), "resistance"),
+        VLine(bars.time[len(bars) // 5], "results"),
+        OrderMark("buy", price, bars.time[entry], stop=round(price * 0.96, 2), targets=targets, end=bars.time[end]),
+        SignalMark("buy", bars.time[entry], label="buy"),
+        SignalMark("sell", bars.time[end], label="sell"),
+    )
+
+
+def _equity(samples: Mapping[str, Bars]) -> ChartSpec:
+    bars = samples["goog"]
+    equity = tuple(START_CAPITAL * close / bars.close[0] for close in bars.close)
+    curve = EquityCurve(bars.time, equity)
+    return ChartSpec("equity", curve, title="10,000 held in GOOG", width=WIDTH, height=HEIGHT)
+
+
+def _returns(bars: Bars) -> Sample:
+    pairs = zip(bars.close, bars.close[1:], strict=False)
+    return Sample(tuple(100.0 * (after / before - 1.0) for before, after in pairs))

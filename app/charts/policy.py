@@ -1,0 +1,31 @@
+"""The numbers a chart's life runs by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.charts.rendering.version import ENGINE_VERSION
+from config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    engine_version: str
+    max_queue: int
+    max_attempts: int
+    lease: timedelta
+    retention: timedelta
+    sweep_after: timedelta
+    """How long a wake-up may take before the sweep repeats it."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        return cls(
+            engine_version=ENGINE_VERSION,
+            max_queue=settings.charts_max_queue,
+            max_attempts=settings.charts_max_attempts,
+            lease=timedelta(seconds=settings.charts_lease_seconds),
+            retention=timedelta(days=settings.media_retention_days),
+            sweep_after=timedelta(seconds=settings.sweep_interval_seconds),
+        )

@@ -1,0 +1,76 @@
+"""The face of the chart engine: render a spec, warm up a process.
+
+It can be imported where matplotlib or Pillow cannot: then every picture is a plain placeholder that says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from app.charts.domain import PRICE_TYPES, ChartSpec, EquityCurve, HLine, MacdPanel, RsiPanel, Sample, VolumePanel
+from app.charts.rendering.image import Image
+from app.charts.rendering.placeholder import placeholder
+from app.market.domain import Bars
+
+try:
+    from app.charts.rendering.painter import paint
+except ImportError as error:
+    if (error.name or "").startswith("app."):
+        raise
+    paint = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from app.charts.domain import ChartData, ChartType
+
+_WARM_UP_BARS: Final = 60
+_DAY_MS: Final = 86_400_000
+_LETTERS: Final = "".join(map(chr, range(33, 127)))
+_TYPES: Final[tuple[ChartType, ...]] = (
+    "candlestick",
+    "ohlc",
+    "line",
+    "area",
+    "heikin_ashi",
+    "renko",
+    "equity",
+    "histogram",
+)
+
+
+def render(spec: ChartSpec) -> Image:
+    """Draw a chart. Equal specs give equal bytes, in any process.
+
+    Raises RenderError, with a JSON pointer into the spec, for data that cannot be drawn. While matplotlib or Pillow
+    cannot be imported the answer is a grey PNG of the asked size with `degraded` set, whatever the format.
+    """
+    if paint is not None:
+        return paint(spec)
+    width, height = spec.width * spec.scale, spec.height * spec.scale
+    message = "charts cannot be drawn on this machine: matplotlib or Pillow is missing"
+    return Image(placeholder(width, height), "png", width, height, (message,), "Chart not available.", degraded=True)
+
+
+def warm_up() -> None:
+    """Draw one short chart of each type, so that the first real one finds fonts, code, caches and memory ready."""
+    for chart_type in _TYPES:
+        spec = ChartSpec(chart_type, _sample(chart_type), title=_LETTERS)
+        if chart_type in PRICE_TYPES:
+            panels = (VolumePanel(), RsiPanel(), MacdPanel())
+            spec = replace(spec, panels=panels, annotations=(HLine(100, _LETTERS),))
+        render(spec)
+
+
+def _sample(chart_type: ChartType) -> ChartData:
+    """A wave with a rise: every kind of bar, drawdown and label occurs in it."""
+    time = tuple(index * _DAY_MS for index in range(_WARM_UP_BARS))
+    close = tuple(100 + index / 4 + 5 * math.sin(index / 5) for index in range(_WARM_UP_BARS))
+    if chart_type == "equity":
+        return EquityCurve(time, close)
+    if chart_type == "histogram":
+        return Sample(close)
+    opened = (100.0, *close[:-1])
+    high = tuple(max(pair) + 1 for pair in zip(opened, close, strict=True))
+    low = tuple(min(pair) - 1 for pair in zip(opened, close, strict=True))
+    return Bars(time, opened, high, low, close, tuple(1000.0 + 10 * index for index in range(_WARM_UP_BARS)))

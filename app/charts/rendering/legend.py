@@ -1,0 +1,63 @@
+"""Legends: what a line or a number on the chart is, in rows of small text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.charts.rendering.canvas import Box
+from app.charts.rendering.text import cap_height, width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.charts.rendering.canvas import Canvas
+    from app.charts.rendering.color import Color
+    from app.charts.rendering.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry: pieces of text in their colours, after a swatch when `swatch` is set."""
+
+    pieces: tuple[tuple[str, Color], ...]
+    swatch: Color | None = None
+
+
+def item_width(item: Item, metrics: Metrics) -> int:
+    """Pixels the entry takes."""
+    words = sum(width(text, metrics.label) for text, _ in item.pieces) + metrics.px(4) * (len(item.pieces) - 1)
+    return words + (metrics.px(14) if item.swatch else 0)
+
+
+def flow(items: Sequence[Item], room: int, metrics: Metrics, most: int) -> list[list[Item]]:
+    """The entries in rows no wider than `room`; at most `most` rows, what is left over is left out."""
+    rows: list[list[Item]] = []
+    used = room + 1
+    for item in items:
+        needed = item_width(item, metrics)
+        if needed > room:
+            continue
+        if rows and used + metrics.px(14) + needed <= room:
+            rows[-1].append(item)
+            used += metrics.px(14) + needed
+        elif len(rows) < most:
+            rows.append([item])
+            used = needed
+    return rows
+
+
+def draw_row(canvas: Canvas, items: Sequence[Item], x: int, middle: float, metrics: Metrics) -> None:
+    """One row of entries, centred on the pixel height `middle`."""
+    baseline = round(middle + cap_height(metrics.label) / 2)
+    for item in items:
+        start = x
+        if item.swatch is not None:
+            thickness = metrics.px(2)
+            top = round(middle - thickness / 2)
+            canvas.box(Box(start, top, start + metrics.px(10), top + thickness), item.swatch)
+            start += metrics.px(14)
+        for text, color in item.pieces:
+            canvas.text(start, baseline, text, metrics.label, color)
+            start += width(text, metrics.label) + metrics.px(4)
+        x += item_width(item, metrics) + metrics.px(14)

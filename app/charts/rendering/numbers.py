@@ -1,0 +1,110 @@
+"""Numbers as a trader reads them: the instrument's decimals, 12.4M, signed percentages."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from app.charts.rendering.canvas import Floats
+
+_MOST_DECIMALS: Final = 10
+_SAMPLE: Final = 256
+_SCIENTIFIC_ABOVE: Final = 1e15
+_SCIENTIFIC_BELOW: Final = 1e-10
+_SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_NOISE: Final = 1e-6
+_MOST_PRICES: Final = 0.8
+_DIGITS: Final = 4
+_TINY: Final = 1e-4
+_HUGE_SHARE: Final = 1e7
+_SHORT_FROM: Final = (1, 100, 1000)
+_SHORT_DECIMALS: Final = (4, 2, 1, 0)
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+def decimals_of(prices: Floats) -> int:
+    """Fewest decimals that write nearly all of the last prices exactly: the instrument's precision.
+
+    Prices that are no decimal numbers (results of a calculation) get as many as four significant digits need.
+    """
+    sample = prices[-_SAMPLE:]
+    size = float(np.abs(sample).max(initial=0.0))
+    if size >= _SCIENTIFIC_ABOVE:
+        return 0
+    for decimals in range(_MOST_DECIMALS + 1):
+        shifted = sample * 10.0**decimals
+        if size * 10.0**decimals > _SCIENTIFIC_ABOVE:
+            break
+        exact = np.abs(shifted - np.round(shifted)) <= _NOISE
+        if exact.mean() >= _MOST_PRICES and (size == 0 or size * 10.0**decimals >= 1):
+            return decimals
+    return decimals_for(size)
+
+
+def decimals_for(size: float) -> int:
+    """Decimals that show `size` to four significant digits, at least two below 10,000; two where it is not known."""
+    if not size > 0:
+        return 2
+    return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0 if size >= 10**_DIGITS else 2), 2 * _MOST_DECIMALS)
+
+
+def finest(decimals: int) -> float:
+    """The smallest step the decimals can write; 0 for prices that are written in powers of ten."""
+    return 10.0**-decimals if decimals <= _MOST_DECIMALS else 0.0
+
+
+def price(value: float, decimals: int) -> str:
+    """A price with the instrument's decimals and thousands apart; very large and very small ones in powers of ten."""
+    size = abs(value)
+    if size and (size >= _SCIENTIFIC_ABOVE or (size < _SCIENTIFIC_BELOW and decimals >= _MOST_DECIMALS)):
+        return _signed(f"{size:.2e}".replace("e-0", "e-").replace("e+", "e"), value)
+    text = f"{size:,.{decimals}f}"
+    return _signed(text, value if any(digit in text for digit in "123456789") else 0.0)
+
+
+def compact(value: float) -> str:
+    """A quantity in three or four digits: 950, 12.4k, 3.18M."""
+    size = abs(value)
+    for unit, suffix in _SUFFIXES:
+        if size >= unit * 0.99995:
+            if size / unit >= _SCIENTIFIC_ABOVE / 1e9:
+                return price(value, 0)
+            return _signed(f"{_short(size / unit)}{suffix}", value)
+    return _signed(_short(size), value)
+
+
+def percent(fraction: float, *, sign: bool = False) -> str:
+    """A share as a percentage: 0.0131 is 1.31%; with `sign`, +1.31%."""
+    if not math.isfinite(fraction) or abs(fraction) >= _HUGE_SHARE:
+        return "n/a"
+    text = f"{abs(fraction) * 100:,.2f}"
+    if text == "0.00":
+        return "0.00%"
+    return ("+" if sign and fraction > 0 else MINUS if fraction < 0 else "") + text + "%"
+
+
+def rough_percent(fraction: float) -> str:
+    """A share as a percentage without trailing zeros, for axes: -12.5%."""
+    text = percent(fraction).removesuffix("%")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+
+
+def counted(number: int, thing: str) -> str:
+    """One bar, 1,200 bars."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _short(size: float) -> str:
+    """Up to four significant digits, no trailing zeros."""
+    if 0 < size < _TINY:
+        return f"{size:.1e}".replace("e-0", "e-")
+    text = f"{size:.{_SHORT_DECIMALS[bisect_right(_SHORT_FROM, size)]}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _signed(text: str, value: float) -> str:
+    return MINUS + text if value < 0 else text

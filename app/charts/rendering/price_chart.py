@@ -1,0 +1,98 @@
+"""Charts of prices, drawn from their plan: the bars with everything above, on and below them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from app.charts.rendering import annotations as marks
+from app.charts.rendering import axes, numbers
+from app.charts.rendering.canvas import Box
+from app.charts.rendering.header import draw_header
+from app.charts.rendering.legend import draw_row
+from app.charts.rendering.plot import Plot
+from app.charts.rendering.price_plan import STRIP, bar_pixels
+from app.charts.rendering.scales import IndexScale
+from app.charts.rendering.series import draw_area, draw_bricks, draw_candles, draw_line, draw_ohlc
+from app.charts.rendering.tags import draw_tags
+from app.charts.rendering.text import width
+from app.charts.rendering.time_ticks import time_ticks
+
+if TYPE_CHECKING:
+    from app.charts.rendering.canvas import Canvas
+    from app.charts.rendering.price_plan import PricePlan
+
+_SERIES: Final = {
+    "candlestick": draw_candles,
+    "heikin_ashi": draw_candles,
+    "ohlc": draw_ohlc,
+    "line": draw_line,
+    "area": draw_area,
+    "renko": draw_bricks,
+}
+_TIME_GAP: Final = 22
+
+
+def draw_price_chart(canvas: Canvas, plan: PricePlan) -> None:
+    """Draw back to front: grid, what lies behind the bars, the bars, overlays, annotations, axes, head."""
+    x = IndexScale(plan.plots[0].box.left, plan.right, len(plan.data.shown))
+    metrics, theme = plan.metrics, plan.theme
+    ticks = time_ticks(plan.calendar, x.slot, partial(width, font=metrics.strong), metrics.px(_TIME_GAP))
+    columns = axes.tick_columns(ticks, x.centers())
+    plots = [Plot(canvas, plot.box, x, plot.y, theme, metrics, plan.data) for plot in plan.plots]
+    for plot, planned in zip(plots, plan.plots, strict=True):
+        axes.draw_grid(plot, planned.ticks, columns)
+    _draw_main(plots[0], plan)
+    for plot, panel in zip(plots[1:], plan.panels, strict=True):
+        if panel.draw is not None:
+            panel.draw(plot)
+        draw_row(canvas, [panel.legend], plot.box.left, plot.box.top + metrics.px(STRIP) / 2 + metrics.px(1), metrics)
+    axes.draw_separators(canvas, plan.rows, metrics, theme)
+    _draw_axes(canvas, plots, plan)
+    axis = Box(0, plan.rows.axis_top, metrics.width, metrics.height)
+    if axis.height > metrics.px(10):
+        axes.draw_time_labels(canvas, ticks, columns, axis, metrics, theme)
+    draw_header(canvas, plan.head, metrics, theme)
+
+
+def _draw_main(plot: Plot, plan: PricePlan) -> None:
+    for study in plan.overlays:
+        if study.back is not None:
+            study.back(plot)
+    marks.draw_under(plot, plan.annotations)
+    _SERIES[plan.spec.type](plot, plan.data.shown)
+    for study in plan.overlays:
+        if study.draw is not None:
+            study.draw(plot)
+    last = plan.tags[0]
+    plot.level(float(plan.data.full.close[-1]), last.color.faded(0.8), (1, 2))
+    marks.draw_over(plot, plan.annotations)
+
+
+def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
+    """Labels and tags right of the plots, where the picture is wide enough to have them."""
+    metrics, main = plan.metrics, plan.plots[0]
+    if plan.metrics.width - plan.right <= metrics.px(8):
+        return
+    column = Box(plan.right + metrics.px(2), main.box.top, metrics.width, main.box.bottom)
+    taken = draw_tags(canvas, plan.tags, column, metrics)
+    values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
+    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken)
+    for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
+        values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
+        axes.draw_value_labels(plot, values, panel.text, ())
+
+
+def warnings_of(plan: PricePlan) -> list[str]:
+    """What the picture does not show as asked."""
+    data = plan.data
+    found = [study.warning for study in (*plan.overlays, *plan.panels) if study.warning]
+    if data.factor > 1:
+        found.append(
+            f"{len(data.full)} bars are drawn as {len(data.shown)}, {data.factor} in one: "
+            f"closer than {numbers.counted(bar_pixels(data), 'pixel')} they could not be told apart"
+        )
+    hidden = len(plan.spec.panels) - len(plan.panels)
+    if hidden:
+        found.append(f"the picture is too low for {hidden} of {len(plan.spec.panels)} panels")
+    return found + plan.annotations.warnings + marks.outside(plan.annotations, plan.plots[0].y)

@@ -1,0 +1,161 @@
+"""The canvas for PNG and WebP: matplotlib's Agg renderer driven directly, without figures, axes or artists.
+
+Upright rectangles are written straight into Agg's pixels: that is faster than its rasteriser and sharp by construction.
+Lines, slopes and curves go through Agg, text through its mask blender.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from matplotlib.backend_bases import GraphicsContextBase
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
+
+from app.charts.rendering import text as glyphs
+from app.charts.rendering.canvas import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from app.charts.rendering.canvas import Align, Floats, Font, Pixels, Point
+    from app.charts.rendering.color import Color
+
+_PIXELS_PER_POINT_DPI: Final = 72
+_MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
+_START: Final = {"left": 0.0, "center": 0.5, "right": 1.0}
+_FULL: Final = 256
+_PAIR: Final = np.uint32(0x00FF00FF)
+_untyped_renderer: Any = RendererAgg  # matplotlib gives it no types
+
+
+class RasterCanvas:
+    """`width` by `height` real pixels, filled with an opaque background."""
+
+    def __init__(self, width: int, height: int, background: Color) -> None:
+        self._height = height
+        self._renderer: Any = _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+        # Agg's y runs upwards; the canvas's runs down.
+        self._flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
+        self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
+        self._words: NDArray[np.uint32] = self.pixels.view(np.uint32)[..., 0]
+        self._words[:] = _word(background)
+
+    def box(self, box: Box, color: Color) -> None:
+        """Fill one rectangle."""
+        left, top, right, bottom = (max(edge, 0) for edge in box)
+        place = self._words[top:bottom, left:right]
+        if color.alpha == 1:
+            place[:] = _word(color)
+        else:
+            _blend(place, color)
+
+    def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+        """Fill many rectangles of one colour."""
+        words, word, opaque = self._words, _word(color), color.alpha == 1
+        edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
+        for x0, y0, x1, y1 in zip(*edges, strict=True):
+            if opaque:
+                words[y0:y1, x0:x1] = word
+            else:
+                _blend(words[y0:y1, x0:x1], color)
+
+    def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
+        """Stroke a line through the points."""
+        path = Path(np.column_stack((x, y)))
+        self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
+
+    def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
+        """Fill between two lines over the same x."""
+        known = np.isfinite(upper) & np.isfinite(lower)
+        x, upper, lower = x[known], upper[known], lower[known]
+        if len(x):
+            outline = np.column_stack((np.concatenate((x, x[::-1])), np.concatenate((upper, lower[::-1]))))
+            self._fill(Path(outline), color, clip)
+
+    def shade(self, x: Floats, y: Floats, bottom: int, color: Color, clip: Box) -> None:
+        """Fill from a line down to `bottom`, the colour fading out on the way."""
+        left, right = max(math.ceil(x[0] - 0.5), clip.left), min(math.floor(x[-1] + 0.5), clip.right)
+        edge = np.interp(np.arange(left, right) + 0.5, x, y)
+        top = max(int(edge.min(initial=bottom)), clip.top)
+        if right <= left or bottom <= top:
+            return
+        rows = np.arange(top, bottom)[:, np.newaxis]
+        strength = (color.alpha * _FULL * (bottom - rows) / (bottom - top)).astype(np.uint32)
+        _blend(self._words[top:bottom, left:right], color, np.where(rows + 0.5 >= edge, strength, np.uint32(0)))
+
+    def shapes(self, polygons: Sequence[Sequence[Point]], color: Color, clip: Box) -> None:
+        """Fill closed polygons of one colour."""
+        points = [point for polygon in polygons for point in (*polygon, polygon[0])]
+        codes = [code for polygon in polygons for code in (_MOVE, *(_LINE,) * (len(polygon) - 1), _CLOSE)]
+        self._fill(Path(points, codes), color, clip)
+
+    def tag(self, box: Box, radius: float, color: Color) -> None:
+        """Fill a rectangle with rounded corners."""
+        x0, y0, x1, y1 = box
+        r = min(radius, box.width / 2, box.height / 2)
+        points = [(x0 + r, y0), (x1 - r, y0), (x1, y0), (x1, y0 + r), (x1, y1 - r), (x1, y1), (x1 - r, y1)]
+        points += [(x0 + r, y1), (x0, y1), (x0, y1 - r), (x0, y0 + r), (x0, y0), (x0 + r, y0), (x0 + r, y0)]
+        self._fill(Path(points, [_MOVE, *(_LINE, _CURVE, _CURVE) * 4, _CLOSE]), color, box)
+
+    def text(self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left") -> None:
+        """Write one line of text."""
+        mask = glyphs.mask(text, font)
+        if mask.coverage.size:
+            left = round(x - mask.advance * _START[align]) + mask.left
+            bottom = round(baseline) + mask.top + mask.coverage.shape[0]
+            agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
+            agg.draw_text_image(mask.coverage, left, bottom, 0, _context(color))
+
+    def _fill(self, path: Path, color: Color, clip: Box) -> None:
+        self._renderer.draw_path(_context(color, self._upright(clip)), path, self._flip, color.unit)
+
+    def _upright(self, box: Box) -> Box:
+        """The box in Agg's pixels, with the larger y first."""
+        return Box(box.left, self._height - box.bottom, box.right, self._height - box.top)
+
+
+@lru_cache(maxsize=128)
+def _context(
+    color: Color,
+    clip: Box | None = None,
+    width: float = 0,
+    dash: tuple[float, ...] = (),
+) -> GraphicsContextBase:
+    """Agg's settings for a stroke, a fill or a text. They are only read, so equal ones share one object."""
+    gc = GraphicsContextBase()
+    gc.set_foreground(color.unit, isRGBA=True)
+    gc.set_linewidth(width)
+    # Agg's own snapping gives up above 1,024 vertices; what must be sharp is on whole pixels before it comes here.
+    gc.set_snap(False)
+    if dash:
+        gc.set_dashes(0, dash)
+    if clip is not None:
+        gc.set_clip_rectangle(Bbox(((clip.left, clip.top), (clip.right, clip.bottom))))
+    return gc
+
+
+def _blend(words: NDArray[np.uint32], color: Color, strength: NDArray[np.uint32] | None = None) -> None:
+    """Lay a colour on pixels in place; two channels of a pixel go through one multiplication.
+
+    `strength` is the opacity of each pixel in 256ths; without it the colour's own holds for all.
+    """
+    paint = _word(color)
+    share = np.uint32(round(color.alpha * _FULL)) if strength is None else strength
+    rest = np.uint32(_FULL) - share
+    even = ((words & _PAIR) * rest + (paint & _PAIR) * share) >> 8 & _PAIR
+    odd = (words >> 8 & _PAIR) * rest + (paint >> 8 & _PAIR) * share & ~_PAIR
+    words[:] = even | odd
+
+
+@lru_cache(maxsize=256)
+def _word(color: Color) -> np.uint32:
+    """The colour as one opaque pixel of the buffer, whatever the machine's byte order."""
+    word: np.uint32 = np.array((*color[:3], 255), np.uint8).view(np.uint32)[0]
+    return word

@@ -1,0 +1,75 @@
+"""Lines of text: how wide they are, and their pixels, put together from glyphs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.rendering.fallback_text import is_plain, shaped
+from app.charts.rendering.fonts import Mask, glyph, kerning
+
+if TYPE_CHECKING:
+    from app.charts.rendering.canvas import Font
+
+_CAP_HEIGHT: Final = 0.729
+_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def cap_height(font: Font) -> int:
+    """Height of capitals and digits in pixels."""
+    return round(_CAP_HEIGHT * font.size)
+
+
+@lru_cache(maxsize=1024)
+def width(text: str, font: Font) -> int:
+    """How many pixels the text takes in a line."""
+    return _starts(text, font)[-1] if is_plain(text) else mask(text, font).advance
+
+
+@lru_cache(maxsize=256)
+def mask(text: str, font: Font) -> Mask:
+    """The pixels of one line of text."""
+    if not is_plain(text):
+        return shaped(text, font)
+    starts = _starts(text, font)
+    inked = [
+        (start + shape.left, shape)
+        for start, shape in zip(starts, (glyph(char, font) for char in text), strict=False)
+        if shape.coverage.size
+    ]
+    if not inked:
+        return Mask(np.zeros((0, 0), np.uint8), 0, 0, starts[-1])
+    left, top = min(x for x, _ in inked), min(shape.top for _, shape in inked)
+    right = max(x + shape.coverage.shape[1] for x, shape in inked)
+    bottom = max(shape.top + shape.coverage.shape[0] for _, shape in inked)
+    coverage = np.zeros((bottom - top, right - left), np.uint8)
+    for x, shape in inked:
+        height, across = shape.coverage.shape
+        place = coverage[shape.top - top : shape.top - top + height, x - left : x - left + across]
+        np.maximum(place, shape.coverage, out=place)
+    return Mask(coverage, left, top, starts[-1])
+
+
+def fit(text: str, font: Font, room: int) -> str:
+    """The text, or as much of it as `room` pixels hold with an ellipsis."""
+    if width(text, font) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width(text[:middle].rstrip() + _ELLIPSIS, font) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + _ELLIPSIS if low else ""
+
+
+def _starts(text: str, font: Font) -> list[int]:
+    """Where each glyph begins, and where the line ends."""
+    starts, x = [0], 0
+    for char, following in zip(text, (*text[1:], " "), strict=False):
+        x += glyph(char, font).advance + kerning(char, following, font)
+        starts.append(x)
+    return starts

@@ -1,0 +1,170 @@
+"""What a caller asked for: a chart spec whose bars may still have to be read, and what goes with what in it.
+
+Pure, and apart from `domain`, where a spec always has its data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.charts.domain import (
+    PRICE_TYPES,
+    Brick,
+    ChartData,
+    ChartSpec,
+    EquityCurve,
+    Sample,
+    VolumePanel,
+    VolumeProfile,
+    Vwap,
+)
+from app.market.domain import MAX_BARS, Bars
+from app.shared.errors import FieldError, ValidationFailed
+
+SHORTEST_SIDE: Final = 64
+LARGEST_SCALE: Final = 3
+LONGEST_TEXT: Final = 200
+COLOR_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
+
+_NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
+
+
+@dataclass(frozen=True, slots=True)
+class ChartLimits:
+    """How large a chart may get. `max_pixels` counts real pixels, after the scale."""
+
+    max_side: int = 3_000
+    max_pixels: int = 9_000_000
+    max_bars: int = MAX_BARS
+    max_overlays: int = 12
+    max_panels: int = 6
+    max_annotations: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class BarsReference:
+    """Stored bars: the last `bars` that start at or before `until_ms` (epoch milliseconds; None: the newest)."""
+
+    instrument: str
+    timeframe: str
+    until_ms: int | None = None
+    bars: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRequest:
+    """A checked request. `options` are the fields of a ChartSpec but `data`.
+
+    `instrument`, `timeframe`, `brick` and `bins` are among them only when the caller gave them.
+    """
+
+    options: Mapping[str, Any]
+    data: ChartData | BarsReference
+
+    @property
+    def reference(self) -> BarsReference | None:
+        """The bars to read before `complete`, None when the data came with the request."""
+        return self.data if isinstance(self.data, BarsReference) else None
+
+    def complete(self, bars: Bars | None = None) -> ChartSpec:
+        """The whole spec. `bars` are what the reference names; without a reference they are not looked at.
+
+        Raises ValidationFailed when the data cannot carry what was asked for: no bars, no volume, a log scale of zero.
+        """
+        if not isinstance(self.data, BarsReference):
+            data, options = self.data, dict(self.options)
+        else:
+            if bars is None or not len(bars):
+                raise ValidationFailed([FieldError("/data", "no such bars are stored")])
+            names = {"instrument": self.data.instrument, "timeframe": self.data.timeframe}
+            data, options = bars, {**self.options, **names}
+        spec = ChartSpec(data=data, **options)
+        if errors := [*data_misfits(spec)]:
+            raise ValidationFailed(errors)
+        return spec
+
+
+def size_misfits(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
+    """Lists of the JSON object that are too long to look into."""
+    for name, most in (
+        ("overlays", limits.max_overlays),
+        ("panels", limits.max_panels),
+        ("annotations", limits.max_annotations),
+    ):
+        if isinstance(items := raw.get(name), list) and len(items) > most:
+            yield FieldError(f"/{name}", f"{len(items)} are too many: at most {most}")
+    data = raw.get("data")
+    for name, column in data.items() if isinstance(data, dict) else ():
+        if isinstance(column, list) and len(column) > limits.max_bars:
+            yield FieldError(f"/data/{name}", f"{len(column)} are too many: at most {limits.max_bars}")
+            return
+
+
+def option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
+    """What in the options is over a limit, or does not go with the type of chart."""
+    options = request.options
+    yield from _pixel_misfits(options, limits)
+    yield from _type_misfits(options)
+    reference = request.reference
+    if reference is not None and reference.bars > limits.max_bars:
+        yield FieldError("/data/bars", f"must be at most {limits.max_bars}")
+    for name in ("instrument", "timeframe") if reference is not None else ():
+        if name in options:
+            yield FieldError(f"/{name}", "is already named in the data")
+    for place, item in enumerate(options["annotations"]):
+        if getattr(item, "end", None) is not None and item.end < item.start:
+            yield FieldError(f"/annotations/{place}/to", "is before `from`")
+
+
+def data_misfits(spec: ChartSpec) -> Iterator[FieldError]:
+    """What the data of a spec cannot carry."""
+    if isinstance(spec.data, Bars) and spec.data.volume is None:
+        for name in ("overlays", "panels"):
+            for place, item in enumerate(getattr(spec, name)):
+                if isinstance(item, _NEEDS_VOLUME):
+                    yield FieldError(f"/{name}/{place}", f"{item.kind} needs a volume, and the bars have none")
+    if isinstance(spec.data, Sample) and not any(value is not None for value in spec.data.values):
+        yield FieldError("/data/values", "not one value that is not null")
+    if spec.y_scale == "log" and _lowest(spec.data) <= 0:
+        yield FieldError("/y_scale", "a log scale needs values above zero")
+
+
+def _pixel_misfits(options: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
+    width, height, scale = options["width"], options["height"], options["scale"]
+    for name, side in (("width", width), ("height", height)):
+        if side > limits.max_side:
+            yield FieldError(f"/{name}", f"must be {SHORTEST_SIDE} to {limits.max_side}")
+    pixels = width * height * scale * scale
+    if pixels > limits.max_pixels:
+        at = "/scale" if scale > 1 else "/width"
+        yield FieldError(at, f"the image would have {pixels} pixels: at most {limits.max_pixels}")
+
+
+def _type_misfits(options: Mapping[str, Any]) -> Iterator[FieldError]:
+    kind = options["type"]
+    if kind not in PRICE_TYPES:
+        for name in ("overlays", "panels", "annotations"):
+            if options[name]:
+                yield FieldError(f"/{name}", f"do not go with a chart of type {kind}")
+    if kind != "renko" and "brick" in options:
+        yield FieldError("/brick", "goes with a chart of type renko only")
+    if kind != "histogram" and options.get("bins") is not None:
+        yield FieldError("/bins", "goes with a chart of type histogram only")
+    if kind == "histogram" and options["y_scale"] == "log":
+        yield FieldError("/y_scale", "counts have no log scale")
+    yield from _brick_misfits(options.get("brick", Brick()))
+
+
+def _brick_misfits(brick: Brick) -> Iterator[FieldError]:
+    if brick.mode == "fixed" and brick.size is None:
+        yield FieldError("/brick/size", "a fixed brick needs its size")
+    if brick.mode == "atr" and brick.size is not None:
+        yield FieldError("/brick/size", "goes with a fixed brick only")
+
+
+def _lowest(data: ChartData) -> float:
+    if isinstance(data, Sample):
+        return 1.0
+    return min(data.equity if isinstance(data, EquityCurve) else data.low)

@@ -1,0 +1,97 @@
+"""A signal's own chart: the bars around it, with the signal, its stop and its targets marked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, cast
+
+from sqlalchemy.orm import Session
+
+from app.charts import service
+from app.charts.domain import Annotation, ChartSpec, OrderMark, Panel, Side, SignalMark, Theme, VolumePanel
+from app.charts.policy import Policy
+from app.charts.service import Requested
+from app.market import service as market
+from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.shared import exact_json
+from app.shared.clock import epoch_ms
+from app.signals.domain import levels
+from app.signals.models import Signal
+from config import Settings
+
+SHARE_AFTER: Final = 0.25
+"""How much of the picture shows what came after the signal, where bars of that time are stored."""
+
+
+def request_for_signal(
+    session: Session, signal: Signal, settings: Settings, *, now: datetime, request_id: str
+) -> Requested | None:
+    """The signal's own chart, as `charts.service.request` gives it; None while no bars of its instrument are stored."""
+    existing = service.of_signal(session, signal.id)
+    if existing is not None:
+        return Requested(existing, wake=False)
+    spec = spec_for(session, signal, settings)
+    if spec is None:
+        return None
+    requested = service.request(
+        session,
+        spec,
+        Policy.of(settings),
+        owner=signal.producer_id,
+        now=now,
+        request_id=request_id,
+        even_when_full=True,
+    )
+    service.give_to_signal(session, signal.id, requested.chart.id)
+    return requested
+
+
+def spec_for(session: Session, signal: Signal, settings: Settings) -> ChartSpec | None:
+    payload = exact_json.loads(signal.payload.encode())
+    timeframe = payload.get("timeframe") or market.finest_timeframe(session, signal.instrument)
+    if timeframe is None:
+        return None
+    bars = _bars_around(session, signal, timeframe, settings.charts_signal_bars)
+    if not len(bars):
+        return None
+    return ChartSpec(
+        type="candlestick",
+        data=bars,
+        instrument=signal.instrument,
+        timeframe=timeframe,
+        width=settings.charts_signal_width,
+        height=settings.charts_signal_height,
+        theme=cast("Theme", settings.charts_signal_theme),
+        panels=_panels(bars),
+        annotations=_annotations(signal, payload),
+    )
+
+
+def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -> Bars:
+    """Up to `count` bars, most of them up to the signal; where none are so old or so new, the nearest there are."""
+    after = epoch_ms(signal.time) + round(count * SHARE_AFTER) * TIMEFRAME_SECONDS[timeframe] * 1000
+    bars = market.read(session, signal.instrument, timeframe, until_ms=after, limit=count)
+    return bars if len(bars) else market.read(session, signal.instrument, timeframe, limit=count)
+
+
+def _panels(bars: Bars) -> tuple[Panel, ...]:
+    return (VolumePanel(),) if bars.volume is not None else ()
+
+
+def _annotations(signal: Signal, payload: dict[str, object]) -> tuple[Annotation, ...]:
+    time = epoch_ms(signal.time)
+    price = float(signal.price)
+    side = cast("Side", signal.side)
+    mark = SignalMark(side=side, time=time, price=price)
+    stops = levels(payload, "stop_loss")
+    targets = levels(payload, "take_profit")
+    if not stops and not targets:
+        return (mark,)
+    order = OrderMark(
+        side=side,
+        entry=price,
+        start=time,
+        stop=float(stops[0]) if stops else None,
+        targets=tuple(float(target) for target in targets),
+    )
+    return (order, mark)

@@ -1,0 +1,230 @@
+"""Schemas of what a chart spec is made of: overlays, panels, annotations, bricks and the kinds of data.
+
+Each loads one JSON object into its record of `domain`, and apispec reads its types and ranges from here. What may go
+together is judged in `request`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, get_args
+
+from marshmallow import Schema, ValidationError, fields, post_load
+from marshmallow.validate import Length, OneOf, Range
+
+from app.charts.domain import (
+    AtrPanel,
+    Bollinger,
+    Brick,
+    DrawdownPanel,
+    EquityCurve,
+    HLine,
+    MacdPanel,
+    MovingAverage,
+    OrderMark,
+    RsiPanel,
+    Sample,
+    Side,
+    SignalMark,
+    VLine,
+    VolumePanel,
+    VolumeProfile,
+    Vwap,
+    Zone,
+)
+from app.charts.fields import Column, Instant, Instrument, Number, Text, Whole, instant
+from app.charts.request import LONGEST_TEXT, BarsReference
+from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, check, rises
+
+LONGEST_PERIOD: Final = 5_000
+MOST_ROWS: Final = 500
+MOST_TARGETS: Final = 20
+
+
+class _Record(Schema):
+    """A schema whose loaded values make one record of the domain."""
+
+    makes: ClassVar[type[Any]]
+
+    @post_load
+    def make(self, values: dict[str, Any], **_: Any) -> Any:
+        return self.makes(**values)
+
+
+def _kind(*names: str) -> fields.String:
+    return fields.String(required=True, validate=OneOf(names))
+
+
+def _period(default: int, least: int = 2) -> Whole:
+    return Whole(load_default=default, validate=Range(least, LONGEST_PERIOD))
+
+
+def _side() -> fields.String:
+    return fields.String(required=True, validate=OneOf(get_args(Side)))
+
+
+def _label() -> Text:
+    return Text(load_default="", validate=Length(max=LONGEST_TEXT))
+
+
+class MovingAverageSchema(_Record):
+    makes = MovingAverage
+    kind = _kind("sma", "ema", "wma")
+    period = _period(20)
+
+
+class BollingerSchema(_Record):
+    makes = Bollinger
+    kind = _kind("bollinger")
+    period = _period(20)
+    multiplier = Number(load_default=2.0, validate=Range(0.1, 100))
+
+
+class VwapSchema(_Record):
+    makes = Vwap
+    kind = _kind("vwap")
+
+
+class VolumeProfileSchema(_Record):
+    makes = VolumeProfile
+    kind = _kind("volume_profile")
+    rows = Whole(load_default=48, validate=Range(2, MOST_ROWS))
+
+
+class VolumePanelSchema(_Record):
+    makes = VolumePanel
+    kind = _kind("volume")
+
+
+class RsiPanelSchema(_Record):
+    makes = RsiPanel
+    kind = _kind("rsi")
+    period = _period(14)
+
+
+class MacdPanelSchema(_Record):
+    makes = MacdPanel
+    kind = _kind("macd")
+    fast = _period(12)
+    slow = _period(26)
+    signal = _period(9, least=1)
+
+    @post_load
+    def make(self, values: dict[str, Any], **_: Any) -> MacdPanel:
+        if values["fast"] >= values["slow"]:
+            raise ValidationError("Must be longer than `fast`.", "slow")
+        return MacdPanel(**values)
+
+
+class AtrPanelSchema(_Record):
+    makes = AtrPanel
+    kind = _kind("atr")
+    period = _period(14)
+
+
+class DrawdownPanelSchema(_Record):
+    makes = DrawdownPanel
+    kind = _kind("drawdown")
+
+
+class SignalMarkSchema(_Record):
+    makes = SignalMark
+    kind = _kind("signal")
+    side = _side()
+    time = Instant(required=True)
+    price = Number(load_default=None, allow_none=True, metadata={"description": "Default: the bar's close"})
+    label = _label()
+
+
+class OrderMarkSchema(_Record):
+    makes = OrderMark
+    kind = _kind("order")
+    side = _side()
+    entry = Number(required=True)
+    stop = Number(load_default=None, allow_none=True)
+    targets = Column(load_default=(), least=0, most=MOST_TARGETS, validate=Length(max=MOST_TARGETS))
+    start = Instant(required=True, data_key="from")
+    end = Instant(load_default=None, allow_none=True, data_key="to")
+
+
+class HLineSchema(_Record):
+    makes = HLine
+    kind = _kind("hline")
+    price = Number(required=True)
+    label = _label()
+
+
+class VLineSchema(_Record):
+    makes = VLine
+    kind = _kind("vline")
+    time = Instant(required=True)
+    label = _label()
+
+
+class ZoneSchema(_Record):
+    makes = Zone
+    kind = _kind("zone")
+    start = Instant(required=True, data_key="from")
+    end = Instant(required=True, data_key="to")
+    label = _label()
+
+
+class BrickSchema(_Record):
+    makes = Brick
+    mode = fields.String(load_default="atr", validate=OneOf(("atr", "fixed")))
+    size = Number(
+        load_default=None, allow_none=True, validate=Range(0, min_inclusive=False), metadata={"exclusiveMinimum": 0}
+    )
+    period = _period(14)
+
+
+class BarsSchema(_Record):
+    """Bars as columns of one length."""
+
+    time = Column(of=instant, most=MAX_BARS, required=True)
+    open = Column(most=MAX_BARS, required=True)
+    high = Column(most=MAX_BARS, required=True)
+    low = Column(most=MAX_BARS, required=True)
+    close = Column(most=MAX_BARS, required=True)
+    volume = Column(most=MAX_BARS, load_default=None, allow_none=True)
+
+    @post_load
+    def make(self, values: dict[str, Any], **_: Any) -> Bars:
+        bars = Bars(**values)
+        try:
+            return check(bars)
+        except BarError as error:
+            raise ValidationError({error.column: {error.row: [error.message]}}) from error
+
+
+class EquityCurveSchema(_Record):
+    """Account equity over time."""
+
+    time = Column(of=instant, most=MAX_BARS, required=True)
+    equity = Column(most=MAX_BARS, required=True)
+
+    @post_load
+    def make(self, values: dict[str, Any], **_: Any) -> EquityCurve:
+        curve = EquityCurve(**values)
+        if len(curve.time) != len(curve.equity):
+            raise ValidationError(f"{len(curve.equity)} values for {len(curve.time)} times.", "equity")
+        if not rises(curve.time):
+            row = next(row for row, time in enumerate(curve.time) if row and time <= curve.time[row - 1])
+            raise ValidationError({"time": {row: ["Not later than the one before it."]}})
+        return curve
+
+
+class SampleSchema(_Record):
+    """Values to be counted; null stands for a missing one."""
+
+    makes = Sample
+    values = Column(gaps=True, most=MAX_BARS, required=True)
+
+
+class BarsReferenceSchema(_Record):
+    """The last stored bars of an instrument."""
+
+    makes = BarsReference
+    instrument = Instrument(required=True)
+    timeframe = fields.String(required=True, validate=OneOf(TIMEFRAME_SECONDS))
+    until_ms = Instant(load_default=None, allow_none=True, data_key="until")
+    bars = Whole(load_default=200, validate=Range(1))

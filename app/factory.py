@@ -1,0 +1,73 @@
+"""Builds the web application: the one place that knows all blueprints and in which order requests meet the glue."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from app import cli
+from app.charts import routes as charts
+from app.hooks import routes as hooks
+from app.market import routes as bars
+from app.resources import Resources
+from app.shared import signatures
+from app.shared.db import Base
+from app.signals import routes as signals
+from app.startup import MIGRATIONS
+from app.web import auth, context, docs, headers, operations, problems, rate_limits
+from app.web.answers import ExactJson
+from app.web.application import Application
+from config import ROOT, Settings, SettingsError
+
+
+def create_app(settings: Settings | None = None, resources: Resources | None = None) -> Flask:
+    """The application over these resources, or over new ones for these settings, or for the environment's.
+
+    Connects to nothing. Raises SettingsError.
+    """
+    if resources is None:
+        resources = Resources.build(settings or Settings.from_env())
+    _check_signing_keys(resources.settings)
+    app = Application("signalbox", root_path=str(ROOT), static_folder=None)
+    app.config["SECRET_KEY"] = resources.settings.secret_key
+    app.json = ExactJson(app)
+    app.extensions[context.EXTENSION] = resources
+    _glue(app, resources)
+    _mount(app)
+    # Flask-Migrate asks its database object for nothing but the metadata; migrations/env.py takes the engine from ours.
+    Migrate(app, SimpleNamespace(metadata=Base.metadata), directory=str(MIGRATIONS))
+    cli.register(app)
+    return app
+
+
+def _check_signing_keys(settings: Settings) -> None:
+    """Better no start than a key that no signature can ever fit."""
+    keys = [("SIGNALS_HMAC_KEY", settings.signals_hmac_key)]
+    keys += [("SIGNALS_HMAC_KEYS", key) for _, key in settings.producer_keys]
+    for name, key in keys:
+        try:
+            signatures.key_bytes(key)
+        except ValueError as error:
+            raise SettingsError({name: str(error)}) from error
+
+
+def _glue(app: Flask, resources: Resources) -> None:
+    """What every request passes, first to last on the way in, last to first on the way out."""
+    app.before_request(context.bind_request_id)
+    operations.measure(app)
+    headers.register(app)
+    auth.register(app, resources.settings.api_keys)
+    rate_limits.register(app, resources)
+    problems.register(app)
+
+
+def _mount(app: Flask) -> None:
+    app.register_blueprint(docs.blueprint)
+    api = docs.describe(app)
+    api.register_blueprint(signals.blueprint)
+    api.register_blueprint(hooks.blueprint)
+    api.register_blueprint(bars.blueprint)
+    api.register_blueprint(charts.blueprint)
+    api.register_blueprint(operations.blueprint)

@@ -1,0 +1,102 @@
+"""/api/v1/hooks: signals from senders that cannot set headers, such as TradingView's alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Response, request
+
+from app.hooks import service
+from app.hooks.models import Hook
+from app.hooks.schemas import (
+    ANSWER,
+    SENT,
+    SENT_AS_TEXT,
+    TEXT,
+    HookAnswerSchema,
+    SentSchema,
+    errors_at_source,
+    hook_answer,
+    read_as_signal,
+    read_sent,
+)
+from app.shared.errors import UnsupportedMediaType
+from app.signals import metrics
+from app.signals import service as stored
+from app.signals.domain import DuplicateSignal
+from app.signals.doors import PATH, intake, refusals_counted
+from app.web import rate_limits
+from app.web.answers import json_answer
+from app.web.blueprint import Blueprint
+from app.web.body import read_body
+from app.web.client_address import client_address
+from app.web.context import request_id, resources
+from app.web.openapi import RATE_HEADERS
+
+LOCATION: Final = {
+    "Location": {"description": "where it is read", "schema": {"type": "string", "format": "uri-reference"}}
+}
+
+_JSON: Final = "application/json"
+
+blueprint = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description="Signals from senders without headers")
+
+
+@blueprint.route("/<token>", methods=["POST"])
+@blueprint.response(201, HookAnswerSchema, example=ANSWER, headers=LOCATION | RATE_HEADERS)
+@blueprint.alt_response(
+    200, schema=HookAnswerSchema, example=ANSWER | {"duplicate": True}, description="It was stored before: this is it"
+)
+@blueprint.alt_response(404, description="No such hook, or not for this sender")
+@blueprint.alt_response(429, description="Over the limit of this producer", headers=RATE_HEADERS)
+@blueprint.body(SentSchema, example=SENT)
+@blueprint.doc(security=[], requestBody={"content": {TEXT: {"schema": {"type": "string"}, "example": SENT_AS_TEXT}}})
+def receive(token: str) -> Response:
+    """Post a signal to a hook
+
+    For senders that only know an address. JSON, or text with a `name: value` on each line. A signal that is known
+    already is answered with 200 and `duplicate`, for such senders take anything else for a failure.
+    """
+    with metrics.CREATE_SECONDS.time(), refusals_counted():
+        body, mimetype = _body()
+        hook = _hook(token)
+        rate_limits.spend(hook.producer_id, 1)
+        return _accept(hook, body, mimetype)
+
+
+def _body() -> tuple[bytes, str]:
+    """The body and whether it is JSON or text; one whose sender does not say is a text."""
+    mimetype = request.mimetype or TEXT
+    if mimetype not in (_JSON, TEXT):
+        raise UnsupportedMediaType(f"send the body as {_JSON} or {TEXT}")
+    return read_body(resources().settings.signals_max_payload_bytes), mimetype
+
+
+def _hook(token: str) -> Hook:
+    held = resources()
+    address = client_address(held.settings.trusted_proxies)
+    with held.database.reading() as session:
+        return service.find(session, token, address=address)
+
+
+def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
+    held = resources()
+    now = held.clock()
+    sent = read_sent(body, mimetype, service.translation_of(hook))
+    with errors_at_source(sent):
+        new = intake().checked(
+            read_as_signal(
+                sent,
+                producer_id=hook.producer_id,
+                now=now,
+                max_ahead_seconds=held.settings.signals_max_ahead_seconds,
+            )
+        )
+    try:
+        signal = intake().accept(new, now=now, request_id=request_id())
+    except DuplicateSignal as duplicate:
+        metrics.REJECTED.labels(duplicate.slug).inc()
+        with held.database.reading() as session:
+            known = stored.get(session, duplicate.existing_id)
+        return json_answer(hook_answer(known, duplicate=True))
+    return json_answer(hook_answer(signal, duplicate=False), 201, {"Location": f"{PATH}/{signal.id}"})

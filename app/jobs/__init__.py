@@ -1,0 +1,1 @@
+"""What is to be done, for those who run the service: charts and events seen as jobs."""

@@ -1,0 +1,1 @@
+"""Price bars: stored by instrument and timeframe, read by range."""

@@ -1,0 +1,88 @@
+"""/api/v1/bars: bars in, whole series at a time, and bars out."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Response
+
+from app.market import examples, service
+from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.schemas import (
+    BarsQuery,
+    Columns,
+    StoredColumns,
+    UpsertedSchema,
+    columnar,
+    parse_columns,
+    parse_csv,
+    parse_series,
+)
+from app.shared import exact_json
+from app.shared.errors import NotFound
+from app.web.answers import json_answer
+from app.web.blueprint import Blueprint
+from app.web.body import read_body, require_media_type
+from app.web.context import resources
+
+CSV: Final = "text/csv"
+SERIES: Final = "/<path:instrument>/<timeframe>"
+NAMES_OF_SERIES: Final = [
+    {
+        "in": "path",
+        "name": "instrument",
+        "required": True,
+        "description": "1-32 of A-Z 0-9 . _ / : -; upper-cased",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._/:-]{1,32}$"},
+        "example": "EURUSD",
+    },
+    {
+        "in": "path",
+        "name": "timeframe",
+        "required": True,
+        "schema": {"type": "string", "enum": list(TIMEFRAME_SECONDS)},
+        "example": "1h",
+    },
+]
+TABLE: Final = {
+    "schema": {"type": "string"},
+    "example": "time,open,high,low,close,volume\n2026-11-23,1.0712,1.0745,1.0698,1.0731,18250\n",
+}
+
+blueprint = Blueprint("bars", __name__, url_prefix="/api/v1/bars", description="Price bars by instrument and timeframe")
+
+
+@blueprint.route(SERIES, methods=["PUT"], merge_slashes=False, parameters=NAMES_OF_SERIES)
+@blueprint.body(Columns, example=examples.COLUMNS)
+@blueprint.response(200, UpsertedSchema, example=examples.UPSERTED, description="How many were new, how many replaced")
+@blueprint.doc(
+    summary="Store bars, in place of those of the same time",
+    requestBody={"content": {CSV: TABLE}},
+)
+def put_bars(instrument: str, timeframe: str) -> Response:
+    series = parse_series(instrument, timeframe)
+    bars = _read_bars()
+    with resources().database.transaction() as session:
+        stored = service.upsert(session, *series, bars)
+    return json_answer(stored._asdict())
+
+
+@blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=NAMES_OF_SERIES)
+@blueprint.arguments(BarsQuery, location="query")
+@blueprint.response(200, StoredColumns, example=examples.STORED, description="The last bars up to then, oldest first")
+@blueprint.alt_response(404, description="No such bars")
+@blueprint.doc(summary="Read bars")
+def get_bars(query: dict[str, Any], instrument: str, timeframe: str) -> Response:
+    series = parse_series(instrument, timeframe)
+    until = query.get("until")
+    with resources().database.reading() as session:
+        bars = service.read(session, *series, until_ms=until, limit=query["limit"])
+    if not bars.time:
+        raise NotFound(f"no {series[1]} bars of {series[0]}" + (" up to then" if until is not None else ""))
+    return json_answer(columnar(*series, bars))
+
+
+def _read_bars() -> Bars:
+    media_type = require_media_type("application/json", CSV)
+    body = read_body(resources().settings.bars_max_bytes)
+    return parse_csv(body) if media_type == CSV else parse_columns(exact_json.loads(body, exact=False))

@@ -1,0 +1,1 @@
+"""Files by date on disk, with a Redis cache and an in-process cache in front."""

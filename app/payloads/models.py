@@ -1,0 +1,28 @@
+"""The tables of payload schemas, and of the producers that may send nothing without one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.shared.db import Base, UtcDateTime
+
+
+class StoredSchema(Base):
+    __tablename__ = "payload_schemas"
+
+    producer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(20), primary_key=True)
+    document: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the document: a process that has this one need not read it again."""
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StrictProducer(Base):
+    __tablename__ = "strict_producers"
+
+    producer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,114 @@
+"""JSON as the service takes it and gives it: strict on the way in, decimals exact on both ways."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import orjson
+
+from app.shared.errors import MalformedJson
+
+DEEPEST: Final = 16
+MOST_DIGITS: Final = 400
+SURELY_64_BITS: Final = 18
+
+
+def loads(body: bytes, *, exact: bool = True, deepest: int = DEEPEST) -> Any:
+    """Parse UTF-8 JSON; numbers with a point or an exponent become Decimal, or float where not `exact`.
+
+    Columns of bars are floats in the end: making 100,000 Decimals on the way costs a tenth of a second.
+
+    Raises MalformedJson for what other readers take or guess at: other encodings, a BOM, duplicate keys, NUL and
+    lone surrogates in texts, NaN and infinities, numbers of more than 400 digits, nesting deeper than `deepest`.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"not UTF-8 at byte {error.start}") from error
+    if text.startswith("\ufeff"):
+        raise MalformedJson("starts with a byte order mark")
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=_decimal if exact else _float,
+            parse_int=_integer,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise MalformedJson(f"nested deeper than {deepest}") from error
+    _check(value, deepest, deepest)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON. Decimals are written as numbers with every digit they have."""
+    return orjson.dumps(value, default=_fragment)
+
+
+def _fragment(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise MalformedJson(f"the key {name[:64]!r} stands twice in one object")
+    return members
+
+
+def _decimal(text: str) -> Decimal:
+    if len(text) > MOST_DIGITS:
+        raise MalformedJson(f"a number of more than {MOST_DIGITS} digits")
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise MalformedJson("a number too large to keep") from error
+    if abs(number.adjusted()) > MOST_DIGITS:
+        raise MalformedJson("a number too large or too small to keep")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise MalformedJson("a number too large to keep")
+    return number
+
+
+def _integer(text: str) -> int | Decimal:
+    """An int where 64 bits hold it, so that the writer can write it again."""
+    return int(text) if len(text) <= SURELY_64_BITS else _decimal(text)
+
+
+def _constant(text: str) -> Any:
+    raise MalformedJson(f"{text} is not JSON")
+
+
+def _check(value: Any, left: int, deepest: int) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict | list):
+        if left == 0:
+            raise MalformedJson(f"nested deeper than {deepest}")
+        if isinstance(value, dict):
+            for name in value:
+                _check_text(name)
+        for item in value.values() if isinstance(value, dict) else value:
+            _check(item, left - 1, deepest)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise MalformedJson("a text with a NUL")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise MalformedJson("a text with a lone surrogate")

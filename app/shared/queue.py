@@ -1,0 +1,95 @@
+"""Wakes workers. A wake-up may be lost or doubled: the rows say what is to be done, and the sweep finds them again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Exchange
+from kombu import Queue as BrokerQueue
+from kombu.exceptions import OperationalError
+from redis.client import Pipeline
+
+from app.shared import logs
+
+EVENTS: Final = "events"
+CHARTS: Final = "charts"
+WEBHOOKS: Final = "webhooks"
+MAINTENANCE: Final = "maintenance"
+QUEUES: Final = tuple(
+    BrokerQueue(name, Exchange(name), routing_key=name) for name in (EVENTS, CHARTS, WEBHOOKS, MAINTENANCE)
+)
+
+DISPATCH: Final = "worker.tasks.dispatch"
+RENDER: Final = "worker.tasks.render"
+SWEEP: Final = "worker.tasks.sweep"
+CLEAN_UP: Final = "worker.tasks.clean_up"
+
+PUBLISH_SECONDS: Final = 0.5
+BREAK_SECONDS: Final = 5.0
+WAKE_MILLISECONDS: Final = 1_000
+
+log = logs.get_logger(__name__)
+
+
+def producer(broker_url: str) -> Celery:
+    """A Celery app that only publishes, gives up after half a second, and never waits for a frozen broker."""
+    celery = Celery("signalbox", broker=broker_url, set_as_current=False)
+    celery.conf.update(
+        broker_transport_options={
+            "socket_timeout": PUBLISH_SECONDS,
+            "socket_connect_timeout": PUBLISH_SECONDS,
+            "max_retries": 0,
+        },
+        broker_pool_acquire_timeout=1.0,
+        task_publish_retry=False,
+        task_ignore_result=True,
+        task_queues=QUEUES,
+        task_create_missing_queues=False,
+    )
+    return celery
+
+
+class Queue:
+    """Publishes tasks by name. After a failure, or a success that took too long, it leaves the broker alone for
+    five seconds.
+    """
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+        self._closed_until = 0.0
+        self._lock = threading.Lock()
+
+    def publish(self, task: str, queue: str, *args: Any, task_id: str | None = None) -> bool:
+        """Whether the broker took the message. False is no loss: the sweep wakes what is due."""
+        if time.monotonic() < self._closed_until:
+            return False
+        began = time.monotonic()
+        try:
+            self._celery.send_task(task, args=args, queue=queue, task_id=task_id)
+        except (OperationalError, OSError) as error:
+            self._pause("publish_failed", task, queue, str(error))
+            return False
+        if time.monotonic() - began > PUBLISH_SECONDS:
+            # Each round trip was within its limit, and together they were not.
+            self._pause("publish_slow", task, queue, f"{time.monotonic() - began:.1f} s")
+        return True
+
+    def _pause(self, what: str, task: str, queue: str, why: str) -> None:
+        with self._lock:
+            self._closed_until = time.monotonic() + BREAK_SECONDS
+        log.warning(what, task=task, queue=queue, error=why, pause_seconds=BREAK_SECONDS)
+
+
+def ask_to_wake(pipe: Pipeline, queue: str) -> None:
+    """Add to a pipeline the command whose true answer makes its caller the one that publishes.
+
+    Whoever comes within the next second is served by the same task, which deletes the key before it reads what is due.
+    """
+    pipe.set(wake_key(queue), 1, nx=True, px=WAKE_MILLISECONDS)
+
+
+def wake_key(queue: str) -> str:
+    return f"wake:{queue}"

@@ -1,0 +1,132 @@
+"""Signed messages: Standard Webhooks (HMAC-SHA256 over id, time and body) and the older X-Signature over the body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from app.shared.errors import Unauthenticated
+
+ID_HEADER: Final = "webhook-id"
+TIMESTAMP_HEADER: Final = "webhook-timestamp"
+SIGNATURE_HEADER: Final = "webhook-signature"
+LEGACY_HEADER: Final = "X-Signature"
+ENCODED_PREFIX: Final = "whsec_"
+MOST_SIGNATURES: Final = 16
+
+REFUSAL: Final = "a valid signature or key is needed"
+"""The one message for every cause: which check failed is nobody's business but the operator's."""
+
+_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_SECONDS: Final = re.compile(r"[0-9]{1,12}")
+
+
+class Headers(Protocol):
+    """A request's headers, asked by name; the case of names must not matter."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A message whose signature holds. `message_id` is None in the older scheme; `key_id` names the key, not it."""
+
+    message_id: str | None
+    key_id: str
+
+
+def is_signed(headers: Headers) -> bool:
+    """Whether a message claims to be signed, in whichever scheme."""
+    return _claims_standard(headers) or headers.get(LEGACY_HEADER) is not None
+
+
+def verify(
+    headers: Headers,
+    body: bytes,
+    *,
+    keys: Sequence[str],
+    now: datetime,
+    tolerance_seconds: int,
+    legacy: bool = False,
+) -> Verified:
+    """Check the signature of the raw body with any of the keys.
+
+    Raises Unauthenticated for whatever is missing, malformed, too old, too new or wrong.
+    """
+    if _claims_standard(headers):
+        return _verify_standard(headers, body, keys, now, tolerance_seconds)
+    older = headers.get(LEGACY_HEADER)
+    if legacy and older is not None:
+        return _verify_legacy(older, body, keys)
+    raise Unauthenticated(REFUSAL)
+
+
+def sign(body: bytes, *, key: str, message_id: str, now: datetime) -> dict[str, str]:
+    """The Standard Webhooks headers of a message."""
+    timestamp = str(int(now.timestamp()))
+    signature = _signature(_content(message_id, timestamp, body), key_bytes(key))
+    return {ID_HEADER: message_id, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"v1,{signature}"}
+
+
+def key_bytes(key: str) -> bytes:
+    """The bytes to sign with: `whsec_` is followed by base64, anything else is taken as it is. Raises ValueError."""
+    if not key.startswith(ENCODED_PREFIX):
+        return key.encode()
+    try:
+        return base64.b64decode(key.removeprefix(ENCODED_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"what follows {ENCODED_PREFIX} is not base64") from error
+
+
+def _claims_standard(headers: Headers) -> bool:
+    return any(headers.get(name) is not None for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER))
+
+
+def _verify_standard(
+    headers: Headers, body: bytes, keys: Sequence[str], now: datetime, tolerance_seconds: int
+) -> Verified:
+    message_id = headers.get(ID_HEADER) or ""
+    timestamp = headers.get(TIMESTAMP_HEADER) or ""
+    if not _ID.fullmatch(message_id) or not _SECONDS.fullmatch(timestamp):
+        raise Unauthenticated(REFUSAL)
+    if abs(now.timestamp() - int(timestamp)) > tolerance_seconds:
+        raise Unauthenticated(REFUSAL)
+    # The texts are compared, not what they decode to: base64 has several texts for the same bytes.
+    given = [
+        text[3:] for text in (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MOST_SIGNATURES] if text[:3] == "v1,"
+    ]
+    content = _content(message_id, timestamp, body)
+    expected = [(key, _signature(content, key_bytes(key))) for key in keys]
+    return Verified(message_id, _matching(expected, given))
+
+
+def _verify_legacy(given: str, body: bytes, keys: Sequence[str]) -> Verified:
+    expected = [(key, hmac.new(key_bytes(key), body, hashlib.sha256).hexdigest()) for key in keys]
+    return Verified(None, _matching(expected, [given]))
+
+
+def _matching(expected: list[tuple[str, str]], given: list[str]) -> str:
+    """The id of the key whose signature was given. Compares all with all, so that time tells nothing."""
+    found = ""
+    for key, right in expected:
+        for text in given:
+            if hmac.compare_digest(right.encode(), text.encode()):
+                found = key
+    if not found:
+        raise Unauthenticated(REFUSAL)
+    return hashlib.sha256(found.encode()).hexdigest()[:16]
+
+
+def _content(message_id: str, timestamp: str, body: bytes) -> bytes:
+    return f"{message_id}.{timestamp}.".encode() + body
+
+
+def _signature(content: bytes, key: bytes) -> str:
+    return base64.b64encode(hmac.digest(key, content, "sha256")).decode()

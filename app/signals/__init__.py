@@ -1,0 +1,1 @@
+"""What a producer told us, stored once."""

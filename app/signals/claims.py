@@ -1,0 +1,155 @@
+"""The Redis fast path of deduplication: often knows a duplicate before the database is asked, and never decides alone.
+
+A key holds `p:<token>` while a signal is on its way into the database and `d:<signal id>` once it is committed. Only
+the second tells of a duplicate, and whoever is told looks it up. Whatever Redis forgets, loses or refuses, the database
+gives the same answer, only slower.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from app.shared import logs
+from app.shared.queue import ask_to_wake
+from app.signals.domain import DedupRule, NewSignal, external_key
+
+CLAIM_MILLISECONDS: Final = 10_000
+MARKER_MILLISECONDS: Final = 300_000
+PAUSE_SECONDS: Final = 2.0
+
+_MARK: Final = b"d:"
+
+# Scripts rather than one command for each key: a batch has hundreds of keys, and a command costs its client most.
+_TAKE: Final = """
+local found = {}
+for number, key in ipairs(KEYS) do
+    found[number] = redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
+end
+return found
+"""
+_SET_ALL: Final = """
+for number, key in ipairs(KEYS) do
+    redis.call('SET', key, ARGV[number + 1], 'PX', ARGV[1])
+end
+"""
+_DELETE_IF_EQUAL: Final = """
+for _, key in ipairs(KEYS) do
+    if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end
+"""
+
+log = logs.get_logger(__name__)
+
+
+def keys(signal: NewSignal, rule: DedupRule) -> tuple[str, ...]:
+    """The Redis keys of a signal. Two signals that share one are duplicates for certain."""
+    found = []
+    if signal.external_id is not None:
+        found.append(f"signal:{external_key(signal.producer_id, signal.external_id)}")
+    if rule.window_seconds:
+        found.append(f"signal:{rule.key(signal)}:{rule.bucket(signal)}")
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the keys said: which now hold the caller's token, which held a marker, which somebody else's token."""
+
+    token: str
+    held: tuple[str, ...] = ()
+    marked: Mapping[str, bytes] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+    asked: bool = True
+    """False when Redis could not be asked."""
+
+
+class Claims:
+    """Takes, settles and releases claims. After a failure Redis is left alone for two seconds."""
+
+    def __init__(self, redis: Redis, *, window_seconds: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._monotonic = monotonic
+        self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
+        self._closed_until = 0.0
+        self._failing = False
+
+    def take(self, wanted: Sequence[str]) -> Claim:
+        """Claim the keys in one round trip. Never raises: without Redis the claim is empty."""
+        token = f"p:{secrets.token_hex(8)}"
+        if not wanted:
+            return Claim(token)
+        answers = self._run(lambda pipe: pipe.eval(_TAKE, len(wanted), *wanted, token, CLAIM_MILLISECONDS))
+        if answers is None:
+            return Claim(token, asked=False)
+        found = list(zip(wanted, answers[0], strict=True))
+        return Claim(
+            token,
+            held=tuple(key for key, answer in found if answer is None),
+            marked={key: answer for key, answer in found if answer is not None and answer.startswith(_MARK)},
+            pending=tuple(key for key, answer in found if answer is not None and not answer.startswith(_MARK)),
+        )
+
+    def settle(self, claim: Claim, committed: Mapping[str, UUID], *, wake: str = "") -> bool:
+        """After commit: mark the keys with their signals, release what else is held, ask to wake a queue.
+
+        Whether the caller is to publish the wake-up: it won the race for it, or nobody can tell.
+        """
+        left = tuple(key for key in claim.held if key not in committed)
+
+        def fill(pipe: Pipeline) -> None:
+            if committed:
+                markers = [_MARK + str(signal_id).encode() for signal_id in committed.values()]
+                pipe.eval(_SET_ALL, len(committed), *committed, self._marker_milliseconds, *markers)
+            if left:
+                _delete_if_equal(pipe, left, claim.token)
+            if wake:
+                ask_to_wake(pipe, wake)
+
+        answers = self._run(fill)
+        return bool(wake) and (answers is None or bool(answers[-1]))
+
+    def release(self, claim: Claim) -> None:
+        """Give back what is held, so that the next try need not wait for it to expire."""
+        if claim.held:
+            self._run(lambda pipe: _delete_if_equal(pipe, claim.held, claim.token))
+
+    def forget(self, marked: Mapping[str, bytes]) -> None:
+        """Delete markers that proved wrong, unless they have been replaced meanwhile."""
+
+        def fill(pipe: Pipeline) -> None:
+            for key, value in marked.items():
+                _delete_if_equal(pipe, (key,), value)
+
+        self._run(fill)
+
+    def _run(self, fill: Callable[[Pipeline], None]) -> list[Any] | None:
+        """The answers to a pipeline, or None when Redis is away, refuses, or was so a moment ago."""
+        if self._monotonic() < self._closed_until:
+            return None
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                fill(pipe)
+                answers: list[Any] = pipe.execute()
+        except RedisError as error:
+            self._closed_until = self._monotonic() + PAUSE_SECONDS
+            if not self._failing:
+                log.warning("claims_unavailable", error=str(error), pause_seconds=PAUSE_SECONDS)
+            self._failing = True
+            return None
+        if self._failing:
+            self._failing = False
+            log.info("claims_available")
+        return answers
+
+
+def _delete_if_equal(pipe: Pipeline, names: Sequence[str], value: str | bytes) -> None:
+    pipe.eval(_DELETE_IF_EQUAL, len(names), *names, value)

@@ -1,0 +1,141 @@
+"""What a signal is, and when two of them are one. Pure: every door and both judges (Redis, database) ask here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from app.shared.errors import DomainError, ErrorKind, NotFound
+
+SIDES: Final = ("buy", "sell")
+TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w")
+"""Those of stored bars; a test holds the two lists together, since signals and bars do not import each other."""
+
+MOST_LEVELS: Final = 20
+MOST_DIGITS: Final = 18
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Status(StrEnum):
+    """Where a signal stands. Decisions about signals bring their own."""
+
+    NEW = "new"
+
+
+class MatchedOn(StrEnum):
+    """The rule by which two signals are one."""
+
+    EXTERNAL_ID = "external_id"
+    WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSignal:
+    """What a producer tells. `time` is aware; `payload` holds JSON values whose decimals are Decimal."""
+
+    producer_id: str
+    instrument: str
+    side: str
+    price: Decimal
+    time: datetime
+    version: str = "1"
+    external_id: str | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    signed: bool = False
+    timed: bool = True
+    """Whether the producer named the time, or it is only when the signal came."""
+
+
+_COMPARED: Final = ("external_id", "instrument", "side", "price", "time", "version", "payload")
+
+
+@dataclass(frozen=True, slots=True)
+class DedupRule:
+    """The window rule: less than `window_seconds` apart and equal in `fields` is one signal; 0 seconds: rule off."""
+
+    window_seconds: int
+    fields: tuple[str, ...] = ("instrument", "version")
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=self.window_seconds)
+
+    def key(self, signal: NewSignal) -> str:
+        """Digest of the producer and the compared values: equal keys can collide in time, others never."""
+        return _digest("window", signal.producer_id, *((name, _value(signal, name)) for name in sorted(self.fields)))
+
+    def bucket(self, signal: NewSignal) -> int:
+        """Number of the window-long stretch of time the signal lies in: two of one bucket are surely too close.
+
+        Two of neighbouring buckets may be too close as well; only the database can tell.
+        """
+        return (signal.time - _EPOCH) // _MICROSECOND // (self.window_seconds * 1_000_000)
+
+
+def external_key(producer_id: str, external_id: str) -> str:
+    """Digest of what may exist once for ever."""
+    return _digest("external", producer_id, external_id)
+
+
+def differs(new: NewSignal, existing: NewSignal) -> list[str]:
+    """Names of the fields whose values are not the same; empty for a true repetition."""
+    told = (name for name in _COMPARED if new.timed or name != "time")
+    return [name for name in told if getattr(new, name) != getattr(existing, name)]
+
+
+def levels(payload: Mapping[str, Any], name: str) -> tuple[Decimal, ...]:
+    """Prices under `stop_loss` or `take_profit` of a checked payload: none, one, or a list of them."""
+    value = payload.get(name)
+    if value is None:
+        return ()
+    return tuple(Decimal(item) for item in (value if isinstance(value, list) else [value]))
+
+
+class DuplicateSignal(DomainError):
+    """The signal is one that is stored already. Names it, the rule, and what the two do not have in common."""
+
+    kind, slug, title = ErrorKind.CONFLICT, "duplicate-signal", "The signal is already known"
+
+    def __init__(self, new: NewSignal, existing_id: UUID, existing: NewSignal, matched_on: MatchedOn) -> None:
+        super().__init__(f"signal {existing_id} is the same by {_RULES[matched_on]}")
+        self.existing_id = existing_id
+        self.existing = existing
+        self.matched_on = matched_on
+        self.differs = differs(new, existing)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return {
+            "existing_signal_id": str(self.existing_id),
+            "matched_on": self.matched_on.value,
+            "differs": self.differs,
+        }
+
+
+class UnknownSignal(NotFound):
+    def __init__(self, signal_id: str) -> None:
+        super().__init__(f"there is no signal {signal_id}")
+
+
+_RULES: Final = {
+    MatchedOn.EXTERNAL_ID: "its external_id",
+    MatchedOn.WINDOW: "its time, less than the deduplication window away",
+}
+
+
+def _value(signal: NewSignal, name: str) -> Any:
+    head, _, key = name.partition(".")
+    return signal.payload.get(key) if head == "payload" else getattr(signal, head)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

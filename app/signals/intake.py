@@ -1,0 +1,187 @@
+"""The way of signals from their claim to their commit and the wake-up after it; every door for signals leads here.
+
+It joins the slice's fast path to its service, which must not know each other, and needs no web request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from uuid import UUID
+
+from app.events import service as events
+from app.payloads import service as payloads
+from app.payloads.domain import Rules
+from app.payloads.registry import Registry
+from app.resources import Resources
+from app.shared import failpoints
+from app.shared.db import Database, uuid7
+from app.shared.errors import DomainError
+from app.shared.metrics import LimitedLabel
+from app.shared.queue import DISPATCH, EVENTS, Queue
+from app.signals import bulk, claims, metrics, service
+from app.signals.batch import DuplicateInBatch, Item
+from app.signals.claims import Claim, Claims
+from app.signals.domain import DedupRule, DuplicateSignal, NewSignal
+from app.signals.models import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    database: Database
+    claims: Claims
+    queue: Queue
+    rule: DedupRule
+    instruments: LimitedLabel
+    payloads: Registry
+
+    @classmethod
+    def build(cls, resources: Resources) -> Intake:
+        settings = resources.settings
+        window_seconds = settings.signals_dedup_window_seconds
+
+        def load_payload_rules(known: Rules) -> Rules:
+            with resources.database.reading() as session:
+                return payloads.load(session, known)
+
+        return cls(
+            database=resources.database,
+            claims=Claims(resources.redis, window_seconds=window_seconds),
+            queue=resources.queue,
+            rule=DedupRule(window_seconds, settings.signals_dedup_fields),
+            instruments=LimitedLabel(settings.metrics_instruments, settings.metrics_max_instruments),
+            payloads=Registry(load_payload_rules, ttl_seconds=settings.signals_schemas_ttl_seconds),
+        )
+
+    def checked(self, new: NewSignal) -> NewSignal:
+        """The same signal. Raises ValidationFailed where its payload does not fit the schema of its version."""
+        self.payloads.check(new.producer_id, new.version, new.payload)
+        return new
+
+    def accept(self, new: NewSignal, *, now: datetime, request_id: str = "") -> Signal:
+        """Store the signal and wake whoever follows it up. Raises DuplicateSignal, or what the database raises."""
+        claim = self.claims.take(claims.keys(new, self.rule))
+        failpoints.reach("after_claim_key")
+        try:
+            self._refuse_known(new, claim)
+            signal = self._store(new, now, request_id)
+        except DuplicateSignal as duplicate:
+            self._settle_duplicate(claim, duplicate)
+            raise
+        except BaseException:
+            self.claims.release(claim)
+            raise
+        failpoints.reach("after_commit")
+        if self.claims.settle(claim, dict.fromkeys(claims.keys(new, self.rule), signal.id), wake=EVENTS):
+            self.queue.publish(DISPATCH, EVENTS)
+            failpoints.reach("after_publish")
+        metrics.INGESTED.labels(self.instruments(signal.instrument), signal.side).inc()
+        return signal
+
+    def accept_all(
+        self, told: Sequence[tuple[int, NewSignal]], *, now: datetime, request_id: str = "", atomic: bool = False
+    ) -> list[Signal | DomainError]:
+        """Store those of one producer's signals that are new, or with `atomic` all or none. Each has its place.
+
+        Gives the stored signal or its refusal for each, in their order; raises what the database raises.
+        """
+        if not told:
+            return []
+        items = [Item(index, new, uuid7(), self.rule.key(new)) for index, new in told]
+        keys = {item.index: claims.keys(item.new, self.rule) for item in items}
+        claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys.values()))))
+        failpoints.reach("after_claim_key")
+        try:
+            verdicts = self._all_known(items, keys, claim, atomic=atomic)
+            if verdicts is None:
+                verdicts = self._store_all(items, now, request_id, atomic=atomic)
+        except BaseException:
+            self.claims.release(claim)
+            raise
+        failpoints.reach("after_commit")
+        self._settle_all(claim, list(zip(keys.values(), verdicts, strict=True)))
+        return verdicts
+
+    def _refuse_known(self, new: NewSignal, claim: Claim) -> None:
+        """Raise DuplicateSignal for a marker that holds true; forget one that does not."""
+        if not claim.marked:
+            metrics.DEDUP.labels("redis", _outcome(claim)).inc()
+            return
+        with self.database.reading() as session:
+            duplicate = service.find_duplicate(session, new, self.rule)
+        metrics.DEDUP.labels("redis", "duplicate" if duplicate else "stale").inc()
+        if duplicate is not None:
+            raise duplicate
+        self.claims.forget(claim.marked)
+
+    def _store(self, new: NewSignal, now: datetime, request_id: str) -> Signal:
+        try:
+            with self.database.transaction() as session:
+                signal = service.ingest(
+                    session,
+                    new,
+                    now=now,
+                    window_seconds=self.rule.window_seconds,
+                    dedup_fields=self.rule.fields,
+                )
+                events.append(session, events.SIGNAL_RECEIVED, str(signal.id), now=now, request_id=request_id)
+                failpoints.reach("before_commit")
+        except DuplicateSignal:
+            metrics.DEDUP.labels("database", "duplicate").inc()
+            raise
+        metrics.DEDUP.labels("database", "new").inc()
+        return signal
+
+    def _all_known(
+        self, items: Sequence[Item], keys: Mapping[int, tuple[str, ...]], claim: Claim, *, atomic: bool
+    ) -> list[Signal | DomainError] | None:
+        """The refusals, where every item has a marker and all of them hold true; a writer's turn is not needed then."""
+        if not all(any(key in claim.marked for key in known) for known in keys.values()):
+            metrics.DEDUP.labels("redis", _outcome(claim)).inc(len(items))
+            return None
+        with self.database.reading() as session:
+            verdicts = bulk.judge(session, items, rule=self.rule, atomic=atomic)
+        refused = [verdict for verdict in verdicts if isinstance(verdict, DuplicateSignal | DuplicateInBatch)]
+        metrics.DEDUP.labels("redis", "duplicate").inc(len(refused))
+        metrics.DEDUP.labels("redis", "stale").inc(len(items) - len(refused))
+        return list(refused) if len(refused) == len(items) else None
+
+    def _store_all(
+        self, items: Sequence[Item], now: datetime, request_id: str, *, atomic: bool
+    ) -> list[Signal | DomainError]:
+        with self.database.transaction() as session:
+            verdicts = bulk.ingest(session, items, now=now, rule=self.rule, atomic=atomic)
+            stored = [str(verdict.id) for verdict in verdicts if isinstance(verdict, Signal)]
+            events.append_all(session, events.SIGNAL_RECEIVED, stored, now=now, request_id=request_id)
+            failpoints.reach("before_commit")
+        metrics.DEDUP.labels("database", "new").inc(len(stored))
+        metrics.DEDUP.labels("database", "duplicate").inc(len(verdicts) - len(stored))
+        return verdicts
+
+    def _settle_all(self, claim: Claim, outcomes: Sequence[tuple[tuple[str, ...], Signal | DomainError]]) -> None:
+        """Mark what is stored now and what was found stored, and wake whoever follows up the new ones, all at once."""
+        marked: dict[str, UUID] = {}
+        for keys, verdict in outcomes:
+            if isinstance(verdict, DuplicateSignal):
+                marked |= dict.fromkeys(claims.keys(verdict.existing, self.rule), verdict.existing_id)
+            elif isinstance(verdict, Signal):
+                marked |= dict.fromkeys(keys, verdict.id)
+                metrics.INGESTED.labels(self.instruments(verdict.instrument), verdict.side).inc()
+        new = any(isinstance(verdict, Signal) for _, verdict in outcomes)
+        if self.claims.settle(claim, marked, wake=EVENTS if new else ""):
+            self.queue.publish(DISPATCH, EVENTS)
+            failpoints.reach("after_publish")
+
+    def _settle_duplicate(self, claim: Claim, duplicate: DuplicateSignal) -> None:
+        """Let the next repetition be known at once. A claim beside a marker that held true may just expire."""
+        if claim.held and not claim.marked:
+            marked = dict.fromkeys(claims.keys(duplicate.existing, self.rule), duplicate.existing_id)
+            self.claims.settle(claim, marked)
+
+
+def _outcome(claim: Claim) -> str:
+    if not claim.asked:
+        return "unavailable"
+    return "pending" if claim.pending else "free"

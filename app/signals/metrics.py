@@ -1,0 +1,18 @@
+"""What is counted about signals; the only labels a caller chooses are limited where they are used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.shared.metrics import FAST_BUCKETS, Counter, Histogram
+
+INGESTED: Final = Counter("signals_ingested_total", "Signals accepted and stored", ["instrument", "side"])
+REJECTED: Final = Counter("signals_rejected_total", "Signals refused, by the slug of the problem", ["reason"])
+CREATE_SECONDS: Final = Histogram(
+    "signals_create_seconds", "Time from a read header to the answer of a posted signal", buckets=FAST_BUCKETS
+)
+DEDUP: Final = Counter(
+    "signals_dedup_total",
+    "What each judge said: redis (free, pending, duplicate, stale, unavailable), database (new, duplicate)",
+    ["path", "outcome"],
+)

@@ -1,0 +1,1 @@
+"""The Flask glue that routes share: context, authentication, problems, paging, operations."""

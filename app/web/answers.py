@@ -1,0 +1,26 @@
+"""JSON answers, written by the one exact writer wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from flask.json.provider import JSONProvider
+
+from app.shared import exact_json
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`value` as JSON: decimals as numbers with all their digits, UUIDs and datetimes as texts."""
+    return Response(exact_json.dumps(value), status, headers, content_type="application/json")
+
+
+class ExactJson(JSONProvider):
+    """Flask's own way to JSON (jsonify, views that return a dict) through the same reader and writer."""
+
+    def dumps(self, obj: Any, **_kwargs: Any) -> str:
+        return exact_json.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
+        return exact_json.loads(s.encode() if isinstance(s, str) else s)

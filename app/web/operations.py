@@ -1,0 +1,168 @@
+"""What operators and their machines ask: is it up, can it work, and how is it doing; and one log line per request."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy.exc
+from flask import Flask, Request, Response, g, request
+from marshmallow import Schema, fields, validate
+from prometheus_flask_exporter import PrometheusMetrics
+from redis import RedisError
+
+from app.events import service as events
+from app.resources import Resources
+from app.shared import logs, metrics
+from app.web import draining
+from app.web.answers import json_answer
+from app.web.auth import caller
+from app.web.blueprint import Blueprint
+from app.web.context import REQUEST_ID_HEADER, request_id, resources
+
+blueprint = Blueprint("operations", __name__, description="For those who run the service")
+
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HEALTH_CHECKS: Final = frozenset({"operations.healthz", "operations.readyz", "operations.metrics_text"})
+
+_SECRET: Final = re.compile(r"(?<=/hooks/).+", re.IGNORECASE | re.DOTALL)
+"""What follows in a path is a hook's key, whether the rest of the path is right or not."""
+
+READY: Final = {
+    "status": "ready",
+    "checks": {
+        "database": {"ms": 0.74, "status": "ok"},
+        "redis": {"ms": 0.31, "status": "ok"},
+        "queue": {"status": "ok", "waiting": 0, "oldest_seconds": 0.0},
+    },
+}
+DRAINING: Final = {"status": "draining", "checks": {}}
+METRICS: Final = 'signals_ingested_total{instrument="AAPL",side="buy"} 42.0\n'
+
+log = logs.get_logger(__name__)
+
+
+class HealthSchema(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(["ok"]))
+
+
+class ReadinessSchema(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(["ready", "degraded", "unavailable", "draining"]))
+    checks = fields.Dict(required=True, metadata={"description": "database, redis and queue: status and more"})
+
+
+@blueprint.route("/healthz")
+@blueprint.response(200, HealthSchema, example={"status": "ok"}, description="The process is up")
+@blueprint.doc(security=[])
+def healthz() -> Response:
+    """Is it up
+
+    Says nothing of what the process works with, so that a lost database restarts nobody.
+    """
+    return json_answer({"status": "ok"})
+
+
+@blueprint.route("/readyz")
+@blueprint.response(
+    200,
+    ReadinessSchema,
+    example=READY,
+    description="Signals can be taken: `ready`, or `degraded` without Redis, which is slower",
+)
+@blueprint.alt_response(
+    503,
+    schema=ReadinessSchema,
+    example=DRAINING,
+    description="The database is away: `unavailable`; or the server stops: `draining`",
+)
+@blueprint.doc(security=[])
+def readyz() -> Response:
+    """Can it work
+
+    503 `draining` once the server was told to stop: what it holds is finished, and nothing new should come. Otherwise
+    asks the database and Redis, and tells how long the oldest event has waited for a worker.
+    """
+    if draining.has_begun():
+        return _not_cached(json_answer({"status": "draining", "checks": {}}, 503))
+    checks = {name: _timed(check, resources()) for name, check in (("database", _database), ("redis", _redis))}
+    checks["queue"] = checks["database"].pop("queue", {"status": "unknown"})
+    failed = {name for name, told in checks.items() if told["status"] == "failed"}
+    status = "unavailable" if "database" in failed else "degraded" if failed else "ready"
+    return _not_cached(json_answer({"status": status, "checks": checks}, 503 if status == "unavailable" else 200))
+
+
+@blueprint.route("/metrics")
+@blueprint.response(
+    200, {"type": "string"}, content_type="text/plain", example=METRICS, description="In Prometheus' text format"
+)
+def metrics_text() -> Response:
+    """How is it doing
+
+    The metrics of all web processes of this server.
+    """
+    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+def measure(app: Flask) -> None:
+    """Count and time requests by the rule they matched, and log each."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    PrometheusMetrics(app, path=None, group_by=url_rule, buckets=metrics.FAST_BUCKETS)
+
+
+def url_rule(of: Request) -> str:
+    """The label of a request: a rule, never a path, which anyone may make up."""
+    return of.url_rule.rule if of.url_rule is not None else "unmatched"
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    if request.method not in KNOWN_METHODS:
+        # The exporter labels by method: an invented one must not become a series.
+        request.prom_do_not_track = True  # type: ignore[attr-defined]
+
+
+def _end(answer: Response) -> Response:
+    answer.headers[REQUEST_ID_HEADER] = request_id()
+    level = log.debug if request.endpoint in HEALTH_CHECKS else log.info
+    level(
+        "request",
+        method=request.method,
+        rule=url_rule(request),
+        path=_SECRET.sub("...", request.path),
+        status=answer.status_code,
+        ms=round((time.perf_counter() - g.began) * 1000, 2) if "began" in g else None,
+        bytes=answer.content_length,
+        caller=caller(),
+    )
+    return answer
+
+
+def _not_cached(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _timed(check: Callable[[Resources], dict[str, Any]], parts: Resources) -> dict[str, Any]:
+    began = time.perf_counter()
+    try:
+        told = {"status": "ok"} | check(parts)
+    except (RedisError, sqlalchemy.exc.SQLAlchemyError) as error:
+        log.warning("check_failed", check=check.__name__.strip("_"), error=str(error))
+        told = {"status": "failed"}
+    return {"ms": round((time.perf_counter() - began) * 1000, 2)} | told
+
+
+def _database(parts: Resources) -> dict[str, Any]:
+    """Reads the backlog of events: it needs a connection and the tables, and its age tells whether a worker works."""
+    with parts.database.reading() as session:
+        backlog = events.backlog(session)
+    age = (parts.clock() - backlog.oldest).total_seconds() if backlog.oldest is not None else 0.0
+    return {"queue": {"status": "ok", "waiting": backlog.waiting, "oldest_seconds": round(max(age, 0.0), 3)}}
+
+
+def _redis(parts: Resources) -> dict[str, Any]:
+    parts.redis.ping()
+    return {}

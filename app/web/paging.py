@@ -1,0 +1,71 @@
+"""Lists in pages: opaque cursors that say after which row the next page begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import orjson
+from flask import request
+from marshmallow import Schema, fields, validate
+
+from app.shared.errors import FieldError, ValidationFailed
+from app.web.context import resources
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 250
+LONGEST_CURSOR: Final = 512
+SEAL_BYTES: Final = 8
+
+Row = TypeVar("Row")
+
+
+class PageQuery(Schema):
+    """The query parameters of every list; lists add their filters."""
+
+    cursor = fields.String(
+        validate=validate.Length(max=LONGEST_CURSOR), metadata={"description": "next_cursor of the page before"}
+    )
+    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+
+
+def encode(*values: object) -> str:
+    """A cursor that holds the texts of `values`, valid for the endpoint that made it."""
+    content = orjson.dumps([str(value) for value in values])
+    return base64.urlsafe_b64encode(_seal(content) + content).rstrip(b"=").decode()
+
+
+def decode(cursor: str) -> tuple[str, ...]:
+    """The values of a cursor of this endpoint. Raises ValidationFailed at /cursor for anything else."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise _unknown() from error
+    seal, content = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
+    if not hmac.compare_digest(seal, _seal(content)):
+        raise _unknown()
+    return tuple(orjson.loads(content))
+
+
+def cut(rows: Sequence[Row], limit: int, key: Callable[[Row], object]) -> tuple[Sequence[Row], str | None]:
+    """One page of rows read with `limit` + 1, and the cursor of the next page: None at the end."""
+    if len(rows) <= limit:
+        return rows, None
+    page = rows[:limit]
+    return page, encode(key(page[-1]))
+
+
+def _seal(content: bytes) -> bytes:
+    """Ties the content to this service and this endpoint, so that a made-up cursor is found out."""
+    key = hashlib.sha256(resources().settings.secret_key.encode()).digest()
+    return hashlib.blake2b(
+        f"{request.endpoint}\n".encode() + content, key=key, digest_size=SEAL_BYTES, person=b"cursor"
+    ).digest()
+
+
+def _unknown() -> ValidationFailed:
+    return ValidationFailed([FieldError("/cursor", "not a cursor of this list")])

@@ -1,0 +1,23 @@
+"""The form of a problem document, for the API's description and for answers that carry problems inside."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+
+class FieldErrorSchema(Schema):
+    pointer = fields.String(required=True, metadata={"description": "JSON pointer (RFC 6901) to the wrong value"})
+    message = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457, with the id of the request that met the problem."""
+
+    type = fields.String(
+        required=True, metadata={"description": "stable; a page that explains it", "format": "uri-reference"}
+    )
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "of validation-failed"})

@@ -1,0 +1,177 @@
+"""Every refusal as a problem document (RFC 9457). The one place that knows which HTTP status an error becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import redis
+import sqlalchemy.exc
+from flask import Flask, Response
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.shared import exact_json, logs
+from app.shared.errors import (
+    DomainError,
+    ErrorKind,
+    FieldError,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from app.web.context import request_id
+
+CONTENT_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "/problems/"
+RETRY_SECONDS: Final = 2
+BUG_SLUG: Final = "internal-error"
+BUG_TITLE: Final = "Something broke"
+
+STATUS: Final[Mapping[ErrorKind, HTTPStatus]] = {
+    ErrorKind.MALFORMED: HTTPStatus.BAD_REQUEST,
+    ErrorKind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorKind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorKind.GONE: HTTPStatus.GONE,
+    ErrorKind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorKind.UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorKind.FAILED_DEPENDENCY: HTTPStatus.FAILED_DEPENDENCY,
+    ErrorKind.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_SAME: Final[Mapping[int, type[DomainError]]] = {
+    404: NotFound,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+"""Refusals of the framework that are also ours: one type for one thing, whoever notices it."""
+
+DATABASE_AWAY: Final = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
+"""No connection, none free in the pool, a lock or a statement that took too long, SQLite busy."""
+
+log = logs.get_logger(__name__)
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(ValidationError, _schema_error)
+    app.register_error_handler(HTTPException, _http_error)
+    for kind in DATABASE_AWAY:
+        app.register_error_handler(kind, _database_away)
+    app.register_error_handler(redis.RedisError, _redis_away)
+    app.register_error_handler(Exception, _bug)
+
+
+def describe(error: DomainError) -> tuple[int, dict[str, Any]]:
+    """The status an error becomes, and its problem document without the request's id."""
+    status = STATUS[error.kind].value
+    return status, _document(error.slug, error.title, status, error.detail) | error.extra
+
+
+def problem_answer(error: DomainError) -> Response:
+    """The whole answer for an error: document, Location, Retry-After, WWW-Authenticate."""
+    status, document = describe(error)
+    headers: dict[str, str] = {}
+    if error.location is not None:
+        headers["Location"] = error.location
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if error.kind is ErrorKind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _answer(document, status, headers)
+
+
+def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
+    """Marshmallow's nested messages as a flat list with a JSON pointer (RFC 6901) to each wrong value."""
+    return list(_walk(messages, pointer))
+
+
+def catalogue() -> dict[str, tuple[str, int]]:
+    """Title and status of every type of problem there is, by its slug."""
+    of_http = {
+        slug_of(name): (name, code) for code, name in HTTP_STATUS_CODES.items() if code >= HTTPStatus.BAD_REQUEST
+    }
+    ours = {kind.slug: (kind.title, STATUS[kind.kind].value) for kind in _kinds(DomainError) if hasattr(kind, "slug")}
+    return of_http | ours | {BUG_SLUG: (BUG_TITLE, HTTPStatus.INTERNAL_SERVER_ERROR.value)}
+
+
+def _kinds(base: type[DomainError]) -> Iterator[type[DomainError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def slug_of(phrase: str) -> str:
+    return phrase.lower().replace(" ", "-")
+
+
+def _walk(messages: Any, pointer: str) -> Iterator[FieldError]:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _walk(inner, pointer if name == "_schema" else f"{pointer}/{_escape(str(name))}")
+    elif isinstance(messages, list | tuple):
+        for inner in messages:
+            yield from _walk(inner, pointer)
+    else:
+        yield FieldError(pointer, str(messages))
+
+
+def _escape(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _document(slug: str, title: str, status: int, detail: str) -> dict[str, Any]:
+    return {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail}
+
+
+def _answer(document: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    body = exact_json.dumps(document | {"request_id": request_id()})
+    return Response(body, status, headers, content_type=CONTENT_TYPE)
+
+
+def _domain_error(error: DomainError) -> Response:
+    return problem_answer(error)
+
+
+def _schema_error(error: ValidationError) -> Response:
+    return problem_answer(ValidationFailed(field_errors(error.messages)))
+
+
+def _http_error(error: HTTPException) -> AnyResponse:
+    """What Flask and Werkzeug refuse by themselves: unknown paths, wrong methods, broken framing."""
+    if error.code is None:
+        return error.get_response()
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    same = _SAME.get(error.code)
+    slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
+    return _answer(_document(slug, title, error.code, error.description or title), error.code, headers)
+
+
+def _database_away(error: Exception) -> Response:
+    # The driver's own words: SQLAlchemy's add the statement and its values, which may be anybody's secrets.
+    log.error("database_unavailable", error=str(getattr(error, "orig", None) or error))
+    return problem_answer(Unavailable("the database does not answer", retry_after=RETRY_SECONDS))
+
+
+def _redis_away(error: Exception) -> Response:
+    log.error("redis_unavailable", error=str(error))
+    return problem_answer(Unavailable("Redis does not answer", retry_after=RETRY_SECONDS))
+
+
+def _bug(error: Exception) -> Response:
+    log.error("unhandled_exception", exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    document = _document(BUG_SLUG, BUG_TITLE, status.value, "the request's id leads to it in the logs")
+    return _answer(document, status.value, {})

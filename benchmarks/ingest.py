@@ -1,0 +1,233 @@
+"""How fast are signals taken, beside the least a Flask handler can do and beside Alerta, all on this machine?
+
+    python -m benchmarks.ingest [--database postgresql|sqlite] [--json] [--check]
+    python -m benchmarks.ingest --soak 60
+
+Two web processes each, 16 connections, every commit on the disk. Servers take turns in every round, and medians over
+the rounds are compared. Beside the rates stands processor time, which other programs disturb far less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import ingest_servers as servers
+from benchmarks.goals import Goal
+from benchmarks.ingest_load import Driver, Outcome, Target, drive
+from benchmarks.ingest_servers import GRANIAN, GUNICORN, Park, Server
+from benchmarks.ingest_soak import soak
+from benchmarks.render import machine
+
+CLIENTS: Final = 16
+ROUNDS: Final = 5
+SECONDS: Final = 4
+WARM_UP_SECONDS: Final = 2
+FASTEST: Final = 8_000
+"""Requests a second that no server here reaches: how many bodies are made before any rate is known."""
+REPEATED: Final = 200
+BATCH: Final = 100
+STORED: Final = 1_000_000
+INSTRUMENTS: Final = 50
+FIRST_TIME: Final = 946_684_800_000
+BETWEEN_MS: Final = 300_000
+
+numbers = count(1)
+
+
+def a_signal() -> dict[str, Any]:
+    """Each is new by both rules: an external_id of its own, and five minutes after the last of its instrument."""
+    number = next(numbers)
+    return {
+        "instrument": f"STOCK{number % INSTRUMENTS}",
+        "side": "buy" if number % 2 else "sell",
+        "price": "187.20",
+        "time": FIRST_TIME + number // INSTRUMENTS * BETWEEN_MS,
+        "external_id": f"order-{number}",
+        "payload": {"stop_loss": 180.5, "take_profit": [195, 201.5], "timeframe": "1d", "strategy": "breakout"},
+    }
+
+
+def an_alert() -> dict[str, Any]:
+    """The same as an alert: no other of its resource and event, so it is stored as new."""
+    told = a_signal()
+    return {
+        "resource": told["external_id"],
+        "event": told["side"],
+        "environment": "Production",
+        "service": [told["instrument"]],
+        "value": told["price"],
+        "attributes": told["payload"],
+    }
+
+
+def singles(make: Callable[[], dict[str, Any]] = a_signal) -> Iterator[bytes]:
+    while True:
+        yield json.dumps(make()).encode()
+
+
+def batches() -> Iterator[bytes]:
+    while True:
+        yield json.dumps({"signals": [a_signal() for _ in range(BATCH)]}).encode()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing measured: what is sent to which server, how many signals a request holds, what is to be answered."""
+
+    name: str
+    server: Server
+    target: Target
+    bodies: Iterator[bytes]
+    signals: int = 1
+    refused: bool = False
+
+    def run(self, seconds: float, most: int, park: Park) -> dict[str, float]:
+        bodies = list(islice(self.bodies, int(seconds * most)))
+        before = self.server.processor_ms(), park.database_ms()
+        outcome = drive(self.target, bodies, clients=CLIENTS, seconds=seconds)
+        self._check(outcome)
+        assert outcome.answers < len(bodies), f"{self.name}: too few bodies for its speed"
+        signals = outcome.answers * self.signals
+        return {
+            "per_second": signals / outcome.seconds,
+            "p50_ms": outcome.p50_ms,
+            "p99_ms": outcome.p99_ms,
+            "web_ms": (self.server.processor_ms() - before[0]) / signals,
+            "database_ms": (park.database_ms() - before[1]) / signals,
+        }
+
+    def _check(self, outcome: Outcome) -> None:
+        expected = outcome.answers if self.refused else 0
+        # The last answers may be missing: wrk stops in the middle.
+        if outcome.broken or abs(outcome.refusals - expected) > (CLIENTS if self.refused else 0):
+            raise SystemExit(f"{self.name}: {outcome}")
+
+
+def single(server: Server, make: Callable[[], dict[str, Any]] = a_signal) -> Case:
+    return Case(server.name, server, server.target, singles(make))
+
+
+def duplicates(server: Server) -> Case:
+    """Signals that are stored already, one after the other, again and again."""
+    stored = list(islice(singles(), REPEATED))
+    outcome = Driver(server.target, 1).run(iter(stored), seconds=60)
+    assert outcome.refusals == 0, outcome
+    return Case(f"duplicates, {server.name}", server, server.target, cycle(stored), refused=True)
+
+
+def batch(server: Server) -> Case:
+    target = Target(server.target.port, f"{server.target.path}/batch")
+    return Case(f"batches of {BATCH}, {server.name}", server, target, batches(), signals=BATCH)
+
+
+def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
+    """What takes turns, by the name the goals know it by."""
+    floor, ours = park.floor(GUNICORN), park.signalbox(GUNICORN)
+    found = {"floor": single(floor), "signalbox": single(ours), "duplicates": duplicates(ours), "batches": batch(ours)}
+    if options.stored:
+        found["stored"] = single(park.signalbox(GUNICORN, stored=options.stored))
+    if "granian" in options.peers:
+        packages = servers.packages_of(servers.install(venvs / "granian", "granian"))
+        found["floor_granian"] = single(park.floor(GRANIAN, packages))
+        found["granian"] = single(park.signalbox(GRANIAN, packages))
+    if "alerta" in options.peers and not park.is_sqlite:
+        venv = servers.install(venvs / "alerta", "alerta-server", "psycopg2-binary", "gunicorn")
+        found["alerta"] = single(park.alerta(venv), an_alert)
+    return found
+
+
+def measure(park: Park, wanted: dict[str, Case], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Medians over the rounds, and of each rate the lowest and the highest."""
+    speeds = {
+        name: case.run(WARM_UP_SECONDS, FASTEST // case.signals, park)["per_second"] for name, case in wanted.items()
+    }
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in wanted}
+    for _ in range(rounds):
+        for name, case in wanted.items():
+            most = int(2 * speeds[name] / case.signals) + CLIENTS
+            taken[name].append(case.run(seconds, most, park))
+            speeds[name] = max(speeds[name], taken[name][-1]["per_second"])
+    return {name: _summary(rows) for name, rows in taken.items()}
+
+
+def _summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    rates = [row["per_second"] for row in rows]
+    medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+    return medians | {"lowest": min(rates), "highest": max(rates)}
+
+
+def run_all(options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="signalbox-venvs-") as temporary, servers.park(options.database) as park:
+        wanted = cases(park, options, options.venvs or Path(temporary))
+        report: dict[str, Any] = {
+            "machine": machine(),
+            "database": f"{options.database}, {park.durability()}",
+            "clients": CLIENTS,
+            "rounds": options.rounds,
+            "cases": measure(park, wanted, options.rounds, options.seconds),
+            "names": {name: case.name for name, case in wanted.items()},
+        }
+    return report | {"goals": [goal.row() for goal in goals(report["cases"], options.database)]}
+
+
+def goals(found: dict[str, dict[str, float]], database: str) -> list[Goal]:
+    """What was promised beside what was measured."""
+    rate = {name: row["per_second"] for name, row in found.items()}
+    ours = rate["signalbox"]
+    promised = [
+        Goal("single posts / the floor", ours / rate["floor"], ">=", 0.7),
+        Goal("single posts, p99 ms", found["signalbox"]["p99_ms"], "<", 50),
+        Goal("duplicates / accepted", rate["duplicates"] / ours, ">=", 1.5),
+        Goal(f"batches of {BATCH} / singles", rate["batches"] / ours, ">=", 8),
+    ]
+    if "stored" in rate:
+        promised.append(Goal("with many stored / with few", rate["stored"] / ours, ">=", 0.85))
+    if "alerta" in rate:
+        promised.append(Goal(f"single posts / Alerta, {database}", ours / rate["alerta"], ">=", 5))
+    return promised
+
+
+def lines_of(report: dict[str, Any]) -> Iterable[str]:
+    yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    yield f"{report['database']}; {report['clients']} connections, medians of {report['rounds']} rounds\n"
+    yield f"{'':44}{'a second':>9}{'lowest':>8}{'highest':>8}{'p50 ms':>8}{'p99 ms':>8}{'web ms':>8}{'db ms':>7}"
+    for name, row in report["cases"].items():
+        told = f"{report['names'][name]:44}{row['per_second']:9,.0f}{row['lowest']:8,.0f}{row['highest']:8,.0f}"
+        yield f"{told}{row['p50_ms']:8.2f}{row['p99_ms']:8.2f}{row['web_ms']:8.3f}{row['database_ms']:7.3f}"
+    yield ""
+    yield from (Goal.line(goal) for goal in report["goals"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each case in each round")
+    parser.add_argument("--stored", type=int, default=STORED, help="signals in the full table; 0: leave it out")
+    parser.add_argument("--peers", nargs="*", choices=("alerta", "granian"), default=["alerta", "granian"])
+    parser.add_argument("--venvs", type=Path, help="where peers are installed and found again; default: temporary")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="only this: half the top speed for so long")
+    parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
+    options = parser.parse_args()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if options.soak:
+        return soak(options, singles())
+    report = run_all(options)
+    print(json.dumps(report, indent=2) if options.json else "\n".join(lines_of(report)))
+    return int(options.check and not all(goal["met"] for goal in report["goals"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Sends prepared bodies over kept connections as fast as they are answered, or at a rate, and keeps every time.
+
+wrk does it where it is installed, since it costs the machine it shares with the servers least; otherwise, and for a
+rate, a driver of one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+SCRIPT: Final = Path(__file__).with_suffix(".lua")
+HEAD_END: Final = b"\r\n\r\n"
+LONGEST_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a load: answers by whether they were refusals (400 and above), and their times."""
+
+    answers: int
+    refusals: int
+    broken: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def rate(self) -> float:
+        return self.answers / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    port: int
+    path: str
+
+
+def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: float) -> Outcome:
+    """Send bodies for so many seconds, or until they are used up. None is sent twice."""
+    if shutil.which("wrk") is None:
+        return Driver(target, clients).run(iter(bodies), seconds=seconds)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"\n".join(bodies))
+        file.flush()
+        arguments = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds:.0f}s"]
+        arguments += ["--timeout", f"{LONGEST_SECONDS:.0f}s", "--script", str(SCRIPT)]
+        arguments += [f"http://127.0.0.1:{target.port}{target.path}", "--", file.name]
+        told = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    counted = json.loads(told.rsplit("\n", 2)[-2])
+    return Outcome(**counted)
+
+
+@dataclass(slots=True)
+class _Client:
+    """One connection: what it waits for, and since when."""
+
+    held: socket.socket
+    began: float = 0.0
+    answer: bytearray = field(default_factory=bytearray)
+
+
+class Driver:
+    """The bundled driver. With a rate, a request's time runs from when it was due, not from when it could be sent."""
+
+    def __init__(self, target: Target, clients: int) -> None:
+        self._target = target
+        self._selector = selectors.DefaultSelector()
+        self._idle = [_Client(self._connect()) for _ in range(clients)]
+        self._clients = clients
+        self.times: list[float] = []
+        self.refusals = 0
+        self.broken = 0
+
+    def run(self, bodies: Iterator[bytes], *, seconds: float, rate: float | None = None) -> Outcome:
+        began = perf_counter()
+        sent = 0
+        more = True
+        while more or len(self._idle) < self._clients:
+            now = perf_counter()
+            more = more and now < began + seconds
+            while more and self._idle and (rate is None or began + sent / rate <= now):
+                body = next(bodies, None)
+                more = body is not None
+                if body is not None:
+                    self._send(body, now if rate is None else began + sent / rate)
+                    sent += 1
+            for key, _ in self._selector.select(0.001 if rate else 0.1):
+                self._receive(key.data)
+        return self._outcome(perf_counter() - began)
+
+    def close(self) -> None:
+        for client in self._idle:
+            client.held.close()
+        self._selector.close()
+
+    def _outcome(self, seconds: float) -> Outcome:
+        times = sorted(self.times) or [0.0]
+        p50, p99 = (times[int(share * (len(times) - 1))] * 1000 for share in (0.5, 0.99))
+        return Outcome(len(self.times), self.refusals, self.broken, seconds, p50, p99)
+
+    def _connect(self) -> socket.socket:
+        held = socket.create_connection(("127.0.0.1", self._target.port), timeout=LONGEST_SECONDS)
+        held.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return held
+
+    def _send(self, body: bytes, due: float) -> None:
+        client = self._idle.pop()
+        client.began = due
+        head = f"POST {self._target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        try:
+            client.held.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        except OSError:
+            self._renew(client)
+            return
+        self._selector.register(client.held, selectors.EVENT_READ, client)
+
+    def _receive(self, client: _Client) -> None:
+        try:
+            part = client.held.recv(1 << 18)
+        except OSError:
+            part = b""
+        client.answer += part
+        if part and not _is_whole(client.answer):
+            return
+        self._selector.unregister(client.held)
+        if not part:
+            self._renew(client)
+            return
+        self.times.append(perf_counter() - client.began)
+        self.refusals += int(client.answer[9:10] >= b"4")
+        closed = b"\r\nconnection: close" in client.answer.partition(HEAD_END)[0].lower()
+        client.answer.clear()
+        if closed:
+            client.held.close()
+            client.held = self._connect()
+        self._idle.append(client)
+
+    def _renew(self, client: _Client) -> None:
+        """The connection broke under a request."""
+        self.broken += 1
+        client.held.close()
+        client.answer.clear()
+        client.held = self._connect()
+        self._idle.append(client)
+
+
+def _is_whole(answer: bytearray) -> bool:
+    head, end, body = answer.partition(HEAD_END)
+    if not end:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return len(body) >= int(line.partition(b":")[2])
+    return body.endswith(b"0\r\n\r\n")

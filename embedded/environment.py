@@ -1,0 +1,90 @@
+"""The environment the servers get: what the caller set, and for everything else a choice that works here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from embedded import ports
+from embedded.places import METRICS, VAR, VENV
+from embedded.refusal import Refusal
+
+WEB_PORT: Final = 8000
+REDIS_PORT: Final = 6390
+METRICS_PORT: Final = 9808
+REDIS_DEFAULT_PORT: Final = 6379
+SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+# One render uses one core: the worker's processes are what runs side by side.
+SINGLE_THREADED: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to start, with which environment, and what is worth telling about it."""
+
+    variables: Mapping[str, str]
+    starts_redis: bool
+    notes: tuple[str, ...]
+
+    def variables_of(self, name: str) -> dict[str, str]:
+        """The environment of one process. Each counts in a folder of its own: only one server reads a folder."""
+        return {**self.variables, "PROMETHEUS_MULTIPROC_DIR": str(METRICS / name)}
+
+
+def inherit() -> dict[str, str]:
+    return dict(os.environ)  # noqa: TID251 - the servers are started with it; their settings are read by themselves
+
+
+def adopt(plan: Plan) -> None:
+    """Make the plan this process's environment too, so that it reads the same settings as the servers."""
+    os.environ.update(plan.variables)  # noqa: TID251 - see above
+
+
+def prepare(inherited: Mapping[str, str]) -> Plan:
+    """Choose ports and addresses. Raises Refusal when the caller chose something that cannot work."""
+    variables = dict(inherited)
+    notes: list[str] = []
+    variables["PATH"] = f"{VENV / 'bin'}:{inherited.get('PATH') or SYSTEM_PATH}"
+    variables["PYTHONUNBUFFERED"] = "1"
+    for name in SINGLE_THREADED:
+        variables.setdefault(name, "1")
+    # The list of fonts matplotlib makes: without a home it would be made anew on every start.
+    variables.setdefault("MPLCONFIGDIR", str(VAR / "matplotlib"))
+    variables["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS / "commands")
+    _choose_port(variables, "PORT", WEB_PORT, notes)
+    _choose_port(variables, "WORKER_METRICS_PORT", METRICS_PORT, notes)
+    starts_redis = not _is_set(inherited, "REDIS_URL")
+    if starts_redis:
+        port = _free(REDIS_PORT, "Redis", notes)
+        variables["REDIS_URL"] = f"redis://{ports.LOOPBACK}:{port}/0"
+    return Plan(variables, starts_redis, tuple(notes))
+
+
+def check_redis(url: str) -> None:
+    """Raises Refusal when the caller's own Redis does not answer: without it no chart would ever be drawn."""
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port or REDIS_DEFAULT_PORT
+    if host is not None and not ports.answers(host, port, seconds=2.0):
+        raise Refusal(f"REDIS_URL: nothing answers at {host}:{port}")
+
+
+def _choose_port(variables: dict[str, str], name: str, preferred: int, notes: list[str]) -> None:
+    """A port the caller named is taken as it is or refused: somebody else counts on it."""
+    if not _is_set(variables, name):
+        variables[name] = str(_free(preferred, name, notes))
+    elif variables.get(name, "").isdigit() and int(variables[name]) and not ports.is_free(int(variables[name])):
+        raise Refusal(f"{name}: port {variables[name]} is in use")
+
+
+def _free(preferred: int, what: str, notes: list[str]) -> int:
+    port = ports.free_port(preferred)
+    if port != preferred:
+        notes.append(f"{what}: port {preferred} is in use, taking {port}")
+    return port
+
+
+def _is_set(variables: Mapping[str, str], name: str) -> bool:
+    return bool(variables.get(name) or variables.get(f"{name}_FILE"))

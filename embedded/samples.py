@@ -1,0 +1,50 @@
+"""The sample bars under `examples/data`, brought in through the command anybody would use."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from embedded import terminal
+from embedded.api import Api
+from embedded.places import ROOT, SAMPLES, VENV
+from embedded.refusal import Refusal
+
+FILE_NAME: Final = re.compile(r"(?P<instrument>[a-z0-9]+)_(?P<timeframe>\d+[mhdw])")
+
+
+@dataclass(frozen=True)
+class Sample:
+    instrument: str
+    timeframe: str
+    file: Path
+
+
+def samples() -> Iterator[Sample]:
+    """The files whose names say what they hold, such as aapl_1d.csv."""
+    for file in sorted(SAMPLES.glob("*.csv")):
+        named = FILE_NAME.fullmatch(file.stem)
+        if named:
+            yield Sample(named["instrument"].upper(), named["timeframe"], file)
+
+
+def bring_in(api: Api, variables: Mapping[str, str]) -> None:
+    """Import what is not stored yet; the service is asked, since a new database may stand behind an old folder."""
+    for sample in samples():
+        stored = api.get(f"/api/v1/bars/{sample.instrument}/{sample.timeframe}?limit=1")
+        if not stored.document().get("time"):
+            _bring_in(sample, variables)
+
+
+def _bring_in(sample: Sample, variables: Mapping[str, str]) -> None:
+    terminal.say(f"importing {sample.file.relative_to(ROOT)}")
+    command = [str(VENV / "bin" / "flask"), "--app", "wsgi", "bars", "import"]
+    command += [sample.instrument, sample.timeframe, str(sample.file)]
+    done = subprocess.run(command, cwd=ROOT, env=dict(variables), stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        told = [line for line in done.stderr.splitlines() if line.strip()]
+        raise Refusal(f"{sample.file.name} was not imported: {told[-1] if told else done.returncode}")

@@ -1,0 +1,74 @@
+"""The web server's settings, from the same environment variables as the application's; read by gunicorn at start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from app.shared import logs
+from app.startup import preflight
+from app.web import draining
+from config import Settings, SettingsError
+
+try:
+    settings = Settings.from_env()
+except SettingsError as error:
+    # gunicorn would show a traceback; whoever starts it needs the names of the settings alone.
+    raise SystemExit(str(error)) from None
+
+logs.configure(settings.log_level)
+
+
+class JsonLogger(Logger):  # type: ignore[misc]
+    """Hands gunicorn's own messages to the application's log, one JSON object a line as everything else."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def on_starting(_server: object) -> None:
+    """Refuse to start, in one line, while what every request needs is missing."""
+    preflight(settings)
+
+
+def when_ready(_server: object) -> None:
+    """With the first SIGTERM only say that the server stops; stop when a load balancer had time to hear of it.
+
+    gunicorn closes its listener at once, and what the kernel had taken for it but no process had picked up is cut.
+    A second SIGTERM stops at once.
+    """
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def drain(_number: int, _frame: object) -> None:
+        draining.begin()
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, max(settings.web_drain_seconds, 1e-6))
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+bind = f"{settings.web_host}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = "gthread"
+threads = settings.web_threads
+# The application is made once before the fork: a mistake in it ends the start instead of every worker in turn.
+preload_app = True
+graceful_timeout = settings.web_graceful_timeout_seconds
+keepalive = 5
+# Longest URL the API needs is a cursor with every filter; longest header a signature list.
+limit_request_line = 4_094
+limit_request_fields = 64
+limit_request_field_size = 8_190
+loglevel = settings.log_level.lower()
+logger_class = JsonLogger
+accesslog = None  # the application logs each request with its id, route and time
+control_socket_disable = True
+# Heartbeats are file changes: in memory they cannot be held up by a slow disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

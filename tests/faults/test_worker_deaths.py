@@ -1,0 +1,132 @@
+"""Workers killed as a group, messages lost on their way, workers told to stop, and one beat too many."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select
+
+from app.charts.models import Chart
+from app.resources import Resources
+from config import Settings
+from tests import processes
+from tests.faults import promises
+from tests.faults.conftest import Results
+from tests.faults.pictures import ask
+from tests.faults.servers import Valkey
+
+pytestmark = pytest.mark.faults
+
+GRACE_SECONDS = 30
+LARGE = {"width": 1_200, "height": 675}
+HUGE = {"width": 3_000, "height": 3_000}
+"""Drawn for long enough to be met while at it."""
+
+
+def test_worker_groups_killed_again_and_again_leave_no_chart_undone(
+    settings: Settings, resources: Resources, results: Results, seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    settings = replace(settings, failpoint="mid_render:poison")
+    with processes.web(settings, tmp_path) as address:
+        asked = ask(address, [*(f"job {number}" for number in range(60)), "poison"], **LARGE)
+        asked += ask(address, (f"job {number}" for number in range(60, 200)), **LARGE)
+    with processes.beat(settings, tmp_path):
+        for life in range(4):
+            with processes.worker(settings, tmp_path, f"life-{life}") as worker:
+                time.sleep(chance.uniform(0.2, 2.0))
+                worker.kill()
+        with processes.worker(settings, tmp_path, "last"):
+            seconds = promises.quiet(resources, 120)
+    statuses = promises.charts_done(resources, asked)
+    assert statuses == Counter(ready=200, failed=1)
+    promises.media_whole(resources)
+    with resources.database.reading() as session:
+        assert session.get_one(Chart, asked[60]).status == "failed"
+        again = session.scalar(select(func.count()).where(Chart.attempts > 1))
+    assert again
+    assert again > 1, "no kill met a render"
+    results.add(
+        "kill -9 of the worker group, 4 times", "200 charts and a poison one", None, seconds, f"{again} drawn again"
+    )
+
+
+@pytest.mark.faults_quick
+def test_messages_lost_between_the_broker_and_the_worker_are_made_up_for_by_the_sweep(
+    settings: Settings, resources: Resources, results: Results, tmp_path: Path
+) -> None:
+    with processes.web(settings, tmp_path) as address:
+        asked = ask(address, (f"lost {number}" for number in range(10)))
+    with Redis.from_url(settings.redis_url) as redis:
+        # What a worker does that dies right after it took a message and before it wrote that down.
+        taken = sum(redis.lpop("charts") is not None for _ in range(20))
+    assert taken == 10
+    with processes.worker(settings, tmp_path), processes.beat(settings, tmp_path):
+        seconds = promises.quiet(resources, 60)
+    assert promises.charts_done(resources, asked) == Counter(ready=10)
+    promises.media_whole(resources)
+    results.add("message lost between pop and unacked", "10 charts, all messages", None, seconds, "all ready")
+
+
+@pytest.mark.faults_quick
+def test_a_worker_told_to_stop_finishes_what_it_holds_and_the_next_draws_the_rest_once(
+    settings: Settings, resources: Resources, results: Results, tmp_path: Path
+) -> None:
+    with processes.web(settings, tmp_path) as address:
+        asked = ask(address, (f"handed over {number}" for number in range(12)), **HUGE)
+    with processes.beat(settings, tmp_path):
+        with processes.worker(settings, tmp_path, "first") as worker:
+            promises.eventually(lambda: _ready(resources) or None, 20)
+            worker.process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert worker.process.wait(GRACE_SECONDS) == 0
+            stopped = time.monotonic() - began
+        with resources.database.reading() as session:
+            assert not session.scalar(select(func.count()).where(Chart.status == "rendering")), "a render was cut"
+        left = 12 - _ready(resources)
+        assert left, "the worker was done before it was told to stop"
+        with processes.worker(settings, tmp_path, "second"):
+            seconds = promises.quiet(resources, 60)
+    assert promises.charts_done(resources, asked) == Counter(ready=12)
+    with resources.database.reading() as session:
+        assert session.scalar(select(func.max(Chart.attempts))) == 1
+    promises.media_whole(resources)
+    results.add(
+        "SIGTERM of the worker",
+        f"12 charts, {left} left",
+        None,
+        seconds,
+        f"stopped in {stopped:.1f} s, none drawn twice",
+    )
+
+
+def test_two_beats_do_the_work_of_each_period_once(
+    settings: Settings, valkey_server: Valkey, results: Results, tmp_path: Path
+) -> None:
+    settings = replace(settings, cleanup_interval_seconds=1)
+    with processes.worker(settings, tmp_path) as worker:
+        with processes.beat(settings, tmp_path, "beat-one"), processes.beat(settings, tmp_path, "beat-two"):
+            began = time.monotonic()
+            before = worker.log.read_text().count('"cleaned_up"')
+            time.sleep(8)
+            done = worker.log.read_text().count('"cleaned_up"') - before
+            periods = time.monotonic() - began
+        sent = sum(
+            (tmp_path / f"beat-{name}.log").read_text().count("Sending due task clean-up") for name in ("one", "two")
+        )
+    # A period is told from the next by nine tenths of its length.
+    assert periods / 2 < done <= periods / 0.9 + 1, (done, periods)
+    assert sent > done + 4, "the second beat sent nothing"
+    results.add("two beats", f"{periods:.0f} periods of clean-up, {sent} sent", None, 0, f"{done} done")
+
+
+def _ready(resources: Resources) -> int:
+    with resources.database.reading() as session:
+        return session.scalar(select(func.count()).where(Chart.status == "ready")) or 0

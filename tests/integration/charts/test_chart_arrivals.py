@@ -1,0 +1,82 @@
+"""Word of a chart over a real Redis: heard at once by all who wait, and not needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from app.charts import arrivals as module
+from app.charts.arrivals import DEAF_LOOK_SECONDS, LISTENING_LOOK_SECONDS, Arrivals, announce
+from app.shared.redis_client import connect
+from tests.processes import free_port
+
+CHART = "c" * 32
+SOON = 2.0
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with connect(redis_url, 1.0) as client:
+        yield client
+
+
+@pytest.fixture
+def arrivals(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arrivals]:
+    """One whose listener ends with the test."""
+    monkeypatch.setattr(module, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_READ_SECONDS", 0.05)
+    yield Arrivals(redis)
+    deadline = time.monotonic() + SOON
+    while any(thread.name == "chart-arrivals" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the listener did not end"
+        time.sleep(0.01)
+
+
+def test_a_word_is_heard_by_all_who_wait_for_its_chart(arrivals: Arrivals, redis: Redis) -> None:
+    with arrivals.expect(CHART) as one, arrivals.expect(CHART) as two, arrivals.expect("other") as other:
+        announce(redis, CHART)
+        assert one.wait(SOON)
+        assert two.wait(SOON)
+        assert not other.is_set()
+
+
+def test_a_process_that_listens_looks_seldom(arrivals: Arrivals) -> None:
+    assert arrivals.look_seconds == DEAF_LOOK_SECONDS
+    with arrivals.expect(CHART):
+        assert arrivals.look_seconds == LISTENING_LOOK_SECONDS
+
+
+def test_the_listener_ends_when_nobody_waits_and_begins_again(arrivals: Arrivals, redis: Redis) -> None:
+    for _ in range(2):
+        with arrivals.expect(CHART) as heard:
+            announce(redis, CHART)
+            assert heard.wait(SOON)
+        deadline = time.monotonic() + SOON
+        while arrivals.look_seconds == LISTENING_LOOK_SECONDS and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert arrivals.look_seconds == DEAF_LOOK_SECONDS
+
+
+def test_without_redis_those_who_wait_look_often_and_nobody_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(f"redis://127.0.0.1:{free_port()}/0", 0.2) as nowhere:
+        deaf = Arrivals(nowhere)
+        announce(nowhere, CHART)
+        with deaf.expect(CHART) as heard:
+            assert not heard.wait(0.05)
+            assert deaf.look_seconds == DEAF_LOOK_SECONDS
+
+
+def test_a_listener_that_lost_redis_is_replaced(arrivals: Arrivals, redis: Redis, monkeypatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
+    with arrivals.expect(CHART):
+        redis.client_kill_filter(_type="pubsub")
+        deadline = time.monotonic() + SOON
+        while arrivals.look_seconds == LISTENING_LOOK_SECONDS and time.monotonic() < deadline:
+            time.sleep(0.01)
+    with arrivals.expect(CHART) as heard:
+        announce(redis, CHART)
+        assert heard.wait(SOON)

@@ -1,0 +1,219 @@
+"""`flask charts` as one uses it from a shell: files in, pictures out, exit codes and errors that point."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from app.charts.commands import GOLDEN, ROOT, SAMPLE_FOLDER, charts
+from app.charts.gallery import SAMPLES, pictures
+from app.charts.schemas import OVERLAYS, PANELS
+from app.market.csv_files import read_bars
+
+CSV = SAMPLE_FOLDER / "aapl_1d.csv"
+SMALL = ["--width", "320", "--height", "240"]
+BARS = {"time": [0, 60_000], "open": [1, 2], "high": [2, 3], "low": [1, 2], "close": [2, 3], "volume": [5, 6]}
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(charts, [str(argument) for argument in arguments], input=stdin)
+
+
+def picture_in(path: Path) -> Image.Image:
+    return Image.open(BytesIO(path.read_bytes()))
+
+
+def a_spec(tmp_path: Path, **changes: Any) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps({"type": "candlestick", "width": 200, "height": 100, "data": BARS, **changes}))
+    return path
+
+
+def test_a_spec_file_becomes_a_picture(tmp_path):
+    out = tmp_path / "out.png"
+    result = run("render", a_spec(tmp_path, title="Two bars"), "-o", out)
+    assert result.exit_code == 0, result.output
+    assert picture_in(out).size == (200, 100)
+    assert f"{out}: 200x100" in result.stdout
+    assert "Two bars" in result.stdout
+
+
+def test_a_spec_may_come_from_standard_input(tmp_path):
+    out = tmp_path / "out.png"
+    result = run("render", "-", "-o", out, stdin=a_spec(tmp_path).read_text())
+    assert result.exit_code == 0, result.output
+    assert picture_in(out).format == "PNG"
+
+
+def test_bars_of_a_csv_file_become_a_picture(tmp_path):
+    out = tmp_path / "out.png"
+    result = run("render", "--csv", CSV, "--type", "renko", "--overlay", "ema:20", "--panel", "rsi", *SMALL, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert picture_in(out).size == (320, 240)
+    assert "aapl_1d" in result.stdout
+    assert "bricks" in result.stdout
+
+
+def test_every_option_of_the_look_is_obeyed(tmp_path):
+    out = tmp_path / "out.png"
+    overlays = [part for kind in OVERLAYS for part in ("--overlay", kind)]
+    panels = [part for kind in PANELS for part in ("--panel", kind)]
+    look = ["--theme", "dark", "--scale", 2, "--log", "--timezone", "America/New_York", "--title", "Mine"]
+    size = ["--width", 500, "--height", 640, "--bars", 60]
+    result = run("render", "--csv", CSV, *overlays, *panels, *look, *size, "-o", out)
+    assert result.exit_code == 0, result.output
+    picture = picture_in(out).convert("RGB")
+    assert picture.size == (1000, 1280)
+    corner = picture.getpixel((0, 0))
+    assert isinstance(corner, tuple)
+    assert max(corner) < 64
+    assert "Mine" in result.stdout
+    assert "60 bars" in result.stdout
+
+
+def test_the_numbers_of_a_short_form_go_where_they_belong(tmp_path):
+    out = tmp_path / "out.png"
+    usual = ["render", "--csv", CSV, "--bars", 80, *SMALL, "-o", out]
+    assert run(*usual, "--panel", "macd").exit_code == 0
+    default = out.read_bytes()
+    assert run(*usual, "--panel", "macd:12,26,9").exit_code == 0
+    assert out.read_bytes() == default
+    assert run(*usual, "--panel", "macd:5,26,9").exit_code == 0
+    assert out.read_bytes() != default
+
+
+def test_the_bars_of_a_csv_file_may_fill_a_spec_and_options_win_over_it(tmp_path):
+    out = tmp_path / "out.png"
+    spec = a_spec(tmp_path, data={"instrument": "AAPL", "timeframe": "1d"}, title="From the spec")
+    result = run("render", spec, "--csv", CSV, "--bars", 30, "--width", 300, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert picture_in(out).size == (300, 100)
+    assert "From the spec" in result.stdout
+    assert "30 bars" in result.stdout
+
+
+def test_the_name_of_the_output_decides_its_format(tmp_path):
+    out = tmp_path / "out.WEBP"
+    result = run("render", a_spec(tmp_path, format="png"), "-o", out)
+    assert result.exit_code == 0, result.output
+    assert picture_in(out).format == "WEBP"
+
+
+def test_warnings_go_to_standard_error(tmp_path):
+    result = run("render", "--csv", CSV, "--bars", 10, "--overlay", "sma:50", *SMALL, "-o", tmp_path / "out.png")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("warning: ")
+    assert "warning: " not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give a SPEC, or bars with --csv"),
+        (["nowhere.json"], "nowhere.json: No such file or directory"),
+        (["--csv", "nowhere.csv"], "nowhere.csv: No such file or directory"),
+        (["--csv", CSV, "--type", "pie"], "'pie' is not one of"),
+        (["--csv", CSV, "--overlay", "rsi"], "'rsi' is not one of sma, ema"),
+        (["--csv", CSV, "--overlay", "sma:1,2"], "sma takes period"),
+        (["--csv", CSV, "--overlay", "vwap:1"], "vwap takes no numbers"),
+        (["--csv", CSV, "--overlay", "sma:x"], "numbers stand after the colon"),
+        (["--csv", CSV, "--overlay", "sma:nan"], "/overlays/0/period"),
+        (["--csv", CSV, "--panel", "macd:26,12"], "/panels/0/slow"),
+        (["--csv", CSV, "--width", "10"], "/width"),
+        (["--csv", CSV, "--timezone", "Mars"], "/timezone"),
+        (["--csv", CSV, "--bars", "0"], "--bars"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_exit_code_is_2(tmp_path, arguments, says):
+    out = tmp_path / "out.png"
+    result = run("render", *arguments, "-o", out)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "line 1"),
+        ("[]", "not a JSON object"),
+        ('{"type": "line", "type": "ohlc"}', "stands twice"),
+        ('{"type": "line"}', "/data: "),
+        ('{"type": "line", "data": {"instrument": "X", "timeframe": "1d"}}', "/data: names stored bars"),
+        (json.dumps({"type": "line", "data": {**BARS, "time": [2, 1]}}), "/data/time/1"),
+    ],
+)
+def test_a_bad_spec_is_refused_where_it_is_bad(tmp_path, text, says):
+    spec = tmp_path / "spec.json"
+    spec.write_text(text)
+    result = run("render", spec, "-o", tmp_path / "out.png")
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_exit_code_1(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("render", a_spec(tmp_path), "-o", tmp_path / "file" / "out.png")
+    assert result.exit_code == 1
+    assert "out.png: Not a directory" in result.stderr
+
+
+def test_the_gallery_shows_every_type_theme_overlay_panel_and_annotation():
+    drawn = [
+        picture.spec for picture in pictures({name: read_bars(SAMPLE_FOLDER / f"{name}_1d.csv") for name in SAMPLES})
+    ]
+    assert {spec.type for spec in drawn} >= {
+        *("candlestick", "ohlc", "line", "area", "heikin_ashi", "renko", "equity", "histogram"),
+    }
+    assert {spec.theme for spec in drawn} == {"light", "dark", "colorblind"}
+    assert {overlay.kind for spec in drawn for overlay in spec.overlays} == OVERLAYS.keys()
+    assert {panel.kind for spec in drawn for panel in spec.panels} == PANELS.keys()
+    marks = {mark.kind for spec in drawn for mark in spec.annotations}
+    assert marks == {"signal", "order", "hline", "vline", "zone"}
+
+
+def test_the_gallery_is_written_as_a_sheet_and_as_a_page(tmp_path):
+    sheet = tmp_path / "sheet.png"
+    result = run("gallery", "-o", sheet, "--write", "--folder", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert min(picture_in(sheet).size) > 2000
+    page = (tmp_path / "gallery.md").read_text()
+    images = sorted((tmp_path / "gallery").glob("*.png"))
+    assert len(images) > 20
+    assert all(f"(gallery/{image.name})" in page for image in images)
+
+
+def test_the_gallery_needs_somewhere_to_go():
+    result = run("gallery")
+    assert result.exit_code == 2
+    assert "--write" in result.stderr
+
+
+def test_golden_images_are_renewed_and_what_changed_is_told(tmp_path):
+    first = run("golden", "--folder", tmp_path)
+    assert first.exit_code == 0, first.output
+    names = {path.name for path in tmp_path.glob("*.png")}
+    assert names == {path.name for path in GOLDEN.glob("*.png")}
+    assert all(line.endswith(": new") for line in first.stdout.splitlines())
+    (tmp_path / "full.png").write_bytes(b"")
+    second = run("golden", "--folder", tmp_path).stdout.splitlines()
+    assert sorted(line.rsplit(": ")[1] for line in second) == ["changed", *["same"] * (len(names) - 1)]
+
+
+def test_the_commands_hang_under_flask_and_need_no_database(tmp_path):
+    out = tmp_path / "out.png"
+    command = ["flask", "--app", "wsgi", "charts", "render", str(a_spec(tmp_path)), "-o", str(out)]
+    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert picture_in(out).size == (200, 100)

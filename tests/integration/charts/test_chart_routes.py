@@ -1,0 +1,241 @@
+"""The charts API in one process: asked for, polled, fetched, refused. The drawing itself is another process's test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.charts import service
+from app.charts.models import Chart
+from app.charts.policy import Policy
+from app.charts.service import Drawn
+from app.factory import create_app
+from app.market import service as market
+from app.market.domain import Bars
+from app.resources import Resources
+from app.shared.clock import utc_now
+
+PNG = b"\x89PNG stands for the bytes of an image"
+PATH = "charts/2026/11/24/picture.png"
+BARS = Bars((1_000, 2_000, 3_000), (1.0, 1.5, 2.0), (2.0, 2.5, 3.0), (0.5, 1.0, 1.5), (1.5, 2.0, 2.5), (1.0, 2.0, 3.0))
+HISTOGRAM: dict[str, Any] = {"type": "histogram", "data": {"values": [1, 2, 2, 3]}}
+STORED: dict[str, Any] = {"type": "candlestick", "data": {"instrument": "EURUSD", "timeframe": "1h"}}
+
+
+def post(client: FlaskClient, spec: dict[str, Any], **headers: str) -> Any:
+    return client.post("/api/v1/charts", json=spec, headers=headers)
+
+
+def draw(resources: Resources, chart_id: str, *, degraded: bool = False, stored: bool = True) -> None:
+    """What a worker does, with stand-in bytes: claim, keep the file, record."""
+    policy = Policy.of(resources.settings)
+    with resources.database.transaction() as session:
+        held = service.claim(session, chart_id, policy, now=utc_now())
+    assert held is not None
+    if stored:
+        resources.store.write(PATH, PNG)
+    drawn = Drawn(PATH, hashlib.sha256(PNG).hexdigest(), len(PNG), ["a warning"], "a sentence", degraded)
+    with resources.database.transaction() as session:
+        assert service.complete(session, held, drawn, policy, now=utc_now())
+
+
+def change(resources: Resources, chart_id: str, **values: Any) -> None:
+    with resources.database.transaction() as session:
+        chart = session.get_one(Chart, chart_id)
+        for name, value in values.items():
+            setattr(chart, name, value)
+
+
+def is_problem(answer: TestResponse, status: int, slug: str) -> bool:
+    return (
+        answer.status_code == status
+        and answer.content_type == "application/problem+json"
+        and json.loads(answer.data)["type"].endswith(slug)
+    )
+
+
+@pytest.fixture
+def chart_id(client: FlaskClient) -> str:
+    """A chart that was asked for and waits."""
+    return str(post(client, HISTOGRAM).json["id"])
+
+
+def test_a_new_chart_is_accepted_to_be_polled(client):
+    answer = post(client, HISTOGRAM)
+    assert answer.status_code == 202
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Location"] == f"/api/v1/charts/{answer.json['id']}"
+    assert (answer.json["status"], answer.json["image_url"], answer.json["attempts"]) == ("queued", None, 0)
+    assert client.get(answer.headers["Location"]).json == answer.json
+
+
+def test_the_same_request_in_other_words_is_the_same_chart(client):
+    spelled_out = HISTOGRAM | {"theme": "light", "scale": 1, "overlays": []}
+    assert post(client, HISTOGRAM).json["id"] == post(client, spelled_out).json["id"]
+
+
+def test_a_ready_chart_is_answered_at_once_with_its_image(client, resources, chart_id):
+    draw(resources, chart_id)
+    answer = post(client, HISTOGRAM)
+    assert answer.status_code == 200
+    assert answer.json["warnings"] == ["a warning"]
+    image = client.get(answer.json["image_url"])
+    assert (image.status_code, image.data, image.content_type) == (200, PNG, "image/png")
+    assert image.headers["X-Content-Type-Options"] == "nosniff"
+    left = resources.settings.media_retention_days * 86_400
+    assert image.headers["Cache-Control"].startswith("private, max-age=")
+    assert left - 60 <= int(image.headers["Cache-Control"].split("=")[1].split(",")[0]) <= left
+
+
+def test_an_image_the_caller_has_is_not_sent_again(client, resources, chart_id):
+    draw(resources, chart_id)
+    first = client.get(f"/api/v1/charts/{chart_id}.png")
+    again = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    other = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": '"another"'})
+    assert other.status_code == 200
+
+
+def test_head_tells_of_the_image_without_sending_it(client, resources, chart_id):
+    draw(resources, chart_id)
+    answer = client.head(f"/api/v1/charts/{chart_id}.png")
+    assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", str(len(PNG)))
+
+
+def test_an_image_that_is_not_drawn_yet_is_accepted_and_tells_how_far_it_is(client, chart_id):
+    answer = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert (answer.status_code, answer.json["status"]) == (202, "queued")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_an_image_that_was_removed_after_its_time_is_gone(client, resources, chart_id):
+    draw(resources, chart_id)
+    change(resources, chart_id, status=service.EXPIRED, path=None)
+    assert is_problem(client.get(f"/api/v1/charts/{chart_id}.png"), 410, "gone")
+    assert post(client, HISTOGRAM).status_code == 202
+
+
+def test_a_failed_chart_says_why(client, resources, chart_id):
+    change(resources, chart_id, status=service.FAILED, error="the brick is too small", due_at=None)
+    answer = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert is_problem(answer, 424, "chart-failed")
+    assert "the brick is too small" in json.loads(answer.data)["detail"]
+
+
+def test_unknown_charts_are_not_found(client):
+    for path in (
+        "/api/v1/charts/" + "0" * 32,
+        "/api/v1/charts/" + "0" * 32 + ".png",
+        "/api/v1/charts/..%2f..%2fetc.png",
+    ):
+        assert is_problem(client.get(path), 404, "not-found"), path
+
+
+def test_a_chart_has_one_format(client, resources, chart_id):
+    draw(resources, chart_id)
+    assert is_problem(client.get(f"/api/v1/charts/{chart_id}.webp"), 404, "not-found")
+
+
+def test_an_image_whose_file_is_lost_is_drawn_again(client, resources, chart_id):
+    draw(resources, chart_id, stored=False)
+    answer = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert (answer.status_code, answer.json["status"]) == (202, "queued")
+    draw(resources, chart_id)
+    assert client.get(f"/api/v1/charts/{chart_id}.png").data == PNG
+
+
+def test_a_placeholder_is_served_and_kept_by_nobody(client, resources, chart_id):
+    draw(resources, chart_id, degraded=True)
+    image = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert (image.status_code, image.headers["Cache-Control"]) == (200, "no-store")
+    assert not [*resources.redis.scan_iter("media:*")]
+    assert client.get(f"/api/v1/charts/{chart_id}").json["degraded"]
+
+
+def test_a_chart_of_stored_bars_changes_its_id_when_the_bars_do(client, resources):
+    def store(bars: Bars) -> None:
+        with resources.database.transaction() as session:
+            market.upsert(session, "EURUSD", "1h", bars)
+
+    assert is_problem(post(client, STORED), 422, "validation-failed")
+    store(BARS)
+    first = post(client, STORED)
+    assert first.status_code == 202
+    store(replace(BARS, close=(1.5, 2.0, 2.75)))
+    assert post(client, STORED).json["id"] != first.json["id"]
+
+
+def test_every_wrong_value_is_named(client):
+    answer = post(client, {"type": "pie", "width": 1, "data": {"values": []}, "surprise": 1})
+    assert is_problem(answer, 422, "validation-failed")
+    pointers = {error["pointer"] for error in json.loads(answer.data)["errors"]}
+    assert {"/type", "/width", "/surprise"} <= pointers
+
+
+def test_bodies_over_the_cap_and_of_other_types_are_refused(resources):
+    small = replace(resources.settings, charts_max_body_bytes=100)
+    client = create_app(small, replace(resources, settings=small)).test_client()
+    assert is_problem(post(client, HISTOGRAM | {"title": "x" * 200}), 413, "payload-too-large")
+    answer = client.post("/api/v1/charts", data=b"{}", content_type="text/plain")
+    assert is_problem(answer, 415, "unsupported-media-type")
+
+
+def test_a_full_queue_refuses_with_a_time_to_come_again(resources):
+    full = replace(resources.settings, charts_max_queue=1)
+    client = create_app(full, replace(resources, settings=full)).test_client()
+    assert post(client, HISTOGRAM).status_code == 202
+    answer = post(client, HISTOGRAM | {"title": "another"})
+    assert is_problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_prefer_wait_gives_up_in_time(client):
+    answer = post(client, HISTOGRAM, Prefer="respond-async, wait=1")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+
+
+def test_with_the_broker_gone_charts_are_taken_all_the_same(resources, settings):
+    nowhere = replace(settings, celery_broker_url="redis://127.0.0.1:1/0")
+    gone = Resources.build(nowhere)
+    answer = post(create_app(nowhere, gone).test_client(), HISTOGRAM)
+    gone.close()
+    assert answer.status_code == 202
+    with resources.database.transaction() as session:
+        due = service.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
+    assert list(due) == [answer.json["id"]]
+
+
+def a_signal(client: FlaskClient) -> str:
+    answer = client.post("/api/v1/signals", json={"instrument": "EURUSD", "side": "buy", "price": "2.0", "time": 2_000})
+    assert answer.json is not None
+    return str(answer.json["id"])
+
+
+def test_a_signal_without_bars_has_no_chart_until_there_are_some(client, resources):
+    url = f"/api/v1/signals/{a_signal(client)}/chart"
+    assert is_problem(client.get(url), 404, "not-found")
+    with resources.database.transaction() as session:
+        market.upsert(session, "EURUSD", "1h", BARS)
+    assert client.get(url).json["status"] == "queued"
+    assert client.get(f"{url}.png").status_code == 202
+
+
+def test_a_signal_keeps_its_chart_when_bars_change(client, resources):
+    with resources.database.transaction() as session:
+        market.upsert(session, "EURUSD", "1h", BARS)
+    url = f"/api/v1/signals/{a_signal(client)}/chart"
+    first = client.get(url).json["id"]
+    with resources.database.transaction() as session:
+        market.upsert(session, "EURUSD", "1h", replace(BARS, close=(1.5, 2.0, 2.75)))
+    assert client.get(url).json["id"] == first
+
+
+def test_an_unknown_signal_has_no_chart(client):
+    assert is_problem(client.get(f"/api/v1/signals/{'0' * 8}-0000-7000-8000-{'0' * 12}/chart"), 404, "not-found")

@@ -1,0 +1,272 @@
+"""The life of a chart's row, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.charts import service
+from app.charts.domain import ChartSpec, Sample
+from app.charts.models import Chart
+from app.charts.policy import Policy
+from app.charts.service import ChartFailed, Claim, Drawn
+from app.shared.db import Database
+from app.shared.errors import Gone, NotFound, Unavailable
+from config import Settings
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+POLICY = Policy.of(Settings())
+DRAWN = Drawn(path="charts/2026/11/24/x.png", etag="e", bytes=9, warnings=["w"], alt="a sentence", degraded=False)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()
+
+
+def a_spec(**changes) -> ChartSpec:
+    return replace(ChartSpec(type="histogram", data=Sample((1.0, 2.0))), **changes)
+
+
+def ask(database: Database, spec: ChartSpec | None = None, *, policy: Policy = POLICY, now: datetime = NOW):
+    with database.transaction() as session:
+        return service.request(session, spec or a_spec(), policy, owner="desk", now=now, request_id="r1")
+
+
+def claim(database: Database, chart_id: str, *, now: datetime = NOW, policy: Policy = POLICY) -> Claim | None:
+    with database.transaction() as session:
+        return service.claim(session, chart_id, policy, now=now)
+
+
+def a_claim(database: Database, *, now: datetime = NOW) -> Claim:
+    claimed = claim(database, ask(database, now=now).chart.id, now=now)
+    assert claimed is not None
+    return claimed
+
+
+def read(database: Database, chart_id: str) -> Chart:
+    with database.reading() as session:
+        return service.find(session, chart_id)
+
+
+def complete(database: Database, held: Claim, drawn: Drawn = DRAWN) -> bool:
+    with database.transaction() as session:
+        return service.complete(session, held, drawn, POLICY, now=NOW)
+
+
+def fail(database: Database, held: Claim, *, final: bool = False) -> None:
+    with database.transaction() as session:
+        service.fail(session, held, "no luck", POLICY, now=NOW, final=final)
+
+
+def wake_due(database: Database, now: datetime, limit: int = 100) -> list[str]:
+    with database.transaction() as session:
+        return list(service.wake_due(session, POLICY, now=now, limit=limit))
+
+
+def test_equal_requests_share_one_row(database):
+    first, second = ask(database), ask(database)
+    assert first.chart.id == second.chart.id
+    assert (first.wake, second.wake) == (True, False)
+
+
+def test_another_owner_gets_a_chart_of_its_own(database):
+    with database.transaction() as session:
+        other = service.request(session, a_spec(), POLICY, owner="other", now=NOW, request_id="")
+    assert other.chart.id != ask(database).chart.id
+
+
+def test_equal_requests_at_once_make_one_row(database):
+    with ThreadPoolExecutor(8) as pool:
+        ids = {asked.chart.id for asked in pool.map(lambda _: ask(database), range(16))}
+    assert len(ids) == 1
+
+
+def test_a_full_queue_refuses_new_charts_and_still_gives_known_ones(database):
+    tight = replace(POLICY, max_queue=1)
+    known = ask(database, policy=tight).chart.id
+    with pytest.raises(Unavailable):
+        ask(database, a_spec(title="another"), policy=tight)
+    assert ask(database, policy=tight).chart.id == known
+
+
+def test_a_chart_that_must_come_passes_a_full_queue(database):
+    tight = replace(POLICY, max_queue=1)
+    ask(database, policy=tight)
+    with database.transaction() as session:
+        asked = service.request(
+            session, a_spec(title="b"), tight, owner="desk", now=NOW, request_id="", even_when_full=True
+        )
+    assert asked.wake
+
+
+def test_of_many_workers_one_gets_the_claim(database):
+    chart_id = ask(database).chart.id
+    with ThreadPoolExecutor(8) as pool:
+        claims = [held for held in pool.map(lambda _: claim(database, chart_id), range(8)) if held]
+    assert len(claims) == 1
+    assert claims[0].attempts == 1
+
+
+def test_a_claim_carries_the_spec_and_the_request(database):
+    held = a_claim(database)
+    assert '"type":"histogram"' in held.spec
+    assert held.request_id == "r1"
+
+
+def test_a_lease_that_ran_out_can_be_claimed_by_another(database):
+    held = a_claim(database)
+    assert claim(database, held.chart_id, now=NOW + POLICY.lease) is None
+    again = claim(database, held.chart_id, now=NOW + POLICY.lease + timedelta(seconds=1))
+    assert again is not None
+    assert again.attempts == 2
+
+
+def test_the_loser_of_a_lease_cannot_record_anything(database):
+    slow = a_claim(database)
+    quick = claim(database, slow.chart_id, now=NOW + POLICY.lease * 2)
+    assert quick is not None
+    assert not complete(database, slow)
+    fail(database, slow, final=True)
+    assert read(database, slow.chart_id).status == service.RENDERING
+    assert complete(database, quick)
+
+
+def test_a_completed_chart_tells_everything_about_its_image(database):
+    held = a_claim(database)
+    assert complete(database, held)
+    chart = read(database, held.chart_id)
+    assert service.image_path(chart) == DRAWN.path
+    assert (chart.etag, chart.bytes, chart.warnings, chart.alt) == ("e", 9, ["w"], "a sentence")
+    assert chart.ready_at == NOW
+    assert chart.expires_at == NOW + POLICY.retention
+    assert chart.due_at is None
+
+
+def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
+    first = a_claim(database)
+    held: Claim | None = first
+    for attempt in range(1, POLICY.max_attempts + 1):
+        assert held is not None
+        assert held.attempts == attempt
+        fail(database, held)
+        held = claim(database, first.chart_id)
+    assert held is None
+    chart = read(database, first.chart_id)
+    assert (chart.status, chart.error) == (service.FAILED, "no luck")
+    with pytest.raises(ChartFailed, match="no luck"):
+        service.image_path(chart)
+
+
+def test_a_final_failure_is_not_tried_again(database):
+    held = a_claim(database)
+    fail(database, held, final=True)
+    assert read(database, held.chart_id).status == service.FAILED
+    assert claim(database, held.chart_id) is None
+
+
+def test_the_same_request_draws_a_failed_chart_again(database):
+    held = a_claim(database)
+    fail(database, held, final=True)
+    again = ask(database)
+    assert again.wake
+    assert (again.chart.status, again.chart.attempts, again.chart.error) == (service.QUEUED, 0, None)
+
+
+def test_a_placeholder_is_drawn_again_when_asked_for(database):
+    held = a_claim(database)
+    complete(database, held, replace(DRAWN, degraded=True))
+    assert ask(database).wake
+
+
+def test_the_sweep_leaves_fresh_charts_to_their_own_wake_up(database):
+    chart_id = ask(database).chart.id
+    assert wake_due(database, NOW) == []
+    assert wake_due(database, NOW + POLICY.sweep_after) == [chart_id]
+
+
+def test_the_sweep_does_not_wake_the_same_chart_twice_in_a_lease(database):
+    ask(database)
+    late = NOW + POLICY.sweep_after
+    assert wake_due(database, late)
+    assert wake_due(database, late + timedelta(seconds=1)) == []
+
+
+def test_the_sweep_gives_each_owner_its_turn(database):
+    with database.transaction() as session:
+        for owner, charts in (("busy", 20), ("late", 1), ("other", 2)):
+            for number in range(charts):
+                spec = a_spec(title=f"{owner} {number}")
+                service.request(session, spec, POLICY, owner=owner, now=NOW, request_id="")
+    late = NOW + POLICY.sweep_after
+    with database.transaction() as session:
+        woken = service.wake_due(session, POLICY, now=late, limit=9)
+        owners = [session.get_one(Chart, chart_id).owner for chart_id in woken]
+    assert owners == ["busy", "late", "other", "busy", "other", "busy"]
+
+
+def test_of_many_due_charts_every_part_of_the_sweep_wakes_others(database):
+    for number in range(7):
+        ask(database, a_spec(title=str(number)))
+    late = NOW + POLICY.sweep_after
+    parts = [wake_due(database, late, limit=3) for _ in range(4)]
+    assert [len(part) for part in parts] == [3, 3, 1, 0]
+    assert len({chart_id for part in parts for chart_id in part}) == 7
+
+
+def test_two_that_find_a_chart_failed_queue_it_once(database):
+    held = a_claim(database)
+    fail(database, held, final=True)
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda _: ask(database), range(8)))
+    assert [requested.wake for requested in asked].count(True) == 1
+
+
+def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database):
+    held = a_claim(database)
+    now = NOW
+    for _ in range(POLICY.max_attempts - 1):
+        now += POLICY.lease + timedelta(seconds=1)
+        assert wake_due(database, now) == [held.chart_id]
+        assert claim(database, held.chart_id, now=now) is not None
+    assert wake_due(database, now + POLICY.lease) == []
+    chart = read(database, held.chart_id)
+    assert (chart.status, chart.error) == (service.FAILED, service.LOST)
+
+
+def test_an_expired_chart_is_gone_and_its_file_is_named(database):
+    held = a_claim(database)
+    complete(database, held)
+    with database.transaction() as session:
+        assert service.expire(session, now=NOW + POLICY.retention - timedelta(seconds=1), limit=10) == []
+    with database.transaction() as session:
+        assert service.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
+    with pytest.raises(Gone):
+        service.image_path(read(database, held.chart_id))
+    assert ask(database).wake
+
+
+def test_a_lost_file_queues_its_chart_once(database):
+    held = a_claim(database)
+    complete(database, held)
+    for expected in (True, False):
+        with database.transaction() as session:
+            assert service.redraw(session, held.chart_id, POLICY, now=NOW, request_id="r2") is expected
+
+
+def test_the_backlog_counts_what_waits_and_knows_the_oldest(database):
+    ask(database, now=NOW)
+    ask(database, a_spec(title="later"), now=NOW + timedelta(seconds=5))
+    with database.reading() as session:
+        assert service.backlog(session) == (2, NOW)
+
+
+def test_an_unknown_chart_is_not_found(database):
+    with pytest.raises(NotFound):
+        read(database, "0" * 32)

@@ -1,0 +1,87 @@
+"""What the clean-up is told of charts and their files, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from app.charts import service, upkeep
+from app.charts.domain import ChartSpec, Sample
+from app.charts.policy import Policy
+from app.charts.service import Drawn
+from app.shared.db import Database
+from config import Settings
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+POLICY = Policy.of(Settings())
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()
+
+
+def asked(database: Database, title: str, *, now: datetime = NOW) -> str:
+    spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
+    with database.transaction() as session:
+        return service.request(session, spec, POLICY, owner="desk", now=now, request_id="").chart.id
+
+
+def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
+    """The path of a drawn chart's file."""
+    chart_id = asked(database, title, now=now)
+    path = f"charts/{now:%Y/%m/%d}/{chart_id}.png"
+    with database.transaction() as session:
+        held = service.claim(session, chart_id, POLICY, now=now)
+        assert held is not None
+        assert service.complete(session, held, Drawn(path, "e", 9, [], "", degraded=False), POLICY, now=now)
+    return path
+
+
+def test_files_that_no_chart_has_are_orphans(database):
+    strange = ["charts/2026/11/24/unknown.png", "charts/2026/11/23/another.png"]
+    with database.reading() as session:
+        assert upkeep.orphans(session, [ready(database, "a"), *strange]) == strange
+
+
+def test_a_file_of_a_chart_that_moved_on_is_an_orphan(database):
+    path = ready(database, "a")
+    older = path.replace("/24/", "/20/")
+    with database.reading() as session:
+        assert upkeep.orphans(session, [older, path]) == [older]
+
+
+def test_a_file_that_is_being_made_is_no_orphan(database):
+    path = f"charts/2026/11/24/{asked(database, 'a')}.png"
+    with database.reading() as session:
+        assert upkeep.orphans(session, [path]) == []
+
+
+def test_the_file_of_an_expired_chart_is_an_orphan(database):
+    path = ready(database, "a")
+    with database.transaction() as session:
+        upkeep.expire_files(session, [path])
+    with database.reading() as session:
+        assert service.find(session, upkeep.chart_of(path)).status == service.EXPIRED
+        assert upkeep.orphans(session, [path]) == [path]
+
+
+def test_only_charts_of_the_named_files_expire(database):
+    gone, kept = ready(database, "a"), ready(database, "b")
+    with database.transaction() as session:
+        upkeep.expire_files(session, [gone, kept.replace("/24/", "/20/")])
+    with database.reading() as session:
+        assert service.find(session, upkeep.chart_of(kept)).status == service.READY
+
+
+def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
+    path = ready(database, "a")
+    asked(database, "waits")
+    ready(database, "the day before", now=NOW - timedelta(days=1))
+    with database.reading() as session:
+        assert upkeep.files_of_day(session, date(2026, 11, 24)) == {path: upkeep.chart_of(path)}
+        assert upkeep.files_of_day(session, date(2026, 11, 25)) == {}

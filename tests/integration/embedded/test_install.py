@@ -1,0 +1,78 @@
+"""The environment ./run makes for itself; with a lock file that holds nothing, so that nothing is fetched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.embedded.checkouts import ENVIRONMENT, Checkout
+
+pytestmark = pytest.mark.slow
+
+
+def install(checkout: Checkout, lock: str = "requirements.txt") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "embedded.install", lock],
+        cwd=checkout.root,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def lock(checkout: Checkout, text: str) -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        (checkout.root / name).write_text(text)
+
+
+def test_an_environment_is_made_once_and_again_after_the_folder_moved(new_checkout: Checkout):
+    lock(new_checkout, "# nothing\n")
+    pip = new_checkout.root / ".venv" / "bin" / "pip"
+    assert install(new_checkout, "requirements-dev.txt").stdout.startswith("making .venv\n")
+    made = pip.stat().st_ino
+    assert install(new_checkout).stdout == ""  # the development packages hold all others
+    assert pip.stat().st_ino == made
+
+    lock(new_checkout, "# nothing, but another lock\n")
+    again = install(new_checkout)
+    assert again.returncode == 0
+    assert pip.stat().st_ino == made
+    assert (new_checkout.root / ".venv" / "installed.json").read_text().count("requirements") == 1
+
+    moved = new_checkout.root.rename(new_checkout.root.with_name("moved"))
+    assert install(Checkout(moved)).stdout.startswith("making .venv\n")
+
+
+def test_a_package_without_its_hash_is_refused_in_one_line(new_checkout: Checkout):
+    lock(new_checkout, "honcho==2.0.0\n")
+    done = install(new_checkout)
+    assert done.returncode == 1
+    assert done.stderr.startswith("requirements.txt could not be installed: ERROR: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (new_checkout.root / ".venv" / "installed.json").exists()
+
+
+def test_help_is_given_without_installing_anything_and_with_an_empty_environment(new_checkout: Checkout):
+    done = subprocess.run(
+        ["/bin/sh", new_checkout.root / "run", "--help"], cwd="/", env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--once" in done.stdout
+    assert not (new_checkout.root / ".venv").exists()
+
+
+def test_a_machine_without_a_fit_python_is_told_what_it_needs(new_checkout: Checkout):
+    done = subprocess.run(
+        ["/bin/sh", new_checkout.root / "run"],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "needs Python 3.11 or newer with its venv and ensurepip modules (on Debian: python3-venv)\n"
+    )

@@ -1,0 +1,172 @@
+"""The launcher's parts, each by itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from PIL import Image, ImageDraw
+
+from config import Settings
+from embedded import demo, environment, group, leftovers, picture, ports, samples, schema
+from embedded.api import Api
+from embedded.refusal import Refusal
+from tests.integration.embedded.checkouts import wait_for
+
+DAY = 86_400_000
+
+
+def some_bars(rows: int = 40, lowest: int = 20) -> dict[str, Any]:
+    """Daily bars that fall to the given row and rise from it."""
+    closes = [100.0 + abs(row - lowest) for row in range(rows)]
+    return {"time": [row * DAY for row in range(rows)], "close": closes, "low": [close - 1 for close in closes]}
+
+
+def a_png(width: int = 60, height: int = 40, lines: int = 20) -> bytes:
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(lines):
+        draw.line((0, row, width, row), fill=(row * 9, 255 - row * 9, 40))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_port_somebody_listens_on_is_not_free():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        assert not ports.is_free(port)
+        assert ports.free_port(port) != port
+    assert ports.is_free(port)
+
+
+def test_what_the_caller_set_wins_also_from_a_file():
+    plan = environment.prepare({"REDIS_URL_FILE": "/run/secrets/redis", "OMP_NUM_THREADS": "4", "LOG_LEVEL": "DEBUG"})
+    assert not plan.starts_redis
+    assert "REDIS_URL" not in plan.variables
+    assert plan.variables["OMP_NUM_THREADS"] == "4"
+    assert plan.variables["LOG_LEVEL"] == "DEBUG"
+
+
+def test_an_empty_environment_gets_all_that_servers_need():
+    plan = environment.prepare({})
+    assert plan.starts_redis
+    assert plan.variables["REDIS_URL"].startswith("redis://127.0.0.1:")
+    assert plan.variables["PATH"].endswith("/bin")
+    assert int(plan.variables["PORT"]) > 0
+
+
+def test_the_service_is_called_where_it_listens_with_its_first_key():
+    keys = (f"one:{'1' * 32}", f"two:{'2' * 32}")
+    everywhere = Api.of(Settings(web_host="0.0.0.0", port=8123, api_keys=keys))  # noqa: S104 - nothing is bound
+    assert (everywhere.address, everywhere.token) == ("http://127.0.0.1:8123", "1" * 32)
+    assert Api.of(Settings(web_host="10.0.0.7")).address == "http://10.0.0.7:8000"
+
+
+def test_web_and_worker_count_in_folders_of_their_own():
+    plan = environment.prepare({})
+    folders = [plan.variables_of(name)["PROMETHEUS_MULTIPROC_DIR"] for name in ("web", "worker")]
+    assert len(set(folders)) == len(folders)
+
+
+def test_the_demo_buys_the_lowest_close_with_the_stop_below_and_the_targets_above():
+    signal = json.loads(demo.compose(some_bars(), uuid4()))
+    assert (signal["price"], signal["time"]) == ("100.0", 20 * DAY)
+    assert signal["payload"]["stop_loss"] < 99
+    first, second = signal["payload"]["take_profit"]
+    assert 100 < first < second
+
+
+def test_two_demos_differ_in_what_deduplication_and_charts_go_by():
+    first, second = (json.loads(demo.compose(some_bars(), UUID(int=number))) for number in (1 << 64, (1 << 120) + 7))
+    assert first["external_id"] != second["external_id"]
+    assert first["version"] != second["version"]
+    assert len(first["version"]) <= 20
+    assert first["payload"]["stop_loss"] != second["payload"]["stop_loss"]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 9, 40])
+def test_a_demo_is_made_from_however_few_bars_there_are(rows: int):
+    assert json.loads(demo.compose(some_bars(rows, 0), uuid4()))["time"] == 0
+
+
+def test_a_whole_picture_of_the_right_size_passes():
+    picture.check(a_png(), 60, 40)
+
+
+@pytest.mark.parametrize(
+    ("png", "reason"),
+    [
+        (b"GIF89a", "no PNG"),
+        (a_png(61), "61 x 40 pixels"),
+        (a_png()[:-40], "does not decode"),
+        (a_png()[:60] + b"\0\0\0\0" + a_png()[64:], "does not decode"),
+        (a_png(lines=0), "shows nothing"),
+    ],
+)
+def test_a_picture_that_is_not_the_chart_is_refused(png: bytes, reason: str):
+    with pytest.raises(Refusal, match=reason):
+        picture.check(png, 60, 40)
+
+
+def test_a_process_that_is_no_server_of_ours_is_left_alone(tmp_path: Path):
+    # By name it could be ours, but it works in another folder.
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "gunicorn"], cwd=tmp_path)
+    try:
+        assert not leftovers.is_ours("web", process.pid)
+        assert not leftovers.is_ours("web", os.getpid())
+    finally:
+        process.kill()
+        process.wait()
+    assert not leftovers.is_ours("web", process.pid)
+
+
+def test_a_server_of_this_checkout_is_known_by_its_command_line():
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "gunicorn"])
+    try:
+        wait_for("its command line", lambda: leftovers.is_ours("web", process.pid), 5)
+        assert not leftovers.is_ours("worker", process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_does_not_stop_when_asked_is_killed():
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        leftovers.end([process.pid], patience_seconds=0.3)
+        assert process.wait(5) == -9
+        assert time.monotonic() - began < 5
+
+
+def test_the_error_at_the_end_of_a_traceback_is_what_is_told():
+    told = "a log line\nTraceback (most recent call last):\n  File x, line 1\nValueError: no such table\n more\n(see)\n"
+    assert schema.last_error(told) == "ValueError: no such table"
+    assert schema.last_error("one\nDATABASE_URL: no\n\n") == "DATABASE_URL: no"
+
+
+def test_the_tail_of_a_log_holds_its_last_lines(tmp_path: Path):
+    log = tmp_path / "x.log"
+    log.write_text("".join(f"line {number}\n\n" for number in range(10_000)))
+    assert group.tail(log) == tuple(f"line {number}" for number in range(9_992, 10_000))
+
+
+def test_the_procfile_names_exactly_the_processes_that_are_stopped_in_order():
+    assert set(group.commands()) == {name for names in leftovers.ORDER for name in names}
+
+
+def test_sample_files_say_what_they_hold():
+    found = {(sample.instrument, sample.timeframe) for sample in samples.samples()}
+    assert {("AAPL", "1d"), ("MSFT", "1d"), ("GOOG", "1d")} <= found

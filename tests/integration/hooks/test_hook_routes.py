@@ -1,0 +1,212 @@
+"""Signals from senders that know an address and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
+
+from app.factory import create_app
+from app.hooks.models import Hook
+from app.signals.models import Signal
+from config import Settings
+from tests.integration.hooks.conftest import SENT, Hooked
+from tests.processes import free_port
+
+Make = Callable[..., Hooked]
+TRADINGVIEW_SECONDS = 3
+
+
+def is_problem(answer: TestResponse, status: int, slug: str) -> bool:
+    assert answer.status_code == status, answer.data
+    assert answer.content_type == "application/problem+json"
+    assert (answer.json or {})["type"].endswith(slug)
+    return True
+
+
+def stored(hooked: Hooked) -> list[Signal]:
+    with hooked.app.extensions["signalbox"].database.reading() as session:
+        return list(session.scalars(select(Signal)).all())
+
+
+def test_a_signal_sent_to_a_hook_is_its_producer_s(hooked: Make) -> None:
+    service = hooked()
+    answer = service.send()
+    told = answer.json or {}
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/api/v1/signals/{told['id']}"
+    assert (told["producer_id"], told["instrument"], told["side"]) == ("tv", "FX:EURUSD", "buy")
+    assert (told["price"], told["time"]) == ("1.0712", "2026-03-02T12:00:00Z")
+    assert (told["signed"], told["duplicate"]) == (False, False)
+    read = service.client.get(answer.headers["Location"]).json or {}
+    assert read == {name: value for name, value in told.items() if name != "duplicate"}
+
+
+def test_a_signal_sent_again_is_answered_with_the_one_that_is_stored(hooked: Make) -> None:
+    service = hooked()
+    first, again = service.send(), service.send()
+    assert again.status_code == 200
+    assert again.json == (first.json or {}) | {"duplicate": True}
+    assert len(stored(service)) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=utf-8", None])
+def test_json_is_taken_as_a_text_too(hooked: Make, kind: str | None) -> None:
+    answer = hooked("--strip-exchange").send(data=" " + json.dumps(SENT), content_type=kind)
+    assert answer.status_code == 201
+    assert (answer.json or {})["instrument"] == "EURUSD"
+
+
+def test_lines_of_text_are_taken(hooked: Make) -> None:
+    text = "Symbol: CME_MINI:ES1!\nSide: short\nPrice: 5000.25\nTime: 1772452800000\nTake Profit: 4950, 4900\nsize: 2\n"
+    told = hooked().send(data=text, content_type="text/plain").json or {}
+    assert (told["instrument"], told["side"], told["price"]) == ("CME_MINI:ES1", "sell", "5000.25")
+    assert told["time"] == "2026-03-02T12:00:00Z"
+    assert told["payload"] == {"take_profit": ["4950", "4900"], "size": "2"}
+
+
+def test_a_hook_reads_the_names_it_was_made_with(hooked: Make) -> None:
+    service = hooked("--field-map", "side=dir", "--field-map", "stop_loss=sl", "--field-map", "instrument=coin")
+    told = service.send(json={"coin": "BTC", "dir": "Long", "price": 5, "sl": 4.5, "ticker": "x"}).json or {}
+    assert (told["instrument"], told["side"]) == ("BTC", "buy")
+    assert told["payload"] == {"stop_loss": 4.5, "ticker": "x"}
+    answer = service.send(json={"coin": "BTC", "price": 5, "sl": -1})
+    assert is_problem(answer, 422, "validation-failed")
+    assert {error["pointer"] for error in (answer.json or {})["errors"]} == {"/dir", "/sl"}
+
+
+def test_what_is_wrong_is_told_by_the_sender_s_names(hooked: Make) -> None:
+    service = hooked()
+    answer = service.send(json={"ticker": "A B", "action": "close", "close": "x", "take_profit": [1, -1]})
+    assert is_problem(answer, 422, "validation-failed")
+    pointers = {error["pointer"] for error in (answer.json or {})["errors"]}
+    assert pointers == {"/ticker", "/action", "/close", "/take_profit/1"}
+    missing = service.send(json={}).json or {}
+    assert "Looked for: instrument, ticker, symbol." in missing["errors"][0]["message"]
+    assert stored(service) == []
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "slug"),
+    [
+        ({"data": b"{", "content_type": "application/json"}, 400, "malformed-json"),
+        ({"data": b'{"a":1,"a":2}', "content_type": "text/plain"}, 400, "malformed-json"),
+        ({"data": b"BUY EURUSD", "content_type": "text/plain"}, 400, "malformed-text"),
+        ({"data": b"", "content_type": "text/plain"}, 400, "malformed-text"),
+        ({"data": b"[]", "content_type": "application/json"}, 422, "validation-failed"),
+        ({"data": b"a=1", "content_type": "application/x-www-form-urlencoded"}, 415, "unsupported-media-type"),
+        ({"data": b"{" * 32_769, "content_type": "application/json"}, 413, "payload-too-large"),
+        ({"json": {**SENT, "payload": "x"}}, 422, "validation-failed"),
+        ({"json": {**SENT, "note": "a", "payload": {"note": "b"}}}, 422, "validation-failed"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(hooked: Make, how: dict[str, Any], status: int, slug: str) -> None:
+    service = hooked()
+    assert is_problem(service.send(**how), status, slug)
+    assert stored(service) == []
+
+
+def test_hooks_want_no_key_and_no_signature(hooked: Make) -> None:
+    key = "k" * 40
+    service = hooked(api_keys=(f"a:{key}",), signals_hmac_enabled=True, signals_hmac_key=key)
+    assert service.send().status_code == 201
+    assert service.client.get("/api/v1/signals").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["x", "hook_" + "A" * 43, "%ff", "%00", "x" * 1000])
+def test_an_unknown_address_is_not_found_whatever_is_sent(hooked: Make, token: str) -> None:
+    service = hooked()
+    for how in ({}, {"data": b"{", "content_type": "application/json"}):
+        assert is_problem(service.send(f"/api/v1/hooks/{token}", **how), 404, "not-found")
+
+
+def test_a_token_is_known_only_whole(hooked: Make) -> None:
+    service = hooked()
+    for path in (service.path[:-1], service.path + "x", service.path.swapcase()[-43:]):
+        assert service.send(path if path.startswith("/") else f"/api/v1/hooks/hook_{path}").status_code == 404
+
+
+def test_a_token_is_nowhere_in_the_database(hooked: Make) -> None:
+    service = hooked()
+    token = service.path.rpartition("/")[2]
+    with service.app.extensions["signalbox"].database.reading() as session:
+        (hook,) = session.scalars(select(Hook)).all()
+    assert token not in str(vars(hook))
+
+
+def test_a_token_is_in_no_log_and_no_metric(hooked: Make) -> None:
+    service = hooked()
+    token = service.path.rpartition("/")[2]
+    with capture_logs() as lines:
+        service.send()
+        service.send(json={})
+        service.send(service.path + "/more")
+        service.send(service.path.upper())
+        service.client.get(service.path)
+        service.client.get(f"/{service.path}")
+    assert len([line for line in lines if line["event"] == "request"]) == 6
+    assert token.lower() not in json.dumps(lines, default=str).lower()
+    assert {line["rule"] for line in lines if line.get("status") == 201} == {"/api/v1/hooks/<token>"}
+    assert token not in service.client.get("/metrics").text
+
+
+def test_hooks_spend_their_producer_s_budget(hooked: Make) -> None:
+    service = hooked(signals_rate_limit="1/minute")
+    assert service.send().status_code == 201
+    answer = service.send()
+    assert is_problem(answer, 429, "rate-limited")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def sent_from(service: Hooked, peer: str, forwarded: str = "") -> int:
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = service.client.post(service.path, json=SENT, headers=headers, environ_base={"REMOTE_ADDR": peer})
+    return answer.status_code
+
+
+def test_only_the_named_networks_may_send(hooked: Make) -> None:
+    service = hooked("--allow-from", "203.0.113.0/24", "--allow-from", "2001:db8::/32")
+    assert sent_from(service, "203.0.114.1") == 404
+    assert sent_from(service, "203.0.114.1", forwarded="203.0.113.1") == 404
+    assert stored(service) == []
+    assert sent_from(service, "203.0.113.1") == 201
+    assert sent_from(service, "2001:db8::5") == 200
+
+
+def test_a_trusted_proxy_tells_who_sends_and_nobody_else_does(hooked: Make) -> None:
+    service = hooked("--allow-from", "203.0.113.0/24", trusted_proxies=("10.0.0.0/8",))
+    assert sent_from(service, "10.0.0.1", forwarded="203.0.114.1") == 404
+    assert sent_from(service, "10.0.0.1", forwarded="203.0.113.1, 203.0.114.1") == 404
+    assert sent_from(service, "10.0.0.1") == 404
+    assert sent_from(service, "192.0.2.1", forwarded="203.0.113.1") == 404
+    assert sent_from(service, "10.0.0.1", forwarded="203.0.114.1, 203.0.113.1, 10.0.0.2") == 201
+
+
+def test_the_operator_is_told_of_a_sender_that_was_turned_away(hooked: Make) -> None:
+    service = hooked("--allow-from", "203.0.113.0/24")
+    with capture_logs() as lines:
+        sent_from(service, "192.0.2.1")
+    (line,) = [line for line in lines if line["event"] == "hook_refused_sender"]
+    assert line["address"] == "192.0.2.1"
+
+
+def test_without_a_database_the_answer_is_503_in_time_to_be_sent_again(settings: Settings, redis_url: str) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    client = create_app(replace(settings, database_url=url)).test_client()
+    began = time.monotonic()
+    answer = client.post("/api/v1/hooks/hook_x", json=SENT)
+    assert is_problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert time.monotonic() - began < TRADINGVIEW_SECONDS
+
+
+def test_without_redis_signals_are_taken_once_all_the_same(hooked: Make) -> None:
+    service = hooked(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    assert [service.send().status_code for _ in range(2)] == [201, 200]

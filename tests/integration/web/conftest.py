@@ -1,0 +1,135 @@
+"""A real gunicorn for what only a real server does: chunked bodies, broken framing, clients that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.factory import create_app
+from app.resources import Resources
+from config import ROOT, Settings
+
+START_SECONDS = 30
+ANSWER_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
+
+    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """One request on a connection of its own. A Content-Length is sent unless the headers say how it comes."""
+        given = dict(headers or {})
+        if "Transfer-Encoding" not in given:
+            given.setdefault("Content-Length", str(len(body)))
+        with self.connect() as connection:
+            connection.sendall(head(method, path, given) + body)
+            return read_answer(connection)
+
+
+def head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    with connection.makefile("rb") as stream:
+        status = int(stream.readline().split()[1])
+        headers = {}
+        while line := stream.readline().strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return Answer(status, headers, stream.read(int(headers.get("content-length", "0"))))
+
+
+@pytest.fixture(scope="session")
+def server(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The whole application behind gunicorn as it is run, on SQLite, open to all."""
+    folder = tmp_path_factory.mktemp("web")
+    database = folder / "signalbox.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": valkey,
+        "MEDIA_DIR": str(folder / "media"),
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "1",
+        "WEB_THREADS": "4",
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait(process, port, folder / "log")
+        yield Server(port)
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"gunicorn did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=sqlite_url, redis_url=redis_url, media_dir=tmp_path / "media")
+
+
+@pytest.fixture
+def make_app() -> Iterator[Callable[[Settings], Flask]]:
+    """Makes applications and closes what they opened."""
+    built: list[Resources] = []
+
+    def make(settings: Settings) -> Flask:
+        built.append(Resources.build(settings))
+        return create_app(resources=built[-1])
+
+    yield make
+    for resources in built:
+        resources.close()

@@ -1,0 +1,149 @@
+"""With API_KEYS set, who gets in and who does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from structlog.testing import capture_logs
+
+from app.shared import signatures
+from app.web.auth import PUBLIC_ENDPOINTS
+from config import Settings
+
+ALICE = "alice-" + "a" * 32
+BOB = "bob-" + "b" * 32
+SIGNING_KEY = "k" * 40
+SIGNAL = {"instrument": "EURUSD", "side": "buy", "price": "1.1"}
+
+
+@pytest.fixture
+def guarded(sqlite_settings: Settings, make_app: Any) -> Any:
+    keys = (f"alice:{ALICE}", f"bob:{BOB}")
+    return make_app(dataclasses.replace(sqlite_settings, api_keys=keys, signals_hmac_key=SIGNING_KEY))
+
+
+def bearer(token: str) -> Any:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def assert_refused(answer: Any) -> None:
+    assert answer.status_code == 401
+    assert answer.content_type == "application/problem+json"
+    assert json.loads(answer.data)["type"] == "/problems/unauthenticated"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/signals", "/metrics", "/api/v1/bars/EURUSD/1h"])
+def test_a_request_without_a_key_is_refused(guarded: Flask, path: str) -> None:
+    assert_refused(guarded.test_client().get(path))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {ALICE}x",
+        f"Bearer {ALICE[:-1]}",
+        f"Bearer alice:{ALICE}",
+        f"Basic {ALICE}",
+        f"Token {ALICE}",
+        "Basic YTpi",
+        "Bearer \xe4\xf6",
+        ALICE,
+    ],
+)
+def test_a_wrong_key_is_refused(guarded: Flask, given: str) -> None:
+    assert_refused(guarded.test_client().get("/api/v1/signals", headers={"Authorization": given}))
+
+
+@pytest.mark.parametrize("token", [ALICE, BOB])
+def test_every_key_opens(guarded: Flask, token: str) -> None:
+    assert guarded.test_client().get("/api/v1/signals", headers=bearer(token)).status_code == 200
+
+
+def test_the_keys_name_is_the_caller(guarded: Flask) -> None:
+    with capture_logs() as logged:
+        guarded.test_client().get("/api/v1/signals", headers=bearer(BOB))
+    assert [line["caller"] for line in logged if line["event"] == "request"] == ["bob"]
+    assert BOB not in json.dumps(logged)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/docs/docs.js", "/openapi.json", "/problems/gone"])
+def test_public_endpoints_want_no_key(guarded: Flask, path: str) -> None:
+    with guarded.test_client().get(path) as answer:
+        assert answer.status_code == 200
+
+
+def test_every_other_endpoint_wants_a_key(guarded: Flask) -> None:
+    client = guarded.test_client()
+    asked = 0
+    for rule in guarded.url_map.iter_rules():
+        if rule.endpoint in PUBLIC_ENDPOINTS:
+            continue
+        values = dict.fromkeys(rule.arguments, str(uuid4()))
+        with guarded.test_request_context():
+            path = guarded.url_map.bind("x").build(rule.endpoint, values)
+        for method in rule.methods or ():
+            answer = client.open(path, method=method)
+            assert answer.status_code == 401, (method, path)
+            asked += 1
+    assert asked > 10
+
+
+def test_an_unknown_path_is_not_found_with_and_without_a_key(guarded: Flask) -> None:
+    client = guarded.test_client()
+    assert client.get("/nowhere").status_code == 404
+    assert client.get("/nowhere", headers=bearer(ALICE)).status_code == 404
+
+
+def signed(guarded: Flask, key: Any, body: bytes) -> Any:
+    now = guarded.extensions["signalbox"].clock()
+    headers = signatures.sign(body, key=key, message_id=f"msg_{uuid4().hex}", now=now)
+    return {"Content-Type": "application/json", **headers}
+
+
+def test_a_signed_signal_wants_no_key(guarded: Flask) -> None:
+    body = json.dumps(SIGNAL).encode()
+    answer = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, SIGNING_KEY, body))
+    assert answer.status_code == 201
+    assert answer.get_json()["signed"] is True
+
+
+def test_a_wrongly_signed_signal_is_refused(guarded: Flask) -> None:
+    body = json.dumps(SIGNAL).encode()
+    answer = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, "x" * 40, body))
+    assert_refused(answer)
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature", "X-Signature"])
+def test_one_header_of_a_signature_does_not_replace_a_key(guarded: Flask, name: str) -> None:
+    answer = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers={name: "1"})
+    assert_refused(answer)
+
+
+def test_a_signature_opens_nothing_but_the_posting_of_signals(guarded: Flask) -> None:
+    headers = signed(guarded, SIGNING_KEY, b"")
+    assert_refused(guarded.test_client().get("/api/v1/signals", headers=headers))
+
+
+def test_a_signature_does_not_make_a_wrong_key_right(guarded: Flask) -> None:
+    body = json.dumps(SIGNAL).encode()
+    headers = signed(guarded, SIGNING_KEY, body) | bearer("wrong")
+    assert_refused(guarded.test_client().post("/api/v1/signals", data=body, headers=headers))
+
+
+def test_an_unsigned_signal_with_a_key_is_taken(guarded: Flask) -> None:
+    answer = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers=bearer(ALICE))
+    assert answer.status_code == 201
+    assert answer.get_json()["signed"] is False
+
+
+def test_without_keys_the_api_is_open(sqlite_settings: Settings, make_app: Any) -> None:
+    assert make_app(sqlite_settings).test_client().get("/api/v1/signals").status_code == 200

@@ -1,0 +1,118 @@
+"""The clean-up's steps over real databases, a real disk and a real Redis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.charts import service
+from app.charts.domain import ChartSpec, Sample
+from app.charts.models import Chart
+from app.charts.policy import Policy
+from app.charts.service import Drawn
+from app.media.store import Report
+from app.resources import Resources
+from worker import cleaning
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+IMAGE = b"ten bytes!"
+
+
+@pytest.fixture
+def held(resources: Resources) -> Resources:
+    """The same resources with a clock that stands."""
+    return replace(resources, clock=lambda: NOW)
+
+
+@pytest.fixture
+def draw(held: Resources) -> Callable[..., str]:
+    """Draws a chart some days ago; the path of its file."""
+
+    def drawn(title: str, days_ago: int = 0) -> str:
+        at, policy = NOW - timedelta(days=days_ago), Policy.of(held.settings)
+        spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
+        with held.database.transaction() as session:
+            chart = service.request(session, spec, policy, owner="desk", now=at, request_id="").chart
+            claim = service.claim(session, chart.id, policy, now=at)
+        assert claim is not None
+        path = f"charts/{at:%Y/%m/%d}/{chart.id}.png"
+        held.store.write(path, IMAGE)
+        os.utime(held.settings.media_dir / path, (at.timestamp(), at.timestamp()))
+        with held.database.transaction() as session:
+            record = Drawn(path, "e", len(IMAGE), [], "", degraded=False)
+            assert service.complete(session, claim, record, policy, now=at)
+        return path
+
+    return drawn
+
+
+def statuses(held: Resources) -> dict[str, str]:
+    with held.database.reading() as session:
+        return {row.id: row.status for row in session.execute(select(Chart.id, Chart.status))}
+
+
+def name(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".png")
+
+
+def test_what_is_over_its_time_goes_with_its_files_and_the_rest_stays(held, draw):
+    old = [draw(str(number), days_ago=31) for number in range(3)]
+    kept = draw("kept", days_ago=29)
+    assert cleaning.expire(held) == Report(3, 30)
+    assert [held.store.exists(path) for path in [*old, kept]] == [False] * 3 + [True]
+    assert statuses(held) == {**{name(path): "expired" for path in old}, name(kept): "ready"}
+    assert cleaning.expire(held) == Report()
+
+
+def test_over_the_quota_the_oldest_go_until_the_rest_fits(held, draw):
+    oldest, older, newest = draw("a", days_ago=3), draw("b", days_ago=2), draw("c")
+    tight = replace(held, settings=replace(held.settings, media_quota_bytes=15))
+    assert cleaning.evict(tight) == Report(2, 20)
+    assert [held.store.exists(path) for path in (oldest, older, newest)] == [False, False, True]
+    assert statuses(held) == {name(oldest): "expired", name(older): "expired", name(newest): "ready"}
+    assert cleaning.evict(tight) == Report()
+
+
+def test_without_a_quota_nothing_is_evicted(held, draw):
+    draw("a")
+    assert cleaning.evict(held) == Report()
+
+
+def test_a_file_without_a_chart_goes_once_it_is_old_enough(held, draw):
+    path = draw("a")
+    young, old = path.replace(name(path), "young"), path.replace(name(path), "old")
+    for file, age in ((young, timedelta(minutes=1)), (old, timedelta(hours=2)), (path, timedelta(hours=2))):
+        held.store.write(file, IMAGE)
+        os.utime(held.settings.media_dir / file, ((NOW - age).timestamp(),) * 2)
+    assert cleaning.reconcile(held) == (Report(1, 10), 0)
+    assert [held.store.exists(file) for file in (path, young, old)] == [True, True, False]
+
+
+def test_a_chart_without_its_file_is_queued(held, draw):
+    lost, kept = draw("a"), draw("b")
+    held.store.delete(lost)
+    assert cleaning.reconcile(held) == (Report(), 1)
+    assert statuses(held) == {name(lost): "queued", name(kept): "ready"}
+    assert cleaning.reconcile(held) == (Report(), 0)
+
+
+def test_every_day_has_its_turn(held, draw):
+    for days_ago in range(4):
+        held.store.write(f"{draw(str(days_ago), days_ago).rpartition('/')[0]}/nobodys.png", IMAGE)
+    for path in held.settings.media_dir.rglob("nobodys.png"):
+        os.utime(path, (0, 0))
+    period = timedelta(seconds=held.settings.cleanup_interval_seconds)
+    for run in range(4):
+        at = NOW + run * period
+        assert cleaning.reconcile(replace(held, clock=lambda at=at: at)) == (Report(1, 10), 0)
+
+
+def test_with_no_files_there_is_nothing_to_do(held):
+    assert cleaning.reconcile(held) == (Report(), 0)
+    assert cleaning.leftovers(held) == Report()
+    assert cleaning.forget_events(held) == 0

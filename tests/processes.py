@@ -1,0 +1,135 @@
+"""Starts the real programs for the tests, waits until they serve, and ends them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from config import ROOT, Settings
+
+START_SECONDS = 60
+STOP_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program of its own process group, and where it logs."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """Kill the whole group at once, as a power cut would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Environment variables that make a child process use these settings, and nothing of the outer ones."""
+    changed = {
+        item.name.upper(): getattr(settings, item.name)
+        for item in fields(settings)
+        if getattr(settings, item.name) != item.default
+    }
+    texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in changed.items()}
+    return {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **texts}
+
+
+@contextmanager
+def running(
+    name: str, arguments: list[str], env: dict[str, str], folder: Path, ready: Callable[[str], bool]
+) -> Iterator[Running]:
+    """`python -m arguments`, from when `ready` (given its log so far) says so until the block ends."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    program = Running(process, log)
+    try:
+        _wait_until(lambda: ready(log.read_text()), program)
+        yield program
+    finally:
+        _stop(process)
+
+
+@contextmanager
+def web(settings: Settings, folder: Path) -> Iterator[str]:
+    """A real gunicorn with these settings; its address."""
+    with serving(settings, folder) as (_, address):
+        yield address
+
+
+@contextmanager
+def serving(settings: Settings, folder: Path, name: str = "web") -> Iterator[tuple[Running, str]]:
+    """A real gunicorn with these settings, and its address."""
+    settings = replace(settings, port=free_port())
+    address = f"http://127.0.0.1:{settings.port}"
+    arguments = ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+    with running(name, arguments, environment(settings), folder, lambda _: _answers(f"{address}/healthz")) as program:
+        yield program, address
+
+
+@contextmanager
+def worker(settings: Settings, folder: Path, name: str = "worker") -> Iterator[Running]:
+    """A real worker with these settings, on every queue."""
+    arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", "events,charts,webhooks,maintenance"]
+    arguments += ["--hostname", f"{name}-{os.getpid()}@%h"]
+    with running(name, arguments, environment(settings), folder, lambda log: " ready." in log) as program:
+        yield program
+
+
+@contextmanager
+def beat(settings: Settings, folder: Path, name: str = "beat") -> Iterator[Running]:
+    arguments = ["celery", "-A", "worker.celery_app", "beat", "--schedule", str(folder / f"{name}-schedule")]
+    with running(name, arguments, environment(settings), folder, lambda log: "beat: Starting" in log) as program:
+        yield program
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own server on loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _wait_until(ready: Callable[[], bool], program: Running) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if program.process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"did not start:\n{program.log.read_text()}")
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the program as an operator would, and whatever is left of its group by force."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,263 @@
+"""Schemas of payloads: which are taken, and what they say."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from app.payloads import commands
+from app.payloads.documents import BadSchema
+from app.payloads.domain import LARGEST_BYTES, MOST_MISFITS, PayloadSchema, Rules
+from app.shared import exact_json
+from app.signals import schemas as signal_schemas
+
+PRICE = {"type": "number", "exclusiveMinimum": 0.5, "multipleOf": 0.01}
+
+
+def a_schema(**keywords: Any) -> PayloadSchema:
+    return PayloadSchema.read(json.dumps(keywords).encode())
+
+
+def misfits(schema: PayloadSchema, payload: str) -> dict[str, str]:
+    return {error.pointer: error.message for error in schema.misfits(exact_json.loads(payload.encode()))}
+
+
+def test_what_fits_has_no_misfits():
+    schema = a_schema(
+        required=["stop_loss"],
+        additionalProperties=False,
+        properties={"stop_loss": {"$ref": "#/$defs/price"}, "legs": {"items": {"$ref": "#/$defs/price"}}},
+        **{
+            "$defs": {"price": PRICE},
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": "https://a.b/c",
+        },
+    )
+    assert misfits(schema, '{"stop_loss": 1.07, "legs": [1, 2.50]}') == {}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "payload", "expected"),
+    [
+        ({"required": ["a"]}, "{}", {"/payload/a": "Missing data for required field."}),
+        ({"additionalProperties": False}, '{"a/b~": 1}', {"/payload/a~1b~0": "Unknown field."}),
+        ({"dependentRequired": {"a": ["b"]}}, '{"a": 1}', {"/payload/b": "Needed beside a."}),
+        ({"properties": {"a": {"type": "number"}}}, '{"a": "1"}', {"/payload/a": "Must be of type number."}),
+        (
+            {"properties": {"a": {"type": ["number", "null"]}}},
+            '{"a": true}',
+            {"/payload/a": "Must be of type number or null."},
+        ),
+        ({"properties": {"a": {"enum": ["x", 1.5]}}}, '{"a": 2}', {"/payload/a": 'Must be one of: "x", 1.5.'}),
+        ({"properties": {"a": {"const": {"b": 1}}}}, '{"a": 2}', {"/payload/a": 'Must be {"b":1}.'}),
+        ({"properties": {"a": {"minimum": 0.1}}}, '{"a": 0.09}', {"/payload/a": "Must be at least 0.1."}),
+        ({"properties": {"a": {"maximum": 3}}}, '{"a": 3.01}', {"/payload/a": "Must be at most 3."}),
+        ({"properties": {"a": PRICE}}, '{"a": 1.005}', {"/payload/a": "Must be a multiple of 0.01."}),
+        ({"properties": {"a": {"maxLength": 1}}}, '{"a": "xy"}', {"/payload/a": "Must have at most 1 characters."}),
+        ({"properties": {"a": {"pattern": "^x$"}}}, '{"a": "y"}', {"/payload/a": "Must match ^x$."}),
+        (
+            {"properties": {"a": {"uniqueItems": True}}},
+            '{"a": [1, true, 1.0]}',
+            {"/payload/a": "Must not hold the same value twice."},
+        ),
+        (
+            {"properties": {"a": {"items": {"type": "string"}}}},
+            '{"a": [1]}',
+            {"/payload/a/0": "Must be of type string."},
+        ),
+        ({"properties": {"a": False}}, '{"a": 1}', {"/payload/a": "Must not be there."}),
+        (
+            {"prefixItems": [False], "properties": {"a": {"prefixItems": [False]}}},
+            '{"a": [1]}',
+            {"/payload/a/0": "Must not be there."},
+        ),
+        ({"patternProperties": {"^x-": {"type": "null"}}}, '{"x-a": 1}', {"/payload/x-a": "Must be of type null."}),
+        (
+            {"properties": {"a": {"not": {"type": "number"}}}},
+            '{"a": 1}',
+            {"/payload/a": "Must fit 'not' of the schema."},
+        ),
+        ({"maxProperties": 1}, '{"a": 1, "b": 2}', {"/payload": "Must have at most 1 fields."}),
+        ({"oneOf": [{"required": ["a"]}, {}]}, '{"a": 1}', {"/payload": "Must fit 'oneOf' of the schema."}),
+    ],
+)
+def test_a_misfit_is_named_by_its_place_and_what_is_wanted(keywords, payload, expected):
+    assert misfits(a_schema(**keywords), payload) == expected
+
+
+def test_a_message_never_repeats_what_was_sent():
+    schema = a_schema(properties={"a": {"type": "number", "pattern": "^x$", "maxLength": 3}})
+    assert "hunter2" not in str(misfits(schema, '{"a": "hunter2"}'))
+
+
+def test_whole_decimals_are_integers_and_true_is_not():
+    schema = a_schema(properties={"a": {"type": "integer"}})
+    assert misfits(schema, '{"a": 2.0}') == {}
+    assert misfits(schema, '{"a": 1e30}') == {}
+    assert set(misfits(schema, '{"a": 2.5}')) == set(misfits(schema, '{"a": true}')) == {"/payload/a"}
+
+
+@pytest.mark.parametrize("number", ["1e300", "1e-300", "-1e399", "123456789012345678901234567890.5", "0"])
+def test_multiples_are_exact_for_any_number(number):
+    schema = a_schema(properties={"a": {"multipleOf": 0.01}})
+    is_multiple = number in ("1e300", "-1e399", "0", "123456789012345678901234567890.5")
+    assert (misfits(schema, f'{{"a": {number}}}') == {}) == is_multiple
+
+
+def test_a_text_too_long_for_patterns_fits_none():
+    schema = a_schema(properties={"a": {"pattern": "^x"}}, patternProperties={"^x": False})
+    assert misfits(schema, json.dumps({"a": "x" * 256})) == {}
+    assert misfits(schema, json.dumps({"a": "x" * 257})) == {"/payload/a": "Must have at most 256 characters."}
+    assert misfits(schema, json.dumps({"x" * 257: 1})) == {}
+
+
+def test_there_is_an_end_to_what_is_told():
+    schema = a_schema(additionalProperties=False)
+    assert len(schema.misfits({f"field{number}": 1 for number in range(1000)})) == MOST_MISFITS
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b"[]", "not an object"),
+        (b"true", "not an object"),
+        (b"{", "line 1, column 2"),
+        (b'{"a": 1, "a": 2}', "stands twice"),
+        (b'{"type": "strin"}', "/type: "),
+        (b'{"properties": {"a": {"minLength": -1}}}', "/properties/a/minLength: "),
+        (b'{"$schema": "http://json-schema.org/draft-07/schema#"}', "/$schema: not https://json-schema.org/draft/2020"),
+        (b'{"$schema": 1}', "/$schema: "),
+        (b'{"$ref": "https://example.com/schema"}', "/$ref: https://example.com/schema is not #/$defs/NAME"),
+        (b'{"properties": {"a": {"$ref": "#/properties/a"}}}', "/properties/a/$ref: "),
+        (b'{"$ref": "#"}', "/$ref: "),
+        (b'{"$ref": "#/$defs/none", "$defs": {"some": {}}}', "/$ref: "),
+        (b'{"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}', "/$defs/a/items: nested deeper than 24 or in a circle"),
+        (b'{"unevaluatedProperties": false}', "/unevaluatedProperties: not taken here"),
+        (b'{"items": {"$dynamicRef": "#a"}}', "/items/$dynamicRef: not taken here"),
+        (b'{"items": {"$id": "a"}}', "/items/$id: only the whole schema"),
+        (b'{"properties": {"a": {"pattern": "(a+)+"}}}', "/properties/a: the pattern (a+)+: could take too long"),
+        (b'{"$defs": {"a": {"pattern": "(a+)+"}}}', "/$defs/a: the pattern"),
+        (b'{"patternProperties": {"(?=a)": {}}}', "the pattern (?=a): a group other than"),
+        (b'{"a": "' + b"x" * LARGEST_BYTES + b'"}', "larger than 65536 bytes"),
+    ],
+)
+def test_what_is_no_schema_or_not_taken_is_told_where_and_why(document, told):
+    with pytest.raises(BadSchema) as refused:
+        PayloadSchema.read(document)
+    assert told in str(refused.value)
+
+
+def test_a_small_schema_that_means_a_large_one_is_refused():
+    levels = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(10)}
+    with pytest.raises(BadSchema, match="more than 1000 schemas when its references are followed"):
+        a_schema(**{"$ref": "#/$defs/d0", "$defs": levels | {"d10": {}}})
+
+
+def test_a_reference_and_what_stands_beside_it_both_count():
+    schema = a_schema(
+        properties={"a": {"$ref": "#/$defs/short", "minLength": 2, "allOf": [{"pattern": "^x"}]}},
+        **{"$defs": {"short": {"maxLength": 3}}},
+    )
+    assert misfits(schema, '{"a": "xyz"}') == {}
+    for wrong in ("x", "xyzz", "ayz"):
+        assert set(misfits(schema, json.dumps({"a": wrong}))) == {"/payload/a"}
+
+
+def test_a_payload_too_large_for_its_schema_is_refused_unread():
+    schema = a_schema(properties={"a": {"items": {"anyOf": [{"type": "string"}] * 100}}})
+    assert misfits(schema, json.dumps({"a": [1] * 8000})) == {"/payload": "Has too many values for its schema."}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "payload"),
+    [
+        ({"uniqueItems": True}, [number if number % 2 else str(number) for number in range(6000)]),
+        ({"uniqueItems": True}, [[number] if number % 2 else {"a": number} for number in range(3000)]),
+        ({"items": {"anyOf": [{"type": "string"}] * 30}}, [1] * 9000),
+        ({"items": {"pattern": "^[a-z]+[a-z]+$"}}, ["a" * 250 + "!"] * 128),
+        ({"items": {"multipleOf": 0.0001}}, ["1e399"] * 5000),
+    ],
+)
+def test_no_payload_takes_long(keywords, payload):
+    body = json.dumps({"a": payload}).replace('"1e399"', "1e399").encode()
+    schema = a_schema(properties={"a": keywords})
+    told = exact_json.loads(body)
+    began = time.thread_time()
+    schema.misfits(told)
+    assert time.thread_time() - began < 2
+
+
+def test_a_producer_without_schemas_may_send_anything():
+    assert Rules().misfits("desk", "1", {"a": 1}) == []
+
+
+def test_a_strict_producer_may_send_only_versions_that_have_a_schema():
+    rules = Rules({("desk", "2"): a_schema(), ("other", "1"): a_schema()}, frozenset({"desk", "new"}))
+    assert rules.misfits("desk", "2", {}) == []
+    assert [(error.pointer, error.message) for error in rules.misfits("desk", "1", {})] == [
+        ("/version", "Must be one with a schema: 2.")
+    ]
+    assert "there is none" in rules.misfits("new", "1", {})[0].message
+
+
+def test_a_schema_s_version_has_the_form_of_a_signal_s():
+    assert commands._FORMS["version"].pattern == signal_schemas._VERSION[0]
+    assert commands._FORMS["producer"].pattern == signal_schemas._PRODUCER[0]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "ab", "b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+LEAVES = st.sampled_from(
+    [
+        *({"type": kind} for kind in ("string", "integer", "number", "object", "array", "null", "boolean")),
+        *(
+            {"minimum": 0},
+            {"maximum": 1},
+            {"multipleOf": 2},
+            {"pattern": "^a"},
+            {"minLength": 1},
+            {"uniqueItems": True},
+        ),
+        *(
+            {"required": ["a"]},
+            {"dependentRequired": {"a": ["b"]}},
+            {"enum": [1, "a"]},
+            {"const": False},
+            {"$ref": "#/$defs/x"},
+        ),
+    ]
+)
+SCHEMAS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        *(
+            st.fixed_dictionaries({name: st.lists(inner, min_size=1, max_size=2)})
+            for name in ("allOf", "anyOf", "oneOf")
+        ),
+        *(st.fixed_dictionaries({name: inner}) for name in ("not", "items", "contains", "additionalProperties")),
+        st.fixed_dictionaries(
+            {"properties": st.dictionaries(st.sampled_from("ab"), inner), "additionalProperties": inner}
+        ),
+        st.fixed_dictionaries({"patternProperties": st.dictionaries(st.sampled_from(["^a", "b$"]), inner)}),
+        st.fixed_dictionaries({"if": inner, "then": inner, "else": inner}),
+        st.builds(lambda one, two: one | two, inner, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(SCHEMAS, st.dictionaries(st.sampled_from("abc"), VALUES))
+def test_the_verdict_is_that_of_the_standard_validator(schema, payload):
+    document = schema | {"$defs": {"x": {"type": ["string", "object"], "minLength": 1}}}
+    ours = PayloadSchema.read(json.dumps(document).encode())
+    assert (ours.misfits(payload) == []) == Draft202012Validator(document).is_valid(payload)

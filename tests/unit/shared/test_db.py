@@ -1,0 +1,152 @@
+"""Column types that keep what they are given, and transactions that keep their word, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
+from sqlalchemy.exc import OperationalError, StatementError
+
+from app.shared.db import Database, ExactDecimal, UtcDateTime, uuid7
+
+TABLE = Table(
+    "kept",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("number", ExactDecimal),
+    Column("moment", UtcDateTime),
+)
+SAME_DATABASE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Any]:
+    database = Database(database_url)
+    TABLE.drop(database.engine, checkfirst=True)
+    TABLE.create(database.engine)
+    yield database
+    TABLE.drop(database.engine)
+    database.dispose()
+
+
+def keep(database: Database, **values) -> Any:
+    with database.transaction() as session:
+        session.execute(TABLE.delete())
+        session.execute(insert(TABLE).values(**values))
+    with database.reading() as session:
+        return session.execute(select(TABLE)).one()
+
+
+@SAME_DATABASE
+@given(st.decimals(min_value=-(10**20), max_value=10**20, allow_nan=False, places=18))
+def test_a_decimal_comes_back_with_every_digit(database: Database, number: Any) -> None:
+    back = keep(database, number=number).number
+    assert back == number
+    assert isinstance(back, Decimal)
+
+
+def test_trailing_zeros_of_a_decimal_stay(database: Database) -> None:
+    assert str(keep(database, number=Decimal("1.1000")).number) == "1.1000"
+
+
+@SAME_DATABASE
+@given(
+    st.datetimes(
+        min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+        max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+        timezones=st.timezones(),
+    )
+)
+def test_a_moment_comes_back_in_utc_to_the_microsecond(database: Database, moment: Any) -> None:
+    back = keep(database, moment=moment).moment
+    assert back == moment.astimezone(UTC)
+    assert back.utcoffset() == timedelta(0)
+
+
+def test_a_naive_moment_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="naive"):
+        keep(database, moment=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_nothing_comes_back_as_nothing(database: Database) -> None:
+    assert keep(database, number=None, moment=None)[1:] == (None, None)
+
+
+def test_moments_of_any_zone_compare_in_the_database(database: Database) -> None:
+    moment = datetime(2026, 11, 24, 12, tzinfo=timezone(timedelta(hours=5)))
+    keep(database, moment=moment)
+    with database.reading() as session:
+        found = session.execute(select(TABLE).where(TABLE.c.moment == moment.astimezone(UTC))).all()
+    assert len(found) == 1
+
+
+def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    def break_in_the_middle() -> None:
+        with database.transaction() as session:
+            session.execute(insert(TABLE).values(id=1))
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        break_in_the_middle()
+    with database.reading() as session:
+        assert session.execute(select(TABLE)).all() == []
+
+
+def test_what_is_written_while_reading_is_not_kept(database: Database) -> None:
+    with database.reading() as session:
+        session.execute(insert(TABLE).values(id=1))
+    with database.reading() as session:
+        assert session.execute(select(TABLE)).all() == []
+
+
+def test_readers_do_not_wait_for_a_writer(database_url: str, database: Database) -> None:
+    with database.transaction() as writer:
+        writer.execute(insert(TABLE).values(id=1))
+        with database.reading() as reader:
+            assert reader.execute(select(TABLE)).all() == []
+
+
+def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str) -> None:
+    database = Database(sqlite_url, timeout_seconds=0.1)
+    with database.transaction() as first:
+        first.execute(text("SELECT 1"))
+        with pytest.raises(OperationalError, match="locked"), database.transaction() as second:
+            second.execute(text("SELECT 1"))
+    database.dispose()
+
+
+def test_a_slow_postgresql_statement_gives_up_in_time(postgresql_url: str) -> None:
+    database = Database(postgresql_url, timeout_seconds=0.2)
+    with pytest.raises(OperationalError, match="timeout"), database.reading() as session:
+        session.execute(text("SELECT pg_sleep(5)"))
+    database.dispose()
+
+
+def test_sqlite_keeps_foreign_keys_and_a_write_ahead_log(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.reading() as session:
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA synchronous")) == 2
+    database.dispose()
+
+
+def test_ids_made_one_after_the_other_sort_that_way() -> None:
+    ids = [uuid7() for _ in range(1000)]
+    assert ids == sorted(ids)
+    assert {made.version for made in ids} == {7}
+
+
+def test_only_a_transaction_that_need_not_be_durable_leaves_the_disk_for_later(database: Database) -> None:
+    question = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
+    told = []
+    for durable in (True, False, True):
+        with database.transaction(durable=durable) as session:
+            told.append(str(session.scalar(text(question))))
+    assert told == (["2", "1", "2"] if database.is_sqlite else ["on", "off", "on"])

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.market.domain import TIMEFRAME_SECONDS
+from app.shared.db import uuid7
+from app.signals.domain import (
+    TIMEFRAMES,
+    DedupRule,
+    DuplicateSignal,
+    MatchedOn,
+    NewSignal,
+    differs,
+    external_key,
+    levels,
+)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+RULE = DedupRule(300)
+
+
+def a_new_signal(**changes: Any) -> NewSignal:
+    return replace(NewSignal("desk-1", "AAPL", "buy", Decimal("187.20"), NOON), **changes)
+
+
+def test_the_timeframes_of_a_payload_are_those_of_stored_bars() -> None:
+    assert list(TIMEFRAMES) == list(TIMEFRAME_SECONDS)
+
+
+def test_the_dedup_key_compares_producer_instrument_and_version_and_nothing_else() -> None:
+    key = RULE.key(a_new_signal())
+    assert key == RULE.key(a_new_signal(side="sell", price=Decimal(1), payload={"strategy": "x"}, external_id="e"))
+    assert key != RULE.key(a_new_signal(producer_id="desk-2"))
+    assert key != RULE.key(a_new_signal(instrument="MSFT"))
+    assert key != RULE.key(a_new_signal(version="2"))
+
+
+@pytest.mark.parametrize(
+    ("field", "change"), [("side", {"side": "sell"}), ("payload.strategy", {"payload": {"strategy": "momentum"}})]
+)
+def test_the_dedup_key_compares_the_fields_it_is_told_to(field: str, change: dict[str, Any]) -> None:
+    rule = DedupRule(300, ("instrument", "version", field))
+    assert rule.key(a_new_signal()) != rule.key(a_new_signal(**change))
+    assert rule.key(a_new_signal(**change)) == rule.key(a_new_signal(price=Decimal(2), **change))
+
+
+def test_the_order_in_which_fields_are_configured_does_not_matter() -> None:
+    one, other = DedupRule(300, ("instrument", "version", "side")), DedupRule(300, ("side", "version", "instrument"))
+    assert one.key(a_new_signal()) == other.key(a_new_signal())
+
+
+def test_a_value_cannot_pass_for_another_fields() -> None:
+    assert external_key("a", "b-c") != external_key("a-b", "c")
+    assert RULE.key(a_new_signal(instrument="1", version="AAPL")) != RULE.key(
+        a_new_signal(instrument="AAPL", version="1")
+    )
+
+
+@given(
+    st.integers(1, 10_000),
+    st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)),  # noqa: DTZ001 - the strategy wants them naive
+    st.timedeltas(timedelta(0), timedelta(seconds=20_000)),
+)
+def test_signals_of_one_bucket_are_less_than_the_window_apart(window: int, time: datetime, later: timedelta) -> None:
+    rule = DedupRule(window)
+    one = a_new_signal(time=time.replace(tzinfo=UTC))
+    other = replace(one, time=one.time + later)
+    if rule.bucket(one) == rule.bucket(other):
+        assert later < rule.window
+    else:
+        assert rule.bucket(one) < rule.bucket(other)
+
+
+def test_what_differs_is_named_and_equal_numbers_do_not_differ() -> None:
+    stored = a_new_signal(price=Decimal("187.2"), payload={"stop_loss": Decimal("1.0")})
+    assert differs(a_new_signal(payload={"stop_loss": 1}), stored) == []
+    assert differs(a_new_signal(side="sell", payload={}), stored) == ["side", "payload"]
+
+
+def test_a_time_that_was_not_told_does_not_differ() -> None:
+    later = NOON + timedelta(seconds=9)
+    assert differs(a_new_signal(time=later, timed=False), a_new_signal()) == []
+    assert differs(a_new_signal(time=later), a_new_signal()) == ["time"]
+
+
+def test_a_duplicate_explains_itself() -> None:
+    existing_id = uuid7()
+    refusal = DuplicateSignal(a_new_signal(side="sell"), existing_id, a_new_signal(), MatchedOn.WINDOW)
+    assert refusal.extra == {
+        "existing_signal_id": str(existing_id),
+        "matched_on": "window",
+        "differs": ["side"],
+    }
+    assert str(existing_id) in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ()),
+        (Decimal("1.5"), (Decimal("1.5"),)),
+        ("1.50", (Decimal("1.50"),)),
+        ([1, "2.5"], (Decimal(1), Decimal("2.5"))),
+    ],
+)
+def test_levels_come_as_a_tuple_of_decimals_however_they_were_sent(value: Any, expected: tuple[Decimal, ...]) -> None:
+    assert levels({"take_profit": value}, "take_profit") == expected
+    assert levels({}, "take_profit") == ()
