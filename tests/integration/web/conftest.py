@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +14,9 @@ from flask import Flask
 
 from app.factory import create_app
 from app.resources import Resources
-from config import ROOT, Settings
+from config import Settings
+from tests import processes
 
-START_SECONDS = 30
 ANSWER_SECONDS = 20
 
 
@@ -73,47 +69,16 @@ def server(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("web")
     database = folder / "signalbox.db"
     database.write_bytes(sqlite_template.read_bytes())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": f"sqlite:///{database}",
-        "REDIS_URL": valkey,
-        "MEDIA_DIR": str(folder / "media"),
-        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
-        "PORT": str(port),
-        "WEB_CONCURRENCY": "1",
-        "WEB_THREADS": "4",
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        _wait(process, port, folder / "log")
-        yield Server(port)
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"gunicorn did not start:\n{log.read_text()}")
+    settings = Settings(
+        database_url=f"sqlite:///{database}",
+        redis_url=valkey,
+        media_dir=folder / "media",
+        prometheus_multiproc_dir=str(folder / "metrics"),
+        web_concurrency=1,
+        web_threads=4,
+    )
+    with processes.web(settings, folder) as address:
+        yield Server(int(address.rpartition(":")[2]))
 
 
 @pytest.fixture
