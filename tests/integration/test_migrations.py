@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from app.shared.db import Database
-from config import ROOT
+from tests.databases import alembic
 
 
 @pytest.fixture
@@ -18,12 +17,6 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url, timeout_seconds=60)
     yield opened
     opened.dispose()
-
-
-def alembic(connection: sa.Connection) -> Config:
-    settings = Config(ROOT / "migrations" / "alembic.ini")
-    settings.attributes["connection"] = connection
-    return settings
 
 
 def test_models_and_migrations_describe_the_same_tables(database):
