@@ -51,19 +51,22 @@ def _edges(bottom: float, top: float, rows: int) -> FloatArray:
 
 
 def _volumes(high: FloatArray, low: FloatArray, volume: FloatArray, edges: FloatArray) -> FloatArray:
-    """A bar gives its end rows the part it reaches into, and every row between them a full share."""
+    """A bar gives its end rows the part it reaches into, and every row between them all of that row's height.
+
+    Heights are those between the edges as rounded: with ideal ones a narrow range would give out more than it has.
+    """
     rows = len(edges) - 1
     first, last = _row_of(low, edges), _row_of(high, edges)
     wide = last > first
     density = np.zeros(len(volume))
     np.divide(volume, high - low, out=density, where=wide)
-    share = density * (edges[-1] - edges[0]) / rows
+    through = np.where(last > first + 1, density, 0.0)
     # Zero weights stand in for the bars a line does not concern.
     total = np.bincount(first, np.where(wide, 0.0, volume), rows)
     total += np.bincount(first, density * (edges[first + 1] - low), rows)
     total += np.bincount(last, density * (high - edges[last]), rows)
-    between = np.bincount(first + wide, share, rows) - np.bincount(last, share, rows)
-    return np.maximum(total + np.cumsum(between), 0.0)
+    between = np.cumsum(np.bincount(first + wide, through, rows) - np.bincount(last, through, rows))
+    return np.maximum(total + between * np.diff(edges), 0.0)
 
 
 def _row_of(price: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.charts.rendering.profile import Profile, volume_profile
@@ -74,6 +74,7 @@ def test_a_market_without_volume_has_an_empty_profile():
 
 
 @given(bars, st.integers(1, 60))
+@example([(4.0, 1e-10, 1.0)], 4)
 @settings(deadline=None)
 def test_the_rows_are_those_of_the_definition_and_lose_no_volume(raw, count):
     low = np.array([bottom for bottom, _, _ in raw])
