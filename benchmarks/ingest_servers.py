@@ -181,9 +181,8 @@ def fill(url: str, signals: int) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql(statement.format(signals=signals))
     if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE signals")
-            connection.exec_driver_sql("CHECKPOINT")
+        for statement in ("VACUUM ANALYZE signals", "CHECKPOINT"):
+            database.at_once(statement, ())
     database.dispose()
 
 

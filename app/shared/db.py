@@ -1,4 +1,4 @@
-"""Engine, sessions and column types, alike on PostgreSQL and SQLite.
+"""Sessions and column types, alike on PostgreSQL and SQLite.
 
 Edges open transactions here; services never commit.
 """
@@ -6,48 +6,44 @@ Edges open transactions here; services never commit.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, cast
 
 import orjson
 import psycopg
-from psycopg.abc import PQGen
-from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     DateTime,
     Dialect,
-    Engine,
+    Executable,
     Insert,
     MetaData,
     Numeric,
+    Row,
+    Select,
     String,
     TableValuedAlias,
     bindparam,
-    cast,
     column,
-    create_engine,
     event,
     func,
     insert,
     select,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
 
-__all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
+from app.shared.engines import postgresql_engine, sqlite_engine
 
-SERVER_FIRST_SECONDS: Final = 0.5
-TRUSTED_SECONDS: Final = 1.0
-WAKE_SECONDS: Final = 0.1
-Answer = TypeVar("Answer")
+__all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
 
 _NAMING: Final = {
     "ix": "ix_%(column_0_N_label)s",
@@ -123,7 +119,7 @@ RECORDS: Final = "records"
 
 def recordset(columns: Mapping[str, TypeEngine[Any]], name: str) -> TableValuedAlias:
     """Rows given to PostgreSQL as one JSON text, to be used as a table of these columns."""
-    text = cast(bindparam(RECORDS, type_=String()), postgresql.JSON)
+    text = sql_cast(bindparam(RECORDS, type_=String()), postgresql.JSON)
     typed = (column(each, kind) for each, kind in columns.items())
     return func.json_to_recordset(text).table_valued(*typed, name=name).render_derived(with_types=True)
 
@@ -145,12 +141,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, timeout_seconds: float = 2.0) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = (
-            _sqlite_engine(url, pool_size, timeout_seconds)
-            if self.is_sqlite
-            else _postgresql_engine(url, pool_size, timeout_seconds)
-        )
-        self._reader = self.engine.execution_options(sqlite_begin="DEFERRED")
+        self.engine = (sqlite_engine if self.is_sqlite else postgresql_engine)(url, pool_size, timeout_seconds)
+        self._reader = self.engine.execution_options(reading=True)
+        event.listen(self._reader, "before_execute", _refuse_change)
         self._unhurried = self.engine.execution_options(durable=False)
 
     @contextmanager
@@ -166,9 +159,38 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state and takes no write lock; what is changed in it is rolled back."""
+        """A session for reading alone: it takes no write lock, and on PostgreSQL each statement is a single trip."""
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
+
+    def first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `at_once` does.
+
+        PostgreSQL's driver gives the values as they are; of `parameters` it takes what it knows by itself.
+        """
+        if not self.is_sqlite:
+            text, constants = _compiled(statement)
+            return self.at_once(text, {**constants, **parameters})
+        with self._reader.connect() as connection:
+            row: Row[Any] | None = connection.execute(statement, parameters).first()
+        return row
+
+    def at_once(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one statement of PostgreSQL, in its driver's words: a transaction of its own, in one trip.
+
+        For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server. Raises
+        sqlalchemy.exc.DBAPIError.
+        """
+        pooled = self.engine.raw_connection()
+        connection = cast("psycopg.Connection[tuple[Any, ...]]", pooled.driver_connection)
+        try:
+            return connection.execute(statement, parameters).fetchone()
+        except psycopg.Error as error:
+            if connection.closed:
+                pooled.invalidate(error)
+            raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error
+        finally:
+            pooled.close()
 
     def dispose(self) -> None:
         self.engine.dispose()
@@ -178,107 +200,13 @@ class Database:
         self.engine.dispose(close=False)
 
 
-class _BoundedConnection(psycopg.Connection[Any]):
-    """Waits for an answer only so long. The server's own time limits end nothing when the server itself is frozen, or
-    the network swallows: a request would hang for as long as that lasts.
-    """
-
-    longest_wait_seconds = 60.0
-    heard_at = 0.0
-    """When the server last answered, by the monotonic clock."""
-
-    @contextmanager
-    def waiting_at_most(self, seconds: float) -> Iterator[None]:
-        usually, self.longest_wait_seconds = self.longest_wait_seconds, seconds
-        try:
-            yield
-        finally:
-            self.longest_wait_seconds = usually
-
-    def wait(self, gen: PQGen[Answer], interval: float = WAKE_SECONDS, timeout: float | None = None) -> Answer:
-        try:
-            answer = super().wait(gen, interval, timeout or self.longest_wait_seconds)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                # Nobody can tell what of the statement will still come about: the connection is of no more use.
-                self.pgconn.finish()
-            raise
-        self.heard_at = time.monotonic()
-        return answer
+def _refuse_change(_connection: Connection, statement: Executable, *_: Any) -> None:
+    if statement.is_dml:
+        raise RuntimeError("a session for reading was told to change something")
 
 
-def _postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
-    milliseconds = int(timeout_seconds * 1000)
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=timeout_seconds,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": max(1, round(timeout_seconds)),
-            "options": f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
-        },
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("durable", True):
-            connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
-
-    @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Dialect, _record: Any, arguments: Any, parameters: Any) -> _BoundedConnection:
-        connection = _BoundedConnection.connect(*arguments, **parameters)
-        # Later than the server's limit, which leaves the connection whole.
-        connection.longest_wait_seconds = timeout_seconds + SERVER_FIRST_SECONDS
-        return connection
-
-    ping = engine.dialect.do_ping
-
-    def short_ping(connection: Any) -> bool:
-        # Under load it would be one round trip in three; a connection that breaks all the same costs one 503.
-        if time.monotonic() - connection.heard_at < TRUSTED_SECONDS:
-            return True
-        # Whoever waited all that time for a dead connection would still have to wait for a new one.
-        with connection.waiting_at_most(timeout_seconds / 2):
-            return ping(connection)
-
-    engine.dialect.do_ping = short_ping  # type: ignore[method-assign, assignment]
-    return engine
-
-
-def _sqlite_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
-    database = make_url(url).database
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=timeout_seconds,
-        connect_args={"timeout": timeout_seconds},
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def make_folder(*_: Any) -> None:
-        if database:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        # The driver's own BEGIN comes too late and is deferred: a read that turns into a write fails at once.
-        connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout={int(timeout_seconds * 1000)}",
-            "journal_mode=WAL",
-            "foreign_keys=ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
-        connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'IMMEDIATE')}")
-
-    return engine
+@functools.cache
+def _compiled(statement: Select[Any]) -> tuple[str, dict[str, Any]]:
+    """A statement in the words of PostgreSQL's driver, and those of its parameters that are part of it."""
+    compiled = statement.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}

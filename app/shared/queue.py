@@ -10,9 +10,9 @@ from celery import Celery
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import OperationalError
-from redis.client import Pipeline
 
 from app.shared import logs
+from app.shared.redis_client import Command
 
 EVENTS: Final = "events"
 CHARTS: Final = "charts"
@@ -83,12 +83,12 @@ class Queue:
         log.warning(what, task=task, queue=queue, error=why, pause_seconds=BREAK_SECONDS)
 
 
-def ask_to_wake(pipe: Pipeline, queue: str) -> None:
-    """Add to a pipeline the command whose true answer makes its caller the one that publishes.
+def ask_to_wake(queue: str) -> Command:
+    """The command whose true answer makes its caller the one that publishes.
 
     Whoever comes within the next second is served by the same task, which deletes the key before it reads what is due.
     """
-    pipe.set(wake_key(queue), 1, nx=True, px=WAKE_MILLISECONDS)
+    return "SET", wake_key(queue), 1, "NX", "PX", WAKE_MILLISECONDS
 
 
 def wake_key(queue: str) -> str:

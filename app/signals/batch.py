@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.shared.errors import DomainError, ErrorKind
-from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal, differs
+from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal, differs
 
 Stored = Mapping[tuple[int, MatchedOn], tuple[UUID, NewSignal]]
 """Stored signals that an item repeats, by the item's place and the rule."""
@@ -16,12 +16,12 @@ Stored = Mapping[tuple[int, MatchedOn], tuple[UUID, NewSignal]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A signal with its place in the batch, the id it will have if it is accepted, and its key of the window rule."""
+    """A signal with its place in the batch, the id it will have if it is accepted, and by what it is known again."""
 
     index: int
     new: NewSignal
     id: UUID
-    dedup_key: str
+    identity: Identity
 
 
 class DuplicateInBatch(DomainError):
@@ -70,7 +70,7 @@ def refusals(items: Sequence[Item], stored: Stored, rule: DedupRule, *, atomic: 
             continue
         if item.new.external_id is not None:
             by_external_id[item.new.external_id] = item
-        by_key.setdefault(item.dedup_key, []).append(item)
+        by_key.setdefault(item.identity.window_key, []).append(item)
     return refused
 
 
@@ -88,7 +88,7 @@ def _earlier(
     earlier = by_external_id.get(item.new.external_id or "")
     if earlier is not None:
         return DuplicateInBatch(item.new, earlier, MatchedOn.EXTERNAL_ID, stored=not atomic)
-    for earlier in by_key.get(item.dedup_key, ()):
+    for earlier in by_key.get(item.identity.window_key, ()):
         if abs(earlier.new.time - item.new.time) < rule.window:
             return DuplicateInBatch(item.new, earlier, MatchedOn.WINDOW, stored=not atomic)
     return None

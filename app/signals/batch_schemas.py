@@ -12,7 +12,7 @@ from app.shared import exact_json
 from app.shared.errors import DomainError, ErrorKind, FieldError, PayloadTooLarge, ValidationFailed
 from app.signals.domain import MatchedOn, NewSignal
 from app.signals.fields import Flag
-from app.signals.models import Signal
+from app.signals.models import SignalRow
 from app.signals.schemas import NewSignalSchema, SignalSchema, signal_view
 from app.web import problems
 from app.web.problem_schema import ProblemSchema
@@ -21,7 +21,7 @@ DEEPEST: Final = exact_json.DEEPEST + 2
 """An item may be as deep as a signal of its own: it lies in an array in an object."""
 
 Told = NewSignal | DomainError
-Verdict = Signal | DomainError
+Verdict = SignalRow | DomainError
 
 
 class Unread(fields.Nested):
@@ -118,7 +118,7 @@ def batch_view(verdicts: Sequence[Verdict], request_id: str) -> tuple[dict[str, 
 
 
 def _result(index: int, verdict: Verdict, request_id: str) -> dict[str, Any]:
-    if isinstance(verdict, Signal):
+    if isinstance(verdict, SignalRow):
         return {"index": index, "status": HTTPStatus.CREATED.value, "signal": signal_view(verdict)}
     status, problem = problems.describe(verdict)
     return {"index": index, "status": status, "problem": problem | {"request_id": request_id}}

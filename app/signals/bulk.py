@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     union_all,
 )
 from sqlalchemy.exc import IntegrityError
@@ -33,7 +34,7 @@ from app.shared.errors import DomainError, Unavailable
 from app.signals import service
 from app.signals.batch import Item, NotStored, Stored, refusals
 from app.signals.domain import DedupRule, MatchedOn
-from app.signals.models import Signal
+from app.signals.models import Signal, SignalRow
 
 _TABLE: Final = cast("Table", Signal.__table__)
 _WANTED: Final[Mapping[str, TypeEngine[Any]]] = {
@@ -45,26 +46,29 @@ _WANTED: Final[Mapping[str, TypeEngine[Any]]] = {
     "before": UtcDateTime(),
 }
 """What is asked about each item, as the columns of a table."""
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(wanted) FROM unnest(CAST(:numbers AS bigint[])) AS wanted")
 
 
 def ingest(
     session: Session, items: Sequence[Item], *, now: datetime, rule: DedupRule, atomic: bool
-) -> list[Signal | DomainError]:
+) -> list[SignalRow | DomainError]:
     """Store those that are new: for each item, in their order, its signal or what refuses it.
 
     The keys of all items stay locked until the transaction ends. `atomic`: store all of them or none.
     """
     connection = session.connection()
-    service.lock(connection, [key for item in items for key in service.lock_keys(item.new, item.dedup_key)])
+    if connection.dialect.name == "postgresql":
+        # A statement of its own: the next one must see what the transaction waited for has committed.
+        connection.execute(_LOCK, {"numbers": service.locks(item.identity for item in items)})
     verdicts = judge(session, items, rule=rule, atomic=atomic)
     accepted = [item for item, refusal in zip(items, verdicts, strict=True) if refusal is None]
-    rows = {item.index: service.row_of(item.new, item.dedup_key, item.id, now) for item in accepted}
+    rows = {item.index: service.row_of(item.new, item.identity, item.id, now) for item in accepted}
     try:
-        insert_many(connection, Signal, list(rows.values()))
+        insert_many(connection, Signal, [row._asdict() for row in rows.values()])
     except IntegrityError as error:
         # Only a writer that took no locks can come between the judgement and this.
         raise Unavailable("another signal with one of these external_ids came meanwhile", retry_after=1) from error
-    return [refusal or Signal(**rows[item.index]) for item, refusal in zip(items, verdicts, strict=True)]
+    return [refusal or rows[item.index] for item, refusal in zip(items, verdicts, strict=True)]
 
 
 def judge(session: Session, items: Sequence[Item], *, rule: DedupRule, atomic: bool) -> list[DomainError | None]:
@@ -81,7 +85,7 @@ def _stored(connection: Connection, items: Iterable[Item], rule: DedupRule) -> S
             "number": item.index,
             "producer_id": item.new.producer_id,
             "external_id": item.new.external_id,
-            "dedup_key": item.dedup_key,
+            "dedup_key": item.identity.window_key,
             "after": time(item.new.time - rule.window),
             "before": time(item.new.time + rule.window),
         }

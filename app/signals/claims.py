@@ -15,12 +15,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from app.shared import logs
 from app.shared.queue import ask_to_wake
-from app.signals.domain import DedupRule, NewSignal, external_key
+from app.shared.redis_client import Command, Lines
+from app.signals.domain import Identity
 
 CLAIM_MILLISECONDS: Final = 10_000
 MARKER_MILLISECONDS: Final = 300_000
@@ -28,7 +28,8 @@ PAUSE_SECONDS: Final = 2.0
 
 _MARK: Final = b"d:"
 
-# Scripts rather than one command for each key: a batch has hundreds of keys, and a command costs its client most.
+_FEW: Final = 4
+"""Up to so many keys, commands cost the server less than a script; beyond, a script costs the client less."""
 _TAKE: Final = """
 local found = {}
 for number, key in ipairs(KEYS) do
@@ -50,13 +51,13 @@ end
 log = logs.get_logger(__name__)
 
 
-def keys(signal: NewSignal, rule: DedupRule) -> tuple[str, ...]:
+def keys(identity: Identity) -> tuple[str, ...]:
     """The Redis keys of a signal. Two signals that share one are duplicates for certain."""
     found = []
-    if signal.external_id is not None:
-        found.append(f"signal:{external_key(signal.producer_id, signal.external_id)}")
-    if rule.window_seconds:
-        found.append(f"signal:{rule.key(signal)}:{rule.bucket(signal)}")
+    if identity.external_key:
+        found.append(f"signal:{identity.external_key}")
+    if identity.bucket is not None:
+        found.append(f"signal:{identity.window_key}:{identity.bucket}")
     return tuple(found)
 
 
@@ -76,7 +77,7 @@ class Claims:
     """Takes, settles and releases claims. After a failure Redis is left alone for two seconds."""
 
     def __init__(self, redis: Redis, *, window_seconds: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._redis = redis
+        self._lines = Lines(redis)
         self._monotonic = monotonic
         self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
         self._closed_until = 0.0
@@ -87,10 +88,10 @@ class Claims:
         token = f"p:{secrets.token_hex(8)}"
         if not wanted:
             return Claim(token)
-        answers = self._run(lambda pipe: pipe.eval(_TAKE, len(wanted), *wanted, token, CLAIM_MILLISECONDS))
+        answers = self._run(*_take_all(wanted, token))
         if answers is None:
             return Claim(token, asked=False)
-        found = list(zip(wanted, answers[0], strict=True))
+        found = list(zip(wanted, answers if len(wanted) <= _FEW else answers[0], strict=True))
         return Claim(
             token,
             held=tuple(key for key, answer in found if answer is None),
@@ -103,42 +104,30 @@ class Claims:
 
         Whether the caller is to publish the wake-up: it won the race for it, or nobody can tell.
         """
+        commands = _mark_all(committed, self._marker_milliseconds)
         left = tuple(key for key in claim.held if key not in committed)
-
-        def fill(pipe: Pipeline) -> None:
-            if committed:
-                markers = [_MARK + str(signal_id).encode() for signal_id in committed.values()]
-                pipe.eval(_SET_ALL, len(committed), *committed, self._marker_milliseconds, *markers)
-            if left:
-                _delete_if_equal(pipe, left, claim.token)
-            if wake:
-                ask_to_wake(pipe, wake)
-
-        answers = self._run(fill)
+        if left:
+            commands.append(_delete_if_equal(left, claim.token))
+        if wake:
+            commands.append(ask_to_wake(wake))
+        answers = self._run(*commands)
         return bool(wake) and (answers is None or bool(answers[-1]))
 
     def release(self, claim: Claim) -> None:
         """Give back what is held, so that the next try need not wait for it to expire."""
         if claim.held:
-            self._run(lambda pipe: _delete_if_equal(pipe, claim.held, claim.token))
+            self._run(_delete_if_equal(claim.held, claim.token))
 
     def forget(self, marked: Mapping[str, bytes]) -> None:
         """Delete markers that proved wrong, unless they have been replaced meanwhile."""
+        self._run(*(_delete_if_equal((key,), value) for key, value in marked.items()))
 
-        def fill(pipe: Pipeline) -> None:
-            for key, value in marked.items():
-                _delete_if_equal(pipe, (key,), value)
-
-        self._run(fill)
-
-    def _run(self, fill: Callable[[Pipeline], None]) -> list[Any] | None:
-        """The answers to a pipeline, or None when Redis is away, refuses, or was so a moment ago."""
+    def _run(self, *commands: Command) -> list[Any] | None:
+        """The answers to commands sent at once, or None when Redis is away, refuses, or was so a moment ago."""
         if self._monotonic() < self._closed_until:
             return None
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
-                fill(pipe)
-                answers: list[Any] = pipe.execute()
+            answers = self._lines.ask(*commands)
         except RedisError as error:
             self._closed_until = self._monotonic() + PAUSE_SECONDS
             if not self._failing:
@@ -151,5 +140,18 @@ class Claims:
         return answers
 
 
-def _delete_if_equal(pipe: Pipeline, names: Sequence[str], value: str | bytes) -> None:
-    pipe.eval(_DELETE_IF_EQUAL, len(names), *names, value)
+def _take_all(wanted: Sequence[str], token: str) -> list[Command]:
+    if len(wanted) <= _FEW:
+        return [("SET", key, token, "NX", "GET", "PX", CLAIM_MILLISECONDS) for key in wanted]
+    return [("EVAL", _TAKE, len(wanted), *wanted, token, CLAIM_MILLISECONDS)]
+
+
+def _mark_all(committed: Mapping[str, UUID], milliseconds: int) -> list[Command]:
+    markers = [_MARK + str(signal_id).encode() for signal_id in committed.values()]
+    if len(committed) <= _FEW:
+        return [("SET", key, marker, "PX", milliseconds) for key, marker in zip(committed, markers, strict=True)]
+    return [("EVAL", _SET_ALL, len(committed), *committed, milliseconds, *markers)]
+
+
+def _delete_if_equal(names: Sequence[str], value: str | bytes) -> Command:
+    return "EVAL", _DELETE_IF_EQUAL, len(names), *names, value

@@ -59,6 +59,15 @@ _COMPARED: Final = ("external_id", "instrument", "side", "price", "time", "versi
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """By what a signal is known again: `external_key` is empty without external_id, `bucket` None without a window."""
+
+    window_key: str
+    external_key: str
+    bucket: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DedupRule:
     """The window rule: less than `window_seconds` apart and equal in `fields` is one signal; 0 seconds: rule off."""
 
@@ -72,6 +81,13 @@ class DedupRule:
     def key(self, signal: NewSignal) -> str:
         """Digest of the producer and the compared values: equal keys can collide in time, others never."""
         return _digest("window", signal.producer_id, *((name, _value(signal, name)) for name in sorted(self.fields)))
+
+    def identify(self, signal: NewSignal) -> Identity:
+        return Identity(
+            window_key=self.key(signal),
+            external_key=external_key(signal.producer_id, signal.external_id) if signal.external_id is not None else "",
+            bucket=self.bucket(signal) if self.window_seconds else None,
+        )
 
     def bucket(self, signal: NewSignal) -> int:
         """Number of the window-long stretch of time the signal lies in: two of one bucket are surely too close.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
 
 from app.shared.clock import from_epoch_ms
 from app.signals.domain import MOST_DIGITS, MOST_LEVELS
@@ -18,6 +18,38 @@ _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Z
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND: Final = 253_402_300_799_999
 _SECONDS_OF_OUR_TIME: Final = range(1_000_000_000, 10_000_000_000)
+
+
+class DirectSchema(Schema):
+    """Loads as every schema does, but without hooks, renamed keys and partial loads, and so in half the time.
+
+    An unknown key is refused where the schema's `unknown` is RAISE, and passed over otherwise.
+    """
+
+    def load(self, data: Any, **_options: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValidationError({"_schema": [self.error_messages["type"]]})
+        values, errors = self._load_fields(data)
+        if self.unknown == RAISE:
+            errors |= {name: [self.error_messages["unknown"]] for name in data if name not in self.load_fields}
+        if errors:
+            raise ValidationError(errors, data=data, valid_data=values)
+        return values
+
+    def _load_fields(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        values: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, field in self.load_fields.items():
+            given = data.get(name, missing)
+            if given is missing and not field.required:
+                if field.load_default is not missing:
+                    values[name] = field.load_default
+                continue
+            try:
+                values[name] = field.deserialize(given, name, data)
+            except ValidationError as error:
+                errors[name] = error.messages
+        return values, errors
 
 
 class Fits(validate.Validator):

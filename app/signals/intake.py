@@ -18,14 +18,14 @@ from app.payloads.registry import Registry
 from app.resources import Resources
 from app.shared import failpoints
 from app.shared.db import Database, uuid7
-from app.shared.errors import DomainError
+from app.shared.errors import DomainError, Unavailable
 from app.shared.metrics import LimitedLabel
 from app.shared.queue import DISPATCH, EVENTS, Queue
-from app.signals import bulk, claims, metrics, service
+from app.signals import bulk, claims, metrics, single
 from app.signals.batch import DuplicateInBatch, Item
 from app.signals.claims import Claim, Claims
-from app.signals.domain import DedupRule, DuplicateSignal, NewSignal
-from app.signals.models import Signal
+from app.signals.domain import DedupRule, DuplicateSignal, Identity, NewSignal
+from app.signals.models import SignalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,15 @@ class Intake:
         self.payloads.check(new.producer_id, new.version, new.payload)
         return new
 
-    def accept(self, new: NewSignal, *, now: datetime, request_id: str = "") -> Signal:
+    def accept(self, new: NewSignal, *, now: datetime, request_id: str = "") -> SignalRow:
         """Store the signal and wake whoever follows it up. Raises DuplicateSignal, or what the database raises."""
-        claim = self.claims.take(claims.keys(new, self.rule))
+        identity = self.rule.identify(new)
+        keys = claims.keys(identity)
+        claim = self.claims.take(keys)
         failpoints.reach("after_claim_key")
         try:
-            self._refuse_known(new, claim)
-            signal = self._store(new, now, request_id)
+            self._refuse_known(new, identity, claim)
+            signal = self._store(new, identity, now, request_id)
         except DuplicateSignal as duplicate:
             self._settle_duplicate(claim, duplicate)
             raise
@@ -74,7 +76,7 @@ class Intake:
             self.claims.release(claim)
             raise
         failpoints.reach("after_commit")
-        if self.claims.settle(claim, dict.fromkeys(claims.keys(new, self.rule), signal.id), wake=EVENTS):
+        if self.claims.settle(claim, dict.fromkeys(keys, signal.id), wake=EVENTS):
             self.queue.publish(DISPATCH, EVENTS)
             failpoints.reach("after_publish")
         metrics.INGESTED.labels(self.instruments(signal.instrument), signal.side).inc()
@@ -82,15 +84,15 @@ class Intake:
 
     def accept_all(
         self, told: Sequence[tuple[int, NewSignal]], *, now: datetime, request_id: str = "", atomic: bool = False
-    ) -> list[Signal | DomainError]:
+    ) -> list[SignalRow | DomainError]:
         """Store those of one producer's signals that are new, or with `atomic` all or none. Each has its place.
 
         Gives the stored signal or its refusal for each, in their order; raises what the database raises.
         """
         if not told:
             return []
-        items = [Item(index, new, uuid7(), self.rule.key(new)) for index, new in told]
-        keys = {item.index: claims.keys(item.new, self.rule) for item in items}
+        items = [Item(index, new, uuid7(), self.rule.identify(new)) for index, new in told]
+        keys = {item.index: claims.keys(item.identity) for item in items}
         claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys.values()))))
         failpoints.reach("after_claim_key")
         try:
@@ -104,39 +106,30 @@ class Intake:
         self._settle_all(claim, list(zip(keys.values(), verdicts, strict=True)))
         return verdicts
 
-    def _refuse_known(self, new: NewSignal, claim: Claim) -> None:
+    def _refuse_known(self, new: NewSignal, identity: Identity, claim: Claim) -> None:
         """Raise DuplicateSignal for a marker that holds true; forget one that does not."""
         if not claim.marked:
             metrics.DEDUP.labels("redis", _outcome(claim)).inc()
             return
-        with self.database.reading() as session:
-            duplicate = service.find_duplicate(session, new, self.rule)
+        duplicate = single.find_duplicate(self.database, new, identity, self.rule)
         metrics.DEDUP.labels("redis", "duplicate" if duplicate else "stale").inc()
         if duplicate is not None:
             raise duplicate
         self.claims.forget(claim.marked)
 
-    def _store(self, new: NewSignal, now: datetime, request_id: str) -> Signal:
-        try:
-            with self.database.transaction() as session:
-                signal = service.ingest(
-                    session,
-                    new,
-                    now=now,
-                    window_seconds=self.rule.window_seconds,
-                    dedup_fields=self.rule.fields,
-                )
-                events.append(session, events.SIGNAL_RECEIVED, str(signal.id), now=now, request_id=request_id)
-                failpoints.reach("before_commit")
-        except DuplicateSignal:
+    def _store(self, new: NewSignal, identity: Identity, now: datetime, request_id: str) -> SignalRow:
+        signal = single.store(self.database, new, identity, self.rule, now=now, request_id=request_id)
+        if signal is None:
             metrics.DEDUP.labels("database", "duplicate").inc()
-            raise
+            # Only a signal deleted between the two statements leaves nothing to be found.
+            gone = Unavailable("what this one repeats was just deleted", retry_after=1)
+            raise single.find_duplicate(self.database, new, identity, self.rule) or gone
         metrics.DEDUP.labels("database", "new").inc()
         return signal
 
     def _all_known(
         self, items: Sequence[Item], keys: Mapping[int, tuple[str, ...]], claim: Claim, *, atomic: bool
-    ) -> list[Signal | DomainError] | None:
+    ) -> list[SignalRow | DomainError] | None:
         """The refusals, where every item has a marker and all of them hold true; a writer's turn is not needed then."""
         if not all(any(key in claim.marked for key in known) for known in keys.values()):
             metrics.DEDUP.labels("redis", _outcome(claim)).inc(len(items))
@@ -150,26 +143,26 @@ class Intake:
 
     def _store_all(
         self, items: Sequence[Item], now: datetime, request_id: str, *, atomic: bool
-    ) -> list[Signal | DomainError]:
+    ) -> list[SignalRow | DomainError]:
         with self.database.transaction() as session:
             verdicts = bulk.ingest(session, items, now=now, rule=self.rule, atomic=atomic)
-            stored = [str(verdict.id) for verdict in verdicts if isinstance(verdict, Signal)]
+            stored = [str(verdict.id) for verdict in verdicts if isinstance(verdict, SignalRow)]
             events.append_all(session, events.SIGNAL_RECEIVED, stored, now=now, request_id=request_id)
             failpoints.reach("before_commit")
         metrics.DEDUP.labels("database", "new").inc(len(stored))
         metrics.DEDUP.labels("database", "duplicate").inc(len(verdicts) - len(stored))
         return verdicts
 
-    def _settle_all(self, claim: Claim, outcomes: Sequence[tuple[tuple[str, ...], Signal | DomainError]]) -> None:
+    def _settle_all(self, claim: Claim, outcomes: Sequence[tuple[tuple[str, ...], SignalRow | DomainError]]) -> None:
         """Mark what is stored now and what was found stored, and wake whoever follows up the new ones, all at once."""
         marked: dict[str, UUID] = {}
         for keys, verdict in outcomes:
             if isinstance(verdict, DuplicateSignal):
-                marked |= dict.fromkeys(claims.keys(verdict.existing, self.rule), verdict.existing_id)
-            elif isinstance(verdict, Signal):
+                marked |= dict.fromkeys(claims.keys(self.rule.identify(verdict.existing)), verdict.existing_id)
+            elif isinstance(verdict, SignalRow):
                 marked |= dict.fromkeys(keys, verdict.id)
                 metrics.INGESTED.labels(self.instruments(verdict.instrument), verdict.side).inc()
-        new = any(isinstance(verdict, Signal) for _, verdict in outcomes)
+        new = any(isinstance(verdict, SignalRow) for _, verdict in outcomes)
         if self.claims.settle(claim, marked, wake=EVENTS if new else ""):
             self.queue.publish(DISPATCH, EVENTS)
             failpoints.reach("after_publish")
@@ -177,7 +170,7 @@ class Intake:
     def _settle_duplicate(self, claim: Claim, duplicate: DuplicateSignal) -> None:
         """Let the next repetition be known at once. A claim beside a marker that held true may just expire."""
         if claim.held and not claim.marked:
-            marked = dict.fromkeys(claims.keys(duplicate.existing, self.rule), duplicate.existing_id)
+            marked = dict.fromkeys(claims.keys(self.rule.identify(duplicate.existing)), duplicate.existing_id)
             self.claims.settle(claim, marked)
 
 

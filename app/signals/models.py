@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Index, String, Text, UniqueConstraint, Uuid
@@ -36,3 +37,21 @@ class Signal(Base):
     dedup_key: Mapped[str] = mapped_column(String(64))
     """Digest of the producer and the values that the window rule compares."""
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SignalRow(NamedTuple):
+    """A row of the table, to be read alone: made for every signal that comes, where a mapped object costs too much."""
+
+    id: UUID
+    producer_id: str
+    external_id: str | None
+    instrument: str
+    side: str
+    price: Decimal
+    time: datetime
+    version: str
+    payload: str
+    status: str
+    signed: bool
+    dedup_key: str
+    received_at: datetime

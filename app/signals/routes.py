@@ -22,7 +22,7 @@ from app.signals.batch import NotStored
 from app.signals.batch_schemas import BatchAnswerSchema, BatchSchema, batch_view
 from app.signals.domain import DuplicateSignal, NewSignal
 from app.signals.doors import PATH, intake, refusals_counted
-from app.signals.models import Signal
+from app.signals.models import SignalRow
 from app.signals.schemas import (
     HEADERS,
     DuplicateProblemSchema,
@@ -190,7 +190,7 @@ def _read(now: datetime) -> NewSignal:
     return _reader(message, now, external_id)(exact_json.loads(message.body))
 
 
-def _accept_batch(now: datetime) -> list[Signal | DomainError]:
+def _accept_batch(now: datetime) -> list[SignalRow | DomainError]:
     """One verdict for each item of the batch. A message's id names the whole of it, so it is no item's external_id."""
     settings = resources().settings
     message = _receive(settings.signals_batch_max_bytes, now)
@@ -200,7 +200,7 @@ def _accept_batch(now: datetime) -> list[Signal | DomainError]:
     read = _reader(message, now, None)
     told = list(batch_schemas.read_items(items, read, most_bytes=settings.signals_max_payload_bytes))
     fit = [(index, item) for index, item in enumerate(told) if isinstance(item, NewSignal)]
-    verdicts: dict[int, Signal | DomainError]
+    verdicts: dict[int, SignalRow | DomainError]
     if atomic and len(fit) < len(told):
         verdicts = {index: NotStored() for index, _ in fit}
     else:

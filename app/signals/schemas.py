@@ -15,8 +15,8 @@ from app.shared import signatures
 from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
 from app.signals.domain import SIDES, TIMEFRAMES, MatchedOn, NewSignal, Status
-from app.signals.fields import Instrument, Levels, Moment, Price, QueryMoment, Text
-from app.signals.models import Signal
+from app.signals.fields import DirectSchema, Instrument, Levels, Moment, Price, QueryMoment, Text
+from app.signals.models import Signal, SignalRow
 from app.web.paging import PageQuery
 from app.web.problem_schema import ProblemSchema
 from app.web.problems import field_errors
@@ -27,7 +27,7 @@ _EXTERNAL_ID: Final = (r"[\x20-\x7e]{1,128}", "1-128 printable ASCII characters"
 _NOT_AN_OBJECT: Final = "Must be an object."
 
 
-class PayloadSchema(Schema):
+class PayloadSchema(DirectSchema):
     """What a payload may hold besides anything else: these keys mean something here, so they have a form."""
 
     class Meta:
@@ -42,7 +42,7 @@ class PayloadSchema(Schema):
     note = fields.String(validate=validate.Length(max=2_000))
 
 
-class NewSignalSchema(Schema):
+class NewSignalSchema(DirectSchema):
     """A signal as a producer posts it. Fields that are not named here are refused."""
 
     class Meta:
@@ -158,7 +158,7 @@ def read_signal(
     return NewSignal(producer_id=producer_id, signed=signed, timed="time" in values, **told)
 
 
-def signal_view(signal: Signal | Row[Any]) -> dict[str, Any]:
+def signal_view(signal: Signal | SignalRow | Row[Any]) -> dict[str, Any]:
     """A stored signal as SignalSchema describes it, ready for the exact JSON writer."""
     return {
         "id": str(signal.id),

@@ -28,17 +28,19 @@ def claims(redis: Redis) -> Claims:
 
 
 def test_a_signal_has_a_key_for_its_window_and_one_for_its_external_id() -> None:
-    assert len(keys(a_new_signal(), RULE)) == 1
-    assert len(keys(a_new_signal(external_id="e"), RULE)) == 2
-    assert len(keys(a_new_signal(external_id="e"), DedupRule(0))) == 1
-    assert keys(a_new_signal(), DedupRule(0)) == ()
+    assert len(keys(RULE.identify(a_new_signal()))) == 1
+    assert len(keys(RULE.identify(a_new_signal(external_id="e")))) == 2
+    assert len(keys(DedupRule(0).identify(a_new_signal(external_id="e")))) == 1
+    assert keys(DedupRule(0).identify(a_new_signal())) == ()
 
 
 def test_keys_are_shared_within_a_bucket_and_by_an_external_id_only() -> None:
-    one = keys(a_new_signal(external_id="e"), RULE)
-    assert keys(a_new_signal(external_id="e", time=NOON + timedelta(seconds=299)), RULE) == one
-    assert set(keys(a_new_signal(external_id="e", time=NOON + timedelta(seconds=300)), RULE)) & set(one) == {one[0]}
-    assert not set(keys(a_new_signal(external_id="f", version="2"), RULE)) & set(one)
+    one = keys(RULE.identify(a_new_signal(external_id="e")))
+    assert keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=299)))) == one
+    assert set(keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=300))))) & set(one) == {
+        one[0]
+    }
+    assert not set(keys(RULE.identify(a_new_signal(external_id="f", version="2")))) & set(one)
 
 
 def test_a_claim_on_its_way_is_seen_as_pending_and_never_as_a_duplicate(claims: Claims) -> None:

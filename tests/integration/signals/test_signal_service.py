@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,11 +10,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
+from app.events.models import Event
 from app.shared.db import Database, uuid7
-from app.signals import service
+from app.signals import service, single
 from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal, UnknownSignal
-from app.signals.models import Signal
+from app.signals.models import Signal, SignalRow
 from app.signals.service import SignalFilter
 from tests.integration.signals.builders import NOON, a_new_signal
 
@@ -31,11 +32,15 @@ def database(database_url: str) -> Iterator[Database]:
 
 def ingest(
     database: Database, new: NewSignal, *, window_seconds: int = 300, dedup_fields: tuple[str, ...] = DEFAULT
-) -> Signal:
-    with database.transaction() as session:
-        return service.ingest(
-            session, new, now=NOON + timedelta(seconds=1), window_seconds=window_seconds, dedup_fields=dedup_fields
-        )
+) -> SignalRow:
+    rule = DedupRule(window_seconds, dedup_fields)
+    identity = rule.identify(new)
+    stored = single.store(database, new, identity, rule, now=NOON + timedelta(seconds=1), request_id="r")
+    if stored is not None:
+        return stored
+    duplicate = single.find_duplicate(database, new, identity, rule)
+    assert duplicate is not None
+    raise duplicate
 
 
 def refusal(database: Database, new: NewSignal) -> DuplicateSignal:
@@ -73,11 +78,21 @@ def test_a_signal_that_is_not_there_is_not_found(database: Database) -> None:
         service.get(session, uuid7())
 
 
-def test_nothing_is_kept_unless_the_edge_commits(database: Database) -> None:
-    with suppress(ZeroDivisionError), database.transaction() as session:
-        service.ingest(session, a_new_signal(), now=NOON, window_seconds=300, dedup_fields=DEFAULT)
-        _ = 1 / 0
+def test_a_signal_is_not_kept_without_the_event_that_tells_of_it(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("ALTER TABLE events RENAME TO elsewhere"))
+    try:
+        with pytest.raises(DBAPIError):
+            ingest(database, a_new_signal())
+    finally:
+        with database.transaction() as session:
+            session.execute(text("ALTER TABLE elsewhere RENAME TO events"))
     assert count(database) == 0
+    stored = ingest(database, a_new_signal())
+    with database.reading() as session:
+        (event,) = session.scalars(select(Event)).all()
+    assert (event.kind, event.subject, event.data) == ("signal.received", str(stored.id), {})
+    assert (event.request_id, event.happened_at, event.attempts) == ("r", stored.received_at, 0)
 
 
 def test_both_rules_refuse_and_the_external_id_is_named_first(database: Database) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, literal_column, select, text
+from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 
 from app.shared.db import Database, ExactDecimal, UtcDateTime, uuid7
 
@@ -98,10 +98,10 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
         assert session.execute(select(TABLE)).all() == []
 
 
-def test_what_is_written_while_reading_is_not_kept(database: Database) -> None:
+def test_a_session_for_reading_refuses_to_change_anything(database: Database) -> None:
     with database.reading() as session:
-        session.execute(insert(TABLE).values(id=1))
-    with database.reading() as session:
+        with pytest.raises(RuntimeError, match="for reading"):
+            session.execute(insert(TABLE).values(id=1))
         assert session.execute(select(TABLE)).all() == []
 
 
@@ -150,3 +150,27 @@ def test_only_a_transaction_that_need_not_be_durable_leaves_the_disk_for_later(d
         with database.transaction(durable=durable) as session:
             told.append(str(session.scalar(text(question))))
     assert told == (["2", "1", "2"] if database.is_sqlite else ["on", "off", "on"])
+
+
+def test_the_first_row_of_a_statement_is_the_same_on_both_ways_to_the_database(database: Database) -> None:
+    keep(database, id=1, number=Decimal("1.1000"), moment=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC))
+    wanted = select(TABLE, literal_column("'x'")).where(TABLE.c.id == bindparam("wanted")).limit(1)
+    with database.reading() as session:
+        expected = session.execute(wanted, {"wanted": 1}).one()
+    found = database.first(wanted, {"wanted": 1})
+    assert found is not None
+    assert [*found] == [*expected]
+    assert str(found[1]) == "1.1000"
+    assert database.first(wanted, {"wanted": 2}) is None
+
+
+def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_connection_whole(
+    postgresql_url: str,
+) -> None:
+    database = Database(postgresql_url, pool_size=1)
+    with pytest.raises(ProgrammingError):
+        database.at_once("SELECT nothing FROM nowhere", ())
+    with pytest.raises(OperationalError):
+        database.at_once("SELECT pg_terminate_backend(pg_backend_pid())", ())
+    assert database.at_once("SELECT %s::int", (1,)) == (1,)
+    database.dispose()

@@ -12,6 +12,7 @@ from redis import Redis
 
 from app.shared import queue
 from app.shared.queue import CHARTS, EVENTS, Queue, ask_to_wake, producer, wake_key
+from app.shared.redis_client import Lines
 
 
 @pytest.fixture
@@ -74,10 +75,6 @@ def _refuse(*_args: object, **_kwargs: object) -> None:
 
 def test_of_many_who_ask_within_a_second_one_wakes(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        answers = []
-        for _ in range(5):
-            pipe = redis.pipeline(transaction=False)
-            ask_to_wake(pipe, EVENTS)
-            answers += pipe.execute()
-        assert answers == [True, None, None, None, None]
+        answers = Lines(redis).ask(*[ask_to_wake(EVENTS)] * 5)
+        assert answers == [b"OK", None, None, None, None]
         assert 0 < redis.pttl(wake_key(EVENTS)) <= queue.WAKE_MILLISECONDS

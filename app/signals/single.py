@@ -1,0 +1,103 @@
+"""Stores one signal and the event that tells of it, or finds the stored one that is the same: one trip for each.
+
+Storing is one statement on PostgreSQL, a short transaction on SQLite. Both keep the rules of `bulk`, and the same tests
+hold all three to them.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import Insert, Select, Table, and_, bindparam, exists, literal, literal_column, select, true
+from sqlalchemy.dialects import sqlite
+
+from app.events import service as events
+from app.shared import failpoints
+from app.shared.db import Database, uuid7
+from app.signals import service
+from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal
+from app.signals.models import Signal, SignalRow
+
+_TABLE: Final = cast("Table", Signal.__table__)
+_INSIDE_WINDOW: Final = and_(
+    _TABLE.c.dedup_key == bindparam("same_key"),
+    _TABLE.c.time > bindparam("after"),
+    _TABLE.c.time < bindparam("before"),
+)
+_STORE: Final = f"SELECT store_signal(%s::bigint[], %s, %s, %s, %s, {', '.join(['%s'] * len(SignalRow._fields))})"
+"""The function of the migrations: locks, window, id, kind and request of the event, and the signal's columns."""
+
+
+def store(
+    database: Database, new: NewSignal, identity: Identity, rule: DedupRule, *, now: datetime, request_id: str
+) -> SignalRow | None:
+    """Store and commit a signal with its event. None when a stored signal is the same: nothing is changed then.
+
+    Of equal signals told at once one is stored; the others wait for it and then see it.
+    """
+    row = service.row_of(new, identity, uuid7(), now)
+    keep = _keep_in_sqlite if database.is_sqlite else _keep_in_postgresql
+    return row if keep(database, row, identity, rule, request_id) else None
+
+
+def find_duplicate(database: Database, new: NewSignal, identity: Identity, rule: DedupRule) -> DuplicateSignal | None:
+    """The refusal of `new`, if a stored signal is the same. By external_id first: that rule holds for ever."""
+    same = {"same_producer": new.producer_id, "same_external_id": new.external_id}
+    found = database.first(_same(), same | _inside_window(identity.window_key, new.time, rule))
+    if found is None:
+        return None
+    matched_on, *columns = found
+    existing = SignalRow(*columns)
+    return DuplicateSignal(new, existing.id, service.as_new_signal(existing), MatchedOn(matched_on))
+
+
+def _keep_in_postgresql(
+    database: Database, row: SignalRow, identity: Identity, rule: DedupRule, request_id: str
+) -> bool:
+    failpoints.reach("before_commit")
+    event = (uuid7(), events.SIGNAL_RECEIVED, request_id)
+    answer = database.at_once(_STORE, (service.locks([identity]), rule.window, *event, *row))
+    return answer is not None and bool(answer[0])
+
+
+def _keep_in_sqlite(database: Database, row: SignalRow, _identity: Identity, rule: DedupRule, request_id: str) -> bool:
+    parameters = {f"new_{name}": value for name, value in row._asdict().items()}
+    if rule.window_seconds:
+        parameters |= _inside_window(row.dedup_key, row.time, rule)
+    with database.transaction() as session:
+        stored = session.connection().execute(_insertion(windowed=rule.window_seconds > 0), parameters).first()
+        if stored is not None:
+            events.append(session, events.SIGNAL_RECEIVED, str(row.id), now=row.received_at, request_id=request_id)
+        failpoints.reach("before_commit")
+    return stored is not None
+
+
+@functools.cache
+def _insertion(*, windowed: bool) -> Insert:
+    """INSERT ... SELECT the new values WHERE none is inside the window ON CONFLICT DO NOTHING RETURNING id."""
+    values: list[Any] = [bindparam(f"new_{column.name}", type_=column.type) for column in _TABLE.columns]
+    # SQLite takes ON CONFLICT after a SELECT for a join's ON unless there is a WHERE in between.
+    source = select(*values).where(~exists(literal(1)).where(_INSIDE_WINDOW) if windowed else true())
+    statement = sqlite.insert(_TABLE).from_select([column.name for column in _TABLE.columns], source)
+    return statement.on_conflict_do_nothing(index_elements=["producer_id", "external_id"]).returning(_TABLE.c.id)
+
+
+@functools.cache
+def _same() -> Select[Any]:
+    """The rule and the columns of the stored signal that is the same by it, by external_id before by window.
+
+    A window of no seconds holds nothing, and no external_id equals none.
+    """
+    by_id = select(literal_column(f"'{MatchedOn.EXTERNAL_ID}'").label("matched_on"), *_TABLE.columns).where(
+        _TABLE.c.producer_id == bindparam("same_producer"), _TABLE.c.external_id == bindparam("same_external_id")
+    )
+    oldest = select(_TABLE).where(_INSIDE_WINDOW).order_by(_TABLE.c.id).limit(1).subquery()
+    by_window = select(literal_column(f"'{MatchedOn.WINDOW}'"), *oldest.columns)
+    both = by_id.union_all(by_window).subquery()
+    return select(both).order_by(both.c.matched_on).limit(1)
+
+
+def _inside_window(key: str, moment: datetime, rule: DedupRule) -> dict[str, Any]:
+    return {"same_key": key, "after": moment - rule.window, "before": moment + rule.window}

@@ -1,0 +1,55 @@
+"""A function that stores a signal and its event in one trip to PostgreSQL
+
+Revision: 0004
+After: 0003
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# Each statement of a function that may change data sees what was committed before that statement began: so what the
+# lock waited for is seen by the one after it, as it must be. One statement of SQL would judge by what it saw first.
+STORE_SIGNAL = """
+CREATE FUNCTION store_signal(
+    locks bigint[], span interval, event_id uuid, event_kind text, event_request_id text,
+    new_id uuid, new_producer_id text, new_external_id text, new_instrument text, new_side text, new_price numeric,
+    new_time timestamptz, new_version text, new_payload text, new_status text, new_signed boolean, new_dedup_key text,
+    new_received_at timestamptz
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(wanted) FROM unnest(locks) AS wanted;
+    INSERT INTO signals (
+        id, producer_id, external_id, instrument, side, price, time, version, payload, status, signed, dedup_key,
+        received_at
+    )
+    SELECT
+        new_id, new_producer_id, new_external_id, new_instrument, new_side, new_price, new_time, new_version,
+        new_payload, new_status, new_signed, new_dedup_key, new_received_at
+    WHERE NOT EXISTS (
+        SELECT FROM signals
+        WHERE dedup_key = new_dedup_key AND time > new_time - span AND time < new_time + span
+    )
+    ON CONFLICT (producer_id, external_id) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO events (id, kind, subject, data, request_id, happened_at, attempts)
+    VALUES (event_id, event_kind, new_id::text, '{}', event_request_id, new_received_at, 0);
+    RETURN true;
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(STORE_SIGNAL)
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION store_signal")
