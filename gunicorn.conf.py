@@ -13,6 +13,7 @@ from gunicorn.glogging import Logger
 from app.shared import logs
 from app.startup import preflight
 from app.web import draining
+from app.web.gunicorn_worker import Worker
 from config import Settings, SettingsError
 
 try:
@@ -71,7 +72,7 @@ def post_worker_init(_worker: object) -> None:
 
 bind = f"{settings.web_host}:{settings.port}"
 workers = settings.web_concurrency
-worker_class = "gthread"
+worker_class = Worker
 threads = settings.web_threads
 # The application is made once before the fork: a mistake in it ends the start instead of every worker in turn.
 preload_app = True

@@ -13,6 +13,7 @@ from app.shared.errors import DomainError, PayloadTooLarge, UnsupportedMediaType
 from app.web import slow_bodies
 
 PIECE: Final = 65_536
+CODINGS_TAKEN: Final = "send the body in chunks or with its length, and not compressed"
 
 _watchdog: Final = slow_bodies.Watchdog()
 
@@ -67,7 +68,7 @@ def _check_framing() -> None:
     if coding is None:
         return
     if coding.strip().lower() != "chunked":
-        raise UnsupportedMediaType("send the body in chunks or with its length, and not compressed")
+        raise UnsupportedMediaType(CODINGS_TAKEN)
     if request.headers.get("Content-Length") is not None:
         raise BadRequest("the body has a length and chunks")
 

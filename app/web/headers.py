@@ -10,15 +10,19 @@ DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 IMAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """An SVG styles itself inline."""
 
+PROTECTION: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
 
 def register(app: Flask) -> None:
     app.after_request(_protect)
 
 
 def _protect(answer: Response) -> Response:
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["X-Frame-Options"] = "DENY"
+    answer.headers.update(PROTECTION)
     policy = IMAGE_POLICY if (answer.mimetype or "").startswith("image/") else DATA_POLICY
     answer.headers.setdefault("Content-Security-Policy", policy)
     return answer

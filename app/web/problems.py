@@ -80,6 +80,20 @@ def describe(error: DomainError) -> tuple[int, dict[str, Any]]:
     return status, _document(error.slug, error.title, status, error.detail) | error.extra
 
 
+def describe_http(error: HTTPException) -> tuple[int, dict[str, Any]]:
+    """The same for a refusal of the framework's or the web server's. It has a status: what has none is an answer."""
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR.value
+    same = _SAME.get(status)
+    slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
+    return status, _document(slug, title, status, error.description or title)
+
+
+def describe_bug() -> tuple[int, dict[str, Any]]:
+    """The same for what nobody foresaw."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+    return status, _document(BUG_SLUG, BUG_TITLE, status, "the request's id leads to it in the logs")
+
+
 def problem_answer(error: DomainError) -> Response:
     """The whole answer for an error: document, Location, Retry-After, WWW-Authenticate."""
     status, document = describe(error)
@@ -154,9 +168,8 @@ def _http_error(error: HTTPException) -> AnyResponse:
     if error.code is None:
         return error.get_response()
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
-    same = _SAME.get(error.code)
-    slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
-    return _answer(_document(slug, title, error.code, error.description or title), error.code, headers)
+    status, document = describe_http(error)
+    return _answer(document, status, headers)
 
 
 def _database_away(error: Exception) -> Response:
@@ -172,6 +185,5 @@ def _redis_away(error: Exception) -> Response:
 
 def _bug(error: Exception) -> Response:
     log.error("unhandled_exception", exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    document = _document(BUG_SLUG, BUG_TITLE, status.value, "the request's id leads to it in the logs")
-    return _answer(document, status.value, {})
+    status, document = describe_bug()
+    return _answer(document, status, {})

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from flask import Flask
@@ -34,6 +34,7 @@ class Answer:
 @dataclass(frozen=True)
 class Server:
     port: int
+    log: Path
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
@@ -55,12 +56,21 @@ def head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
 
 def read_answer(connection: socket.socket) -> Answer:
     with connection.makefile("rb") as stream:
-        status = int(stream.readline().split()[1])
-        headers = {}
-        while line := stream.readline().strip():
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.strip().lower()] = value.strip()
-        return Answer(status, headers, stream.read(int(headers.get("content-length", "0"))))
+        return _read_answer(stream, stream.readline())
+
+
+def read_answers(connection: socket.socket) -> list[Answer]:
+    """All there are until the server closes."""
+    with connection.makefile("rb") as stream:
+        return [_read_answer(stream, first) for first in iter(stream.readline, b"")]
+
+
+def _read_answer(stream: BinaryIO, first: bytes) -> Answer:
+    headers = {}
+    while line := stream.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return Answer(int(first.split()[1]), headers, stream.read(int(headers.get("content-length", "0"))))
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +87,8 @@ def server(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPath
         web_concurrency=1,
         web_threads=4,
     )
-    with processes.web(settings, folder) as address:
-        yield Server(int(address.rpartition(":")[2]))
+    with processes.serving(settings, folder) as (program, address):
+        yield Server(int(address.rpartition(":")[2]), program.log)
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from config import Settings
+from tests.integration.web.conftest import read_answers
 
 PATH = "/api/v1/signals"
 CAP = Settings().signals_max_payload_bytes
@@ -103,14 +106,121 @@ def test_a_body_that_could_be_read_in_two_ways_is_refused_and_nothing_after_it_i
     head = "\r\n".join([f"POST {PATH} HTTP/1.1", "Host: x", "Content-Type: application/json", *framing, "", ""])
     with server.connect() as connection:
         connection.sendall(head.encode() + b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert received.startswith(b"HTTP/1.1 400")
-    assert received.count(b"HTTP/1.1 ") == 1
+        answers = read_answers(connection)
+    assert len(answers) == 1
+    assert_problem(answers[0], 400, "bad-request")
 
 
-def test_a_compressed_transfer_is_refused(server: Any) -> None:
-    headers = JSON | {"Transfer-Encoding": "gzip, chunked"}
+@pytest.mark.parametrize("coding", ["gzip, chunked", "<b>, chunked", "<b>"])
+def test_a_transfer_in_any_other_coding_than_chunks_is_refused(server: Any, coding: str) -> None:
+    headers = JSON | {"Transfer-Encoding": coding}
     assert_problem(server.request("POST", PATH, chunked(b"{}"), headers), 415, "unsupported-media-type")
+
+
+GET = b"GET /healthz HTTP/1.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "slug"),
+    [
+        (b"<b>\r\n", 400, "bad-request"),
+        (b"\x16\x03\x01 <b>\r\n", 400, "bad-request"),
+        (b"GET /<b>\n", 400, "bad-request"),
+        (b"GET /\xff<b> HTTP/1.1\r\n", 400, "bad-request"),
+        (b"GET http://[<b> HTTP/1.1\r\n", 400, "bad-request"),
+        (b"get /<b> HTTP/1.1\r\n", 400, "bad-request"),
+        (b"GET /<b> HTTP/3.0\r\n", 400, "bad-request"),
+        (b"GET /<b>" + b"x" * 5_000 + b" HTTP/1.1\r\n", 414, "request-uri-too-long"),
+        (GET + b"X: <b>" + b"x" * 9_000 + b"\r\n", 431, "request-header-fields-too-large"),
+        (GET + b"X: <b>\r\n" * 65, 431, "request-header-fields-too-large"),
+        (GET + b"<b>: x\r\n", 400, "bad-request"),
+        (GET + b"<b>\r\n", 400, "bad-request"),
+        (GET + b"X: <b>\x00\r\n", 400, "bad-request"),
+        (GET + b"X: a\r\n <b>\r\n", 400, "bad-request"),
+        (GET + b"Host: <b>\r\nHost: x\r\n", 400, "bad-request"),
+        (GET + b"Content-Length: <b>\r\n", 400, "bad-request"),
+        (GET + b"Content-Length: \xb2\r\n", 400, "bad-request"),
+        (GET + b"Content-Length: " + b"9" * 5_000 + b"\r\n", 400, "bad-request"),
+        (GET + b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: <b>\r\n", 400, "bad-request"),
+        (GET + b"SCRIPT_NAME: /<b>\r\n", 400, "bad-request"),
+        (GET + b"Expect: <b>\r\n", 417, "expectation-failed"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, bytes) else value,
+)
+def test_what_is_no_request_is_refused_with_a_problem_and_the_connection_closed(
+    server: Any, head: bytes, status: int, slug: str
+) -> None:
+    with server.connect() as connection:
+        connection.sendall(head + b"\r\n" + GET + b"\r\n")
+        answers = read_answers(connection)
+    assert len(answers) == 1
+    assert_problem(answers[0], status, slug)
+    assert answers[0].headers["connection"] == "close"
+    assert answers[0].headers["x-content-type-options"] == "nosniff"
+    assert b"<" not in answers[0].body
+
+
+def test_what_is_no_request_is_one_short_line_in_the_log_without_what_was_sent(server: Any) -> None:
+    secret = "hook_0123456789abcdef0123456789abcdef"
+    with server.connect() as connection:
+        connection.sendall(f"GET /api/v1/hooks/{secret} HTTP/9.9\r\n\r\n".encode())
+        (answer,) = read_answers(connection)
+    log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if answer.json["request_id"] in line]
+    assert [(line["event"], line["reason"]) for line in lines] == [("request_unreadable", "InvalidHTTPVersion")]
+    assert secret not in log
+    assert "HTTP/9.9" not in log
+
+
+def test_a_broken_body_that_no_view_reads_gets_no_second_answer(server: Any) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n")
+        answers = read_answers(connection)
+    assert [answer.status for answer in answers] == [404]
+
+
+LINES = st.sampled_from(
+    [
+        b"Host: x",
+        b"Content-Length: 2",
+        b"Content-Length: 999999999999",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: gzip",
+        b"Content-Type: application/json",
+        b"Expect: 100-continue",
+        b"Connection: keep-alive",
+        b"SCRIPT_NAME: /api",
+        b"X-Forwarded-Proto: https",
+        b" folded",
+        b"",
+        b"2\r\n{}",
+        b"0",
+        b"{}",
+    ]
+)
+FIRST_LINES = st.builds(
+    lambda method, path, version: b" ".join((method, path, version)),
+    st.sampled_from([b"GET", b"POST", b"PUT", b"CONNECT", b"OPTIONS", b"BREW", b"g", b""]),
+    st.sampled_from(
+        [b"/healthz", b"/api/v1/signals", b"/api/v1/bars//X/1h", b"*", b"x:1", b"http://x/", b"/%ff", b"\xff"]
+    ),
+    st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.1 x", b""]),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.one_of(FIRST_LINES, LINES, st.binary(max_size=20)), min_size=1, max_size=8))
+def test_any_bytes_are_answered_in_time_and_refused_with_problems_alone(server: Any, lines: list[bytes]) -> None:
+    began = time.monotonic()
+    with server.connect() as connection:
+        connection.sendall(b"\r\n".join([*lines, b"", b""]))
+        connection.shutdown(socket.SHUT_WR)
+        answers = read_answers(connection)
+    for answer in answers:
+        assert answer.status < 500 or answer.status == 503, answer.body
+        if answer.status >= 400:
+            assert_problem(answer, answer.status, answer.json["type"].removeprefix("/problems/"))
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(

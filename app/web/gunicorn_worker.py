@@ -1,0 +1,98 @@
+"""gunicorn's threads, which refuse what they cannot read as a request in the service's words instead of in HTML."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from gunicorn import util
+from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.exceptions import (
+    BadRequest,
+    ExpectationFailed,
+    HTTPException,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+    UnsupportedMediaType,
+)
+from werkzeug.http import HTTP_STATUS_CODES
+
+from app.shared import exact_json, logs
+from app.shared.db import uuid7
+from app.web import headers, problems
+from app.web.body import CODINGS_TAKEN
+from app.web.context import REQUEST_ID_HEADER
+
+REFUSALS: Final[Mapping[type[Exception], HTTPException]] = {
+    errors.InvalidRequestLine: BadRequest("the request line is malformed"),
+    errors.InvalidRequestMethod: BadRequest("the request's method is malformed"),
+    errors.InvalidHTTPVersion: BadRequest("send the request as HTTP/1.1"),
+    errors.InvalidHeader: BadRequest("a header is malformed, repeated or in contradiction to another"),
+    errors.InvalidHeaderName: BadRequest("the name of a header is malformed"),
+    errors.InvalidSchemeHeaders: BadRequest("a header is malformed, repeated or in contradiction to another"),
+    errors.ObsoleteFolding: BadRequest("a header goes on in a second line"),
+    errors.LimitRequestLine: RequestURITooLarge("the request line is too long"),
+    errors.LimitRequestHeaders: RequestHeaderFieldsTooLarge("a header is too long, or there are too many"),
+    errors.ExpectationFailed: ExpectationFailed("only 100-continue can be expected"),
+    errors.UnsupportedTransferCoding: UnsupportedMediaType(CODINGS_TAKEN),
+}
+"""No sentence repeats what was sent: nobody knows what that is."""
+
+UNREADABLE: Final = BadRequest("the request cannot be read")
+FAULTS_OF_THE_APPLICATION: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+
+log = logs.get_logger(__name__)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        keep_open = super().handle_request(req, conn)
+        req.answered = True
+        return keep_open
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer for what came of bytes that are no request, and for what the application let through.
+
+        The connection is closed after it: nobody can tell where a next request would begin.
+        """
+        # Threads are used again, and what is logged here belongs to no request before it.
+        structlog.contextvars.clear_contextvars()
+        # The rest of a body that no view wanted was broken: a second answer would be taken for the next request's.
+        if getattr(req, "answered", False):
+            log.debug("rest_of_body_unreadable", reason=type(exc).__name__)
+            return
+        request_id = uuid7().hex
+        if _is_fault_of_client(req, exc):
+            status, document = problems.describe_http(REFUSALS.get(type(exc), UNREADABLE))
+            peer = addr[0] if isinstance(addr, tuple) else None
+            log.info("request_unreadable", request_id=request_id, status=status, reason=type(exc).__name__, peer=peer)
+        else:
+            status, document = problems.describe_bug()
+            log.error("unhandled_exception", request_id=request_id, exc_info=exc)
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, _answer(status, document, request_id))
+
+
+def _is_fault_of_client(req: Any, exc: Exception) -> bool:
+    """Without a request nothing was done yet but reading it, so whatever failed then failed over the client's bytes."""
+    return req is None or (isinstance(exc, errors.ParseException) and not isinstance(exc, FAULTS_OF_THE_APPLICATION))
+
+
+def _answer(status: int, document: Mapping[str, Any], request_id: str) -> bytes:
+    body = exact_json.dumps({**document, "request_id": request_id})
+    fields = {
+        "Date": util.http_date(),
+        "Connection": "close",
+        "Content-Type": problems.CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        REQUEST_ID_HEADER: request_id,
+        **headers.PROTECTION,
+        "Content-Security-Policy": headers.DATA_POLICY,
+    }
+    first = f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status].upper()}"
+    head = [first, *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    return "\r\n".join(head).encode("ascii") + body
