@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +20,9 @@ from app.web.problem_schema import ProblemSchema
 
 DEEPEST: Final = exact_json.DEEPEST + 2
 """An item may be as deep as a signal of its own: it lies in an array in an object."""
+
+LONGEST_MESSAGE_ID: Final = 120
+"""Leaves room for an item's place in the 128 characters of an external_id."""
 
 Told = NewSignal | DomainError
 Verdict = SignalRow | DomainError
@@ -86,18 +90,30 @@ def read_envelope(document: Any, *, most: int) -> tuple[list[Any], bool]:
     return values["signals"], values["atomic"]
 
 
-def read_items(items: Sequence[Any], read: Callable[[Any], NewSignal], *, most_bytes: int) -> Iterator[Told]:
-    """Each item as a signal, or as what is wrong with it, with pointers into the whole batch."""
+def read_items(
+    items: Sequence[Any], read: Callable[[Any, str | None], NewSignal], *, message_id: str | None, most_bytes: int
+) -> Iterator[Told]:
+    """Each item as a signal, or as what is wrong with it, with pointers into the whole batch.
+
+    `read` gets an item and the external_id it has if it names none: of a signed message, one for each place in it.
+    """
     for index, item in enumerate(items):
         # The size of an item is that of its compact form: how it was spaced is nobody's business.
         if len(exact_json.dumps(item)) > most_bytes:
             yield PayloadTooLarge(f"at most {most_bytes} bytes for one signal")
             continue
         try:
-            yield read(item)
+            yield read(item, place_id(message_id, index) if message_id is not None else None)
         except ValidationFailed as refusal:
             place = f"/signals/{index}"
             yield ValidationFailed([FieldError(place + error.pointer, error.message) for error in refusal.errors])
+
+
+def place_id(message_id: str, index: int) -> str:
+    """An external_id for one place in a signed message: the same whenever that message comes."""
+    if len(message_id) > LONGEST_MESSAGE_ID:
+        message_id = f"sha256:{hashlib.sha256(message_id.encode()).hexdigest()}"
+    return f"{message_id}#{index}"
 
 
 def batch_view(verdicts: Sequence[Verdict], request_id: str) -> tuple[dict[str, Any], int]:

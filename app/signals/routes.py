@@ -185,20 +185,18 @@ def _read(now: datetime) -> NewSignal:
     settings = resources().settings
     message = _receive(settings.signals_max_payload_bytes, now)
     rate_limits.spend(message.producer_id, 1)
-    verified = message.verified
-    external_id = verified.message_id if verified is not None else None
-    return _reader(message, now, external_id)(exact_json.loads(message.body))
+    return _reader(message, now)(exact_json.loads(message.body), message.id)
 
 
 def _accept_batch(now: datetime) -> list[SignalRow | DomainError]:
-    """One verdict for each item of the batch. A message's id names the whole of it, so it is no item's external_id."""
+    """One verdict for each item of the batch."""
     settings = resources().settings
     message = _receive(settings.signals_batch_max_bytes, now)
     document = exact_json.loads(message.body, deepest=batch_schemas.DEEPEST)
     items, atomic = batch_schemas.read_envelope(document, most=settings.signals_batch_max_items)
     rate_limits.spend(message.producer_id, len(items))
-    read = _reader(message, now, None)
-    told = list(batch_schemas.read_items(items, read, most_bytes=settings.signals_max_payload_bytes))
+    most_bytes = settings.signals_max_payload_bytes
+    told = list(batch_schemas.read_items(items, _reader(message, now), message_id=message.id, most_bytes=most_bytes))
     fit = [(index, item) for index, item in enumerate(told) if isinstance(item, NewSignal)]
     verdicts: dict[int, SignalRow | DomainError]
     if atomic and len(fit) < len(told):
@@ -217,6 +215,11 @@ class _Message:
     body: bytes
     verified: Verified | None
 
+    @property
+    def id(self) -> str | None:
+        """Its webhook-id, where the signature covers one."""
+        return self.verified.message_id if self.verified is not None else None
+
 
 def _receive(most_bytes: int, now: datetime) -> _Message:
     held = resources()
@@ -227,16 +230,16 @@ def _receive(most_bytes: int, now: datetime) -> _Message:
     return _Message(producer, body, verified)
 
 
-def _reader(message: _Message, now: datetime, external_id: str | None) -> Callable[[Any], NewSignal]:
+def _reader(message: _Message, now: datetime) -> Callable[[Any, str | None], NewSignal]:
+    """Reads a document as a signal of this message, given the external_id it has if it names none."""
     read = partial(
         read_signal,
         producer_id=message.producer_id,
         now=now,
         max_ahead_seconds=resources().settings.signals_max_ahead_seconds,
-        message_id=external_id,
         signed=message.verified is not None,
     )
-    return lambda document: intake().checked(read(document))
+    return lambda document, external_id: intake().checked(read(document, message_id=external_id))
 
 
 def _last_seen(cursor: str | None) -> UUID | None:

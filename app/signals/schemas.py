@@ -119,7 +119,7 @@ HEADERS: Final = [
     {
         "in": "header",
         "name": signatures.ID_HEADER,
-        "description": "id of a signed message (Standard Webhooks); the external_id of a single signal that has none",
+        "description": "id of a signed message (Standard Webhooks); names those of its signals without an external_id",
         "schema": {"type": "string"},
     },
     {
@@ -140,7 +140,7 @@ def read_signal(
     """A parsed JSON document as a signal. Raises ValidationFailed, which names every wrong value by its pointer.
 
     `now` is the time of a signal that names none, and what its time may be ahead of by `max_ahead_seconds` at most.
-    `message_id`, of a verified webhook, is the external id of a signal that has none.
+    `message_id`, of a verified webhook or of a place in one, is the external id of a signal that has none.
     """
     errors: list[FieldError] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from werkzeug.test import TestResponse
 from app.events.models import Event
 from app.resources import Resources
 from app.shared import signatures
+from app.signals.batch_schemas import place_id
 from app.signals.intake import Intake
 from app.signals.models import Signal
 from tests.integration.signals.builders import KEY, NOON, PATH, a_new_signal, a_signal, post
@@ -312,23 +314,74 @@ def test_a_batch_over_its_cap_is_refused_before_it_is_parsed(client: FlaskClient
     assert client.post(BATCH, data=fits, content_type="application/json").status_code == 201
 
 
-def signed(client: FlaskClient, body: bytes, clock: StoppedClock, **headers: str) -> TestResponse:
-    signature = signatures.sign(body, key=KEY, message_id="msg_1", now=clock.now)
+def signed(
+    client: FlaskClient, body: bytes, clock: StoppedClock, message_id: str = "msg_1", **headers: str
+) -> TestResponse:
+    signature = signatures.sign(body, key=KEY, message_id=message_id, now=clock.now)
     given = {"X-Producer-Id": "desk-1", **signature, **headers}
     return client.post(BATCH, data=body, content_type="application/json", headers=given)
 
 
-def test_a_signature_covers_the_whole_batch_and_its_id_is_no_items_external_id(
+def external_ids(answer: TestResponse) -> list[str | None]:
+    return [result["signal"]["external_id"] for result in (answer.json or {})["results"]]
+
+
+def test_a_signature_covers_the_whole_batch_and_its_id_names_the_places_of_items_without_one(
     serve: Serve, clock: StoppedClock
 ) -> None:
     client = serve(signals_hmac_enabled=True, signals_hmac_key=KEY, api_keys=(f"desk:{KEY}",))
-    body = json.dumps({"signals": [a_signal(), a_signal(instrument="MSFT", external_id="own")]}).encode()
-    told = signed(client, body, clock).json or {}
-    signals = [result["signal"] for result in told["results"]]
-    assert [(signal["signed"], signal["external_id"]) for signal in signals] == [(True, None), (True, "own")]
+    items = [a_signal(), a_signal(instrument="MSFT", external_id="own"), a_signal(instrument="GOOG")]
+    body = json.dumps({"signals": items}).encode()
+    answer = signed(client, body, clock)
+    assert external_ids(answer) == ["msg_1#0", "own", "msg_1#2"]
+    assert all(result["signal"]["signed"] for result in (answer.json or {})["results"])
     assert signed(client, body, clock, **{"webhook-id": "msg_2"}).status_code == 401
     assert signed(client, body, clock, **{"X-Producer-Id": "desk-2"}).status_code == 401
     assert signed(client, body, clock).status_code == 409
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("message_id", ["msg_1", "m" * 128])
+@pytest.mark.parametrize("redis", [True, False])
+def test_a_signed_batch_that_is_replayed_without_a_window_stores_nothing(
+    serve: Serve, clock: StoppedClock, resources: Resources, nowhere: str, redis: bool, message_id: str, atomic: bool
+) -> None:
+    changed = {} if redis else {"redis_url": nowhere}
+    client = serve(signals_hmac_key=KEY, signals_dedup_window_seconds=0, **changed)
+    items = [a_signal(), a_signal(), a_signal(instrument="MSFT")]
+    body = json.dumps({"signals": items, "atomic": atomic}).encode()
+    assert statuses(signed(client, body, clock, message_id)) == [201, 201, 201]
+    clock.advance(200)
+    again = signed(client, body, clock, message_id)
+    assert (again.status_code, statuses(again)) == (409, [409, 409, 409])
+    problems = [result["problem"] for result in (again.json or {})["results"]]
+    assert [(problem["matched_on"], problem["differs"]) for problem in problems] == [("external_id", [])] * 3
+    assert stored(resources) == 3
+
+
+def test_another_signed_batch_is_another_whatever_it_holds(serve: Serve, clock: StoppedClock) -> None:
+    client = serve(signals_hmac_key=KEY, signals_dedup_window_seconds=0)
+    body = json.dumps({"signals": [a_signal(), a_signal()]}).encode()
+    assert [signed(client, body, clock, name).status_code for name in ("msg_1", "msg_2")] == [201, 201]
+
+
+def test_a_long_message_id_names_the_places_of_its_items_by_a_digest(serve: Serve, clock: StoppedClock) -> None:
+    client = serve(signals_hmac_key=KEY)
+    body = json.dumps({"signals": [a_signal(), a_signal(instrument="MSFT")]}).encode()
+    digest = hashlib.sha256(b"m" * 121).hexdigest()
+    assert external_ids(signed(client, body, clock, "m" * 121)) == [f"sha256:{digest}#0", f"sha256:{digest}#1"]
+
+
+@pytest.mark.parametrize("index", [0, 9_999_999])
+def test_an_item_of_a_signed_message_has_an_id_that_fits_whatever_the_messages_id_and_its_place(index: int) -> None:
+    names = [place_id("m" * length, index) for length in range(1, 129)]
+    assert max(map(len, names)) <= 128
+    assert len(set(names)) == len(names)
+    assert all(name.endswith(f"#{index}") for name in names)
+
+
+def test_an_unsigned_batch_names_nobody(client: FlaskClient) -> None:
+    assert external_ids(post_batch(client, a_signal())) == [None]
 
 
 def test_the_window_off_leaves_only_external_ids_to_compare(serve: Serve) -> None:
