@@ -54,6 +54,14 @@ _SAME: Final[Mapping[int, type[DomainError]]] = {
 }
 """Refusals of the framework that are also ours: one type for one thing, whoever notices it."""
 
+_SENTENCES: Final[Mapping[int, str]] = {
+    400: "the request cannot be read",
+    404: "there is nothing at this address",
+    405: "this address does not take this method; Allow names those it takes",
+    416: "the file has no such range",
+}
+"""In place of Werkzeug's own words, which are meant for readers of web pages."""
+
 DATABASE_AWAY: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -85,7 +93,8 @@ def describe_http(error: HTTPException) -> tuple[int, dict[str, Any]]:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR.value
     same = _SAME.get(status)
     slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
-    return status, _document(slug, title, status, error.description or title)
+    told = error.description if error.description != type(error).description else _SENTENCES.get(status)
+    return status, _document(slug, title, status, told or title)
 
 
 def describe_bug() -> tuple[int, dict[str, Any]]:

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType, default_exceptions
 
 from app.shared.errors import DomainError, ErrorKind, FieldError, NotFound, RateLimited, ValidationFailed
 from app.web import problems
@@ -118,7 +118,33 @@ def test_a_wrong_method_tells_the_right_ones(unconnected: Flask) -> None:
     answer = unconnected.test_client().delete("/healthz")
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
-    assert json.loads(answer.data)["type"] == "/problems/method-not-allowed"
+    told = json.loads(answer.data)
+    assert told["type"] == "/problems/method-not-allowed"
+    assert told["detail"] == "this address does not take this method; Allow names those it takes"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api/v1/nothing", "/api/v1/signals/not-an-id", "/docs/x/y"])
+def test_an_unknown_address_is_refused_in_a_plain_sentence(unconnected: Flask, path: str) -> None:
+    answer = unconnected.test_client().get(path)
+    assert answer.status_code == 404
+    assert json.loads(answer.data)["detail"] == "there is nothing at this address"
+
+
+def test_a_range_that_a_file_does_not_have_is_refused_in_a_plain_sentence(unconnected: Flask) -> None:
+    answer = unconnected.test_client().get("/docs/docs.js", headers={"Range": "bytes=99999999-"})
+    assert answer.status_code == 416
+    assert json.loads(answer.data)["detail"] == "the file has no such range"
+
+
+@pytest.mark.parametrize("kind", [kind for code, kind in default_exceptions.items() if code >= 400])
+def test_no_refusal_speaks_in_werkzeugs_words(kind: type[HTTPException]) -> None:
+    _, document = problems.describe_http(kind())
+    assert document["detail"]
+    assert document["detail"] != kind.description
+
+
+def test_what_a_view_says_of_a_refusal_is_told() -> None:
+    assert problems.describe_http(UnsupportedMediaType("send it as text"))[1]["detail"] == "send it as text"
 
 
 def test_a_redirect_stays_one(unconnected: Flask) -> None:
