@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response
+from werkzeug.routing import PathConverter
 
 from app.market import examples, service
 from app.market.domain import TIMEFRAME_SECONDS, Bars
@@ -26,7 +27,7 @@ from app.web.body import read_body, require_media_type
 from app.web.context import resources
 
 CSV: Final = "text/csv"
-SERIES: Final = "/<path:instrument>/<timeframe>"
+SERIES: Final = "/<instrument:instrument>/<timeframe>"
 NAMES_OF_SERIES: Final = [
     {
         "in": "path",
@@ -50,6 +51,16 @@ TABLE: Final = {
 }
 
 blueprint = Blueprint("bars", __name__, url_prefix="/api/v1/bars", description="Price bars by instrument and timeframe")
+
+
+class InstrumentConverter(PathConverter):
+    """A part of the path with slashes anywhere. Werkzeug's own does not begin with one, as an instrument may."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+blueprint.record_once(lambda state: state.app.url_map.converters.update(instrument=InstrumentConverter))
 
 
 @blueprint.route(SERIES, methods=["PUT"], merge_slashes=False, parameters=NAMES_OF_SERIES)

@@ -71,7 +71,10 @@ def test_an_instrument_may_hold_a_slash_and_any_case(client: FlaskClient, writte
     assert client.get(f"/api/v1/bars/{written}/1h").get_json()["instrument"] == "EUR/USD"
 
 
-@pytest.mark.parametrize("written", ["BINANCE:BTCUSDT.P", "A%2F%2FB", "1h/1h", "A%2F", "-", "a.b_c-d"])
+@pytest.mark.parametrize(
+    "written",
+    ["BINANCE:BTCUSDT.P", "A%2F%2FB", "1h/1h", "A%2F", "-", "a.b_c-d", "%2FES", "/ES", "//ES", "/1h", "/", "//"],
+)
 def test_an_instrument_may_be_all_that_signals_allow(client: FlaskClient, written: str) -> None:
     url = f"/api/v1/bars/{written}/1h"
     assert client.put(url, json=columns()).status_code == 200
