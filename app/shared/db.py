@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -181,16 +181,16 @@ class Database:
         For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server. Raises
         sqlalchemy.exc.DBAPIError.
         """
-        pooled = self.engine.raw_connection()
-        connection = cast("psycopg.Connection[tuple[Any, ...]]", pooled.driver_connection)
         try:
-            return connection.execute(statement, parameters).fetchone()
+            with closing(self.engine.raw_connection()) as pooled:
+                connection = cast("psycopg.Connection[tuple[Any, ...]]", pooled.driver_connection)
+                try:
+                    return connection.execute(statement, parameters).fetchone()
+                finally:
+                    if connection.closed:
+                        pooled.invalidate()
         except psycopg.Error as error:
-            if connection.closed:
-                pooled.invalidate(error)
             raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error
-        finally:
-            pooled.close()
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,4 +174,11 @@ def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_conne
     with pytest.raises(OperationalError):
         database.at_once("SELECT pg_terminate_backend(pg_backend_pid())", ())
     assert database.at_once("SELECT %s::int", (1,)) == (1,)
+    database.dispose()
+
+
+def test_a_statement_at_once_without_a_server_is_refused_as_any_other(tmp_path: Path) -> None:
+    database = Database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
+    with pytest.raises(OperationalError):
+        database.at_once("SELECT 1", ())
     database.dispose()
