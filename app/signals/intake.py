@@ -5,6 +5,7 @@ It joins the slice's fast path to its service, which must not know each other, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -156,13 +157,16 @@ class Intake:
     def _settle_all(self, claim: Claim, outcomes: Sequence[tuple[tuple[str, ...], SignalRow | DomainError]]) -> None:
         """Mark what is stored now and what was found stored, and wake whoever follows up the new ones, all at once."""
         marked: dict[str, UUID] = {}
+        new: Counter[tuple[str, str]] = Counter()
         for keys, verdict in outcomes:
             if isinstance(verdict, DuplicateSignal):
-                marked |= dict.fromkeys(claims.keys(self.rule.identify(verdict.existing)), verdict.existing_id)
+                known = self.rule.identify(verdict.existing)
+                marked |= dict.fromkeys(claims.keys(known), verdict.existing_id)
             elif isinstance(verdict, SignalRow):
                 marked |= dict.fromkeys(keys, verdict.id)
-                metrics.INGESTED.labels(self.instruments(verdict.instrument), verdict.side).inc()
-        new = any(isinstance(verdict, SignalRow) for _, verdict in outcomes)
+                new[self.instruments(verdict.instrument), verdict.side] += 1
+        for labels, count in new.items():
+            metrics.INGESTED.labels(*labels).inc(count)
         if self.claims.settle(claim, marked, wake=EVENTS if new else ""):
             self.queue.publish(DISPATCH, EVENTS)
             failpoints.reach("after_publish")

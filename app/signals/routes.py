@@ -239,7 +239,8 @@ def _reader(message: _Message, now: datetime) -> Callable[[Any, str | None], New
         max_ahead_seconds=resources().settings.signals_max_ahead_seconds,
         signed=message.verified is not None,
     )
-    return lambda document, external_id: intake().checked(read(document, message_id=external_id))
+    check = intake().checked
+    return lambda document, external_id: check(read(document, message_id=external_id))
 
 
 def _last_seen(cursor: str | None) -> UUID | None:

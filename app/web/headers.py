@@ -22,7 +22,8 @@ def register(app: Flask) -> None:
 
 
 def _protect(answer: Response) -> Response:
-    answer.headers.update(PROTECTION)
+    # Added, not set: no view has headers of these names, and to look for them first costs several times as much.
+    answer.headers.extend(PROTECTION)
     policy = IMAGE_POLICY if (answer.mimetype or "").startswith("image/") else DATA_POLICY
     answer.headers.setdefault("Content-Security-Policy", policy)
     return answer

@@ -125,13 +125,15 @@ def _begin() -> None:
 
 
 def _end(answer: Response) -> Response:
+    # The request itself: each look at Flask's stand-in for it searches for it anew.
+    asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     answer.headers[REQUEST_ID_HEADER] = request_id()
-    level = log.debug if request.endpoint in HEALTH_CHECKS else log.info
+    level = log.debug if asked.endpoint in HEALTH_CHECKS else log.info
     level(
         "request",
-        method=request.method,
-        rule=url_rule(request),
-        path=_SECRET.sub("...", request.path),
+        method=asked.method,
+        rule=url_rule(asked),
+        path=_SECRET.sub("...", asked.path),
         status=answer.status_code,
         ms=round((time.perf_counter() - g.began) * 1000, 2) if "began" in g else None,
         bytes=answer.content_length,
