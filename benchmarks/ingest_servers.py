@@ -75,7 +75,8 @@ class Park:
         if self._postgresql is None:
             return 0.0
         parent = self._postgresql.get_pid()
-        return _used_ms(lambda fields: int(fields[1]) == parent)
+        # Its own time has that of its children that have ended.
+        return _used_ms(lambda fields: parent in (int(fields[1]), int(fields[2])))
 
     def durability(self) -> str:
         """What the database says of how it keeps what is committed."""
