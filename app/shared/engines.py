@@ -20,6 +20,8 @@ from sqlalchemy.engine import Connection, make_url
 SERVER_FIRST_SECONDS: Final = 0.5
 TRUSTED_SECONDS: Final = 1.0
 WAKE_SECONDS: Final = 0.1
+PING_SHARE: Final = 4
+"""A connection found dead and a new one that does not come must together stay below what senders wait: 3 s."""
 Answer = TypeVar("Answer")
 
 
@@ -84,7 +86,7 @@ def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engin
         connection.longest_wait_seconds = timeout_seconds + SERVER_FIRST_SECONDS
         return connection
 
-    _spare_trips(engine, timeout_seconds / 2)
+    _spare_trips(engine, timeout_seconds / PING_SHARE)
     return engine
 
 

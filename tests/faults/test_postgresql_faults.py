@@ -96,7 +96,8 @@ def test_a_frozen_server_costs_a_statement_its_time_limit_and_no_more(postgresql
                 fresh.execute(ask)
             ended = time.monotonic()
     assert met - began < 2.5
-    assert ended - met < SLOWEST_SECONDS + 0.5
+    # Senders of hooks wait 3 s, and with the default limit all of this takes 0.25 s longer.
+    assert ended - met < SLOWEST_SECONDS - 0.5
     with database.reading() as session:
         assert session.scalar(ask) == 1
     database.dispose()
