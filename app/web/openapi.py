@@ -89,6 +89,8 @@ def problem_response(status: HTTPStatus) -> dict[str, Any]:
 def example_of(status: int) -> dict[str, Any]:
     """A problem document of this status."""
     status = HTTPStatus(status)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return problems.describe_bug()[1] | {"request_id": REQUEST_ID}
     for kind, detail in _DETAILS.items():
         if problems.STATUS[kind.kind] is status:
             errors = [{"pointer": "/side", "message": "Must be one of: buy, sell."}]

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.web import problems
 from app.web.docs import ASSETS, OWN
+from app.web.openapi import REQUEST_ID
 
 
 @pytest.fixture
@@ -30,6 +32,12 @@ def test_every_reference_of_the_document_leads_somewhere(document: Any) -> None:
         place = document
         for token in pointer.split("/"):
             place = place[token]
+
+
+def test_what_nobody_foresaw_is_shown_as_it_is_answered(document: Any) -> None:
+    (media,) = document["components"]["responses"]["DEFAULT_ERROR"]["content"].values()
+    _, answered = problems.describe_bug()
+    assert media["example"] == {**answered, "request_id": REQUEST_ID}
 
 
 def test_posting_a_signal_takes_a_key_or_a_signature(document: Any) -> None:
