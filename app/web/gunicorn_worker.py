@@ -1,10 +1,15 @@
-"""gunicorn's threads, which refuse what they cannot read as a request in the service's words instead of in HTML."""
+"""gunicorn's threads: kept free of clients that take their time, and refusing what is no request in our own words."""
 
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -27,6 +32,10 @@ from app.web import headers, problems
 from app.web.body import CODINGS_TAKEN
 from app.web.context import REQUEST_ID_HEADER
 
+CLOSE_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.25
+PIECE: Final = 8_192
+
 REFUSALS: Final[Mapping[type[Exception], HTTPException]] = {
     errors.InvalidRequestLine: BadRequest("the request line is malformed"),
     errors.InvalidRequestMethod: BadRequest("the request's method is malformed"),
@@ -48,7 +57,70 @@ FAULTS_OF_THE_APPLICATION: Final = (errors.InvalidResponseHeader, errors.Invalid
 log = logs.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class _Wait:
+    until: float
+    late: Callable[[Any], None]
+    """What becomes of the connection when its client did nothing until then."""
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Waits in its main thread for all clients that are to close, where gunicorn waits for one after the other."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waits: dict[Any, _Wait] = {}
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        if fs.cancelled() or fs.exception() is not None or not fs.result():
+            self._end(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """End what has waited too long; gunicorn calls this after every turn of the main thread's loop."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, wait in list(self._waits.items()):
+            if wait.until <= now:
+                self._go_on(conn, wait.late)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        super().wait_for_and_dispatch_events(min(timeout, LOOK_SECONDS) if self._waits else timeout)
+
+    def _wait(self, conn: Any, until: float, then: Callable[[Any], None], late: Callable[[Any], None]) -> None:
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._go_on(conn, then))
+        self._waits[conn] = _Wait(until, late)
+
+    def _go_on(self, conn: Any, then: Callable[[Any], None]) -> None:
+        del self._waits[conn]
+        self.poller.unregister(conn.sock)
+        then(conn)
+
+    def _end(self, conn: Any) -> None:
+        """Say that nothing more comes, and close when the client has read it.
+
+        To close at once would make the kernel throw away what the client has not read yet, if it has sent anything
+        that was not read here. It shows that it is done by closing too; if it does not, its time is limited.
+        """
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+        else:
+            self._ignore(conn, time.monotonic() + CLOSE_SECONDS)
+
+    def _ignore(self, conn: Any, until: float) -> None:
+        """Read and forget what a client still sends, until it closes."""
+        if _receive(conn.sock) == b"":
+            self._close(conn)
+        else:
+            self._wait(conn, until, partial(self._ignore, until=until), self._close)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
     def handle_request(self, req: Any, conn: Any) -> Any:
         keep_open = super().handle_request(req, conn)
         req.answered = True
@@ -96,3 +168,13 @@ def _answer(status: int, document: Mapping[str, Any], request_id: str) -> bytes:
     first = f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status].upper()}"
     head = [first, *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return "\r\n".join(head).encode("ascii") + body
+
+
+def _receive(connection: socket.socket) -> bytes | None:
+    """What has come; nothing once it ended or broke; None while there is nothing yet."""
+    try:
+        return connection.recv(PIECE, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

@@ -1,16 +1,26 @@
-"""What gunicorn itself answers, over a pair of real sockets."""
+"""What gunicorn itself answers, over a pair of real sockets, and how a worker counts its connections."""
 
 from __future__ import annotations
 
 import json
+import os
+import selectors
 import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from structlog.testing import capture_logs
 
+from app.web import gunicorn_worker
 from app.web.gunicorn_worker import FAULTS_OF_THE_APPLICATION, Worker
 
 PEER = ("192.0.2.7", 4711)
@@ -78,3 +88,97 @@ def test_a_client_that_is_gone_is_left_alone() -> None:
     client.close()
     with server:
         Worker.handle_error(Worker.__new__(Worker), None, server, PEER, errors.InvalidRequestLine("x"))
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+BUG = b"GET /bug HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def application(environ: Any, start_response: Any) -> list[bytes]:
+    if environ["PATH_INFO"] == "/bug":
+        raise ZeroDivisionError
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A worker that serves in a thread of the test, impatient and with two threads of its own."""
+    monkeypatch.setattr(gunicorn_worker, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(gunicorn_worker, "LOOK_SECONDS", 0.05)
+    config = Config()
+    for name, value in {"threads": 2, "keepalive": 1, "graceful_timeout": 5}.items():
+        config.set(name, value)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = Worker(0, os.getppid(), [listener], None, 30, config, Logger(config))
+        worker.wsgi = application
+        worker.tpool = worker.get_thread_pool()
+        worker.poller = selectors.DefaultSelector()
+        worker.method_queue.init()
+        serving = threading.Thread(target=worker.run)
+        serving.start()
+        yield worker
+        worker.handle_exit(None, None)
+        serving.join()
+        worker.tmp.close()
+
+
+def connect(worker: Any) -> socket.socket:
+    return socket.create_connection(worker.sockets[0].getsockname(), timeout=5)
+
+
+def closed(client: socket.socket) -> None:
+    client.close()
+
+
+def reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def half_closed(client: socket.socket) -> None:
+    client.shutdown(socket.SHUT_WR)
+
+
+def left(client: socket.socket) -> None:
+    """The client does nothing more."""
+
+
+@pytest.mark.parametrize("ending", [closed, reset, half_closed, left])
+@pytest.mark.parametrize(
+    "sent",
+    [b"x\n", REQUEST, REQUEST * 2, LAST_REQUEST, LAST_REQUEST * 2, BUG],
+)
+def test_a_connection_is_counted_once_when_it_comes_and_once_when_it_is_gone(
+    worker: Any, sent: bytes, ending: Callable[[socket.socket], None]
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(5):
+            client = stack.enter_context(connect(worker))
+            client.sendall(sent)
+            ending(client)
+        with connect(worker) as last:
+            last.sendall(LAST_REQUEST)
+            assert last.makefile("rb").read().endswith(b"ok")
+        # The last was answered, so that all before it were counted.
+        wait_until(lambda: worker.nr_conns <= 0)
+        time.sleep(0.1)
+        assert worker.nr_conns == 0
+
+
+def test_a_connection_that_is_kept_alive_stays_counted(worker: Any) -> None:
+    with connect(worker) as client, client.makefile("rb") as stream:
+        for _ in range(3):
+            client.sendall(REQUEST)
+            while stream.readline().strip():
+                pass
+            assert stream.read(2) == b"ok"
+            assert worker.nr_conns == 1
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
