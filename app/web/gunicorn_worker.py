@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
     ExpectationFailed,
     HTTPException,
     RequestHeaderFieldsTooLarge,
+    RequestTimeout,
     RequestURITooLarge,
     UnsupportedMediaType,
 )
@@ -32,9 +33,13 @@ from app.web import headers, problems
 from app.web.body import CODINGS_TAKEN
 from app.web.context import REQUEST_ID_HEADER
 
+HEAD_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 2.0
+LONGEST_HEAD: Final = 32_768
+"""Bytes. A worker may have as many heads in memory as it has connections."""
 LOOK_SECONDS: Final = 0.25
 PIECE: Final = 8_192
+END_OF_HEAD: Final = b"\r\n\r\n"
 
 REFUSALS: Final[Mapping[type[Exception], HTTPException]] = {
     errors.InvalidRequestLine: BadRequest("the request line is malformed"),
@@ -46,6 +51,8 @@ REFUSALS: Final[Mapping[type[Exception], HTTPException]] = {
     errors.ObsoleteFolding: BadRequest("a header goes on in a second line"),
     errors.LimitRequestLine: RequestURITooLarge("the request line is too long"),
     errors.LimitRequestHeaders: RequestHeaderFieldsTooLarge("a header is too long, or there are too many"),
+    errors.NoMoreData: BadRequest("the request's head did not arrive whole"),
+    TimeoutError: RequestTimeout(f"the request's head was not whole {HEAD_SECONDS:.0f} seconds after it began"),
     errors.ExpectationFailed: ExpectationFailed("only 100-continue can be expected"),
     errors.UnsupportedTransferCoding: UnsupportedMediaType(CODINGS_TAKEN),
 }
@@ -65,11 +72,42 @@ class _Wait:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Waits in its main thread for all clients that are to close, where gunicorn waits for one after the other."""
+    """A connection has a thread from the end of a request's head to the end of its answer, and at no other time.
+
+    Before and after that its client is waited for in the main thread, which waits for all at once. gunicorn waits for
+    the rest of a head in a thread, as long as the client likes; a limit on that time alone would not do, since as few
+    clients as there are threads would hold up all others until it is over, and then begin anew. And it waits for a
+    client to close in the main thread, for one at a time.
+
+    The service speaks HTTP/1.1 alone and TLS ends in front of it, so that what comes can be read as it is.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waits: dict[Any, _Wait] = {}
+
+    def enqueue_req(self, conn: Any, due: float | None = None) -> None:
+        """Hand the connection to a thread if a head is there, and else wait for the rest of it, until `due`.
+
+        gunicorn calls this, without `due`, for a new connection, for one that became readable, and for one on which
+        the next request came along with the last.
+        """
+        conn.init()
+        head = conn.parser.unreader.take_buffered()
+        piece = None if _can_be_judged(head) else _receive(conn.sock)
+        head += piece or b""
+        conn.parser.unreader.unread(head)
+        if _can_be_judged(head):
+            super().enqueue_req(conn)
+        elif piece == b"":
+            self._end(conn, errors.NoMoreData() if head else None)
+        elif len(head) > LONGEST_HEAD:
+            self._end(conn, errors.LimitRequestHeaders("too long"))
+        elif not head:
+            self._wait(conn, time.monotonic() + self.cfg.keepalive, self.enqueue_req, self._close)
+        else:
+            due = due or time.monotonic() + HEAD_SECONDS
+            self._wait(conn, due, partial(self.enqueue_req, due=due), partial(self._end, refusal=TimeoutError()))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         if fs.cancelled() or fs.exception() is not None or not fs.result():
@@ -79,7 +117,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def murder_pending(self) -> None:
         """End what has waited too long; gunicorn calls this after every turn of the main thread's loop."""
-        super().murder_pending()
         now = time.monotonic()
         for conn, wait in list(self._waits.items()):
             if wait.until <= now:
@@ -97,12 +134,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.poller.unregister(conn.sock)
         then(conn)
 
-    def _end(self, conn: Any) -> None:
-        """Say that nothing more comes, and close when the client has read it.
+    def _end(self, conn: Any, refusal: Exception | None = None) -> None:
+        """Say that nothing more comes, after an answer to what is refused, and close when the client has read it.
 
         To close at once would make the kernel throw away what the client has not read yet, if it has sent anything
         that was not read here. It shows that it is done by closing too; if it does not, its time is limited.
         """
+        if refusal is not None:
+            self.handle_error(None, conn.sock, conn.client, refusal)
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -168,6 +207,11 @@ def _answer(status: int, document: Mapping[str, Any], request_id: str) -> bytes:
     first = f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status].upper()}"
     head = [first, *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return "\r\n".join(head).encode("ascii") + body
+
+
+def _can_be_judged(received: bytes) -> bool:
+    """Whether the parser would not ask for more: at the end of a head, or at the end of a line that it refuses."""
+    return END_OF_HEAD in received or received.count(b"\n") != received.count(b"\r\n")
 
 
 def _receive(connection: socket.socket) -> bytes | None:

@@ -105,6 +105,7 @@ def application(environ: Any, start_response: Any) -> list[bytes]:
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A worker that serves in a thread of the test, impatient and with two threads of its own."""
+    monkeypatch.setattr(gunicorn_worker, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(gunicorn_worker, "CLOSE_SECONDS", 0.3)
     monkeypatch.setattr(gunicorn_worker, "LOOK_SECONDS", 0.05)
     config = Config()
@@ -148,7 +149,7 @@ def left(client: socket.socket) -> None:
 @pytest.mark.parametrize("ending", [closed, reset, half_closed, left])
 @pytest.mark.parametrize(
     "sent",
-    [b"x\n", REQUEST, REQUEST * 2, LAST_REQUEST, LAST_REQUEST * 2, BUG],
+    [b"", b"GET /", b"x\n", REQUEST, REQUEST + b"GET /", REQUEST * 2, LAST_REQUEST, LAST_REQUEST * 2, BUG],
 )
 def test_a_connection_is_counted_once_when_it_comes_and_once_when_it_is_gone(
     worker: Any, sent: bytes, ending: Callable[[socket.socket], None]
@@ -175,6 +176,18 @@ def test_a_connection_that_is_kept_alive_stays_counted(worker: Any) -> None:
                 pass
             assert stream.read(2) == b"ok"
             assert worker.nr_conns == 1
+
+
+def test_a_worker_that_stops_answers_the_head_it_has_half_of(worker: Any) -> None:
+    with connect(worker) as client, connect(worker) as quiet:
+        client.sendall(REQUEST[:9])
+        wait_until(lambda: worker.nr_conns == 2)
+        worker.handle_exit(None, None)
+        client.sendall(REQUEST[9:])
+        answer = client.makefile("rb").read()
+        assert b"Connection: close" in answer
+        assert answer.endswith(b"ok")
+        assert quiet.recv(1) == b""
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
