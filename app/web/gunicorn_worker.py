@@ -35,6 +35,7 @@ from app.web.context import REQUEST_ID_HEADER
 
 HEAD_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 2.0
+SKIP_SECONDS: Final = 0.02
 LONGEST_HEAD: Final = 32_768
 """Bytes. A worker may have as many heads in memory as it has connections."""
 LOOK_SECONDS: Final = 0.25
@@ -164,6 +165,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         keep_open = super().handle_request(req, conn)
         req.answered = True
         return keep_open
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """Whether the connection stays open: not when a body that no view read is still to come.
+
+        gunicorn would wait for it here, in the thread, for five seconds.
+        """
+        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + SKIP_SECONDS))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer for what came of bytes that are no request, and for what the application let through.

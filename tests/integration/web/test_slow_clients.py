@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -73,13 +73,11 @@ def test_a_head_that_drips_in_gets_no_more_time(server: Any) -> None:
     began = time.monotonic()
     with server.connect() as connection:
         connection.settimeout(0.05)
-        for byte in iter(lambda: b"x", b""):
-            connection.sendall(byte)
-            try:
+        answer = b""
+        while not answer:
+            connection.sendall(b"x")
+            with suppress(TimeoutError):
                 answer = connection.recv(12)
-            except TimeoutError:
-                continue
-            break
     assert answer == b"HTTP/1.1 408"
     assert time.monotonic() - began < 3
 
@@ -166,8 +164,9 @@ def test_a_slow_reader_gets_a_large_last_answer_whole(server: Any, sent_after: b
         connection.settimeout(20)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.connect(("127.0.0.1", server.port))
-        connection.sendall(f"GET {SCRIPT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode() + sent_after)
-        received = b""
+        connection.sendall(f"GET {SCRIPT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        received = connection.recv(32_768)
+        connection.sendall(sent_after)
         while piece := connection.recv(32_768):
             received += piece
             time.sleep((CLOSE_SECONDS + 2) * len(piece) / len(whole))
@@ -184,3 +183,16 @@ def test_a_client_that_sends_a_large_refused_body_to_its_end_can_read_why(server
             time.sleep(0.01)
         (answer,) = read_answers(connection)
     assert_problem(answer, 413, "payload-too-large")
+
+
+def test_bodies_that_nobody_reads_and_that_do_not_come_hold_up_nobody(server: Any) -> None:
+    with many_that_send(server, b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n") as clients:
+        assert seconds_of_another(server) < SOON
+        assert [read_answer(client).status for client in clients] == [404] * MANY
+
+
+def test_a_connection_is_kept_after_a_body_that_nobody_reads_and_that_comes(server: Any) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + bytes(20_000))
+        connection.sendall(LAST_REQUEST)
+        assert [answer.status for answer in read_answers(connection)] == [404, 200]
