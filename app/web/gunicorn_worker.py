@@ -73,12 +73,12 @@ class _Wait:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A connection has a thread from the end of a request's head to the end of its answer, and at no other time.
+    """A connection has a thread while there is something to read or to answer, and at no other time.
 
-    Before and after that its client is waited for in the main thread, which waits for all at once. gunicorn waits for
-    the rest of a head in a thread, as long as the client likes; a limit on that time alone would not do, since as few
-    clients as there are threads would hold up all others until it is over, and then begin anew. And it waits for a
-    client to close in the main thread, for one at a time.
+    Until a head is whole, and after the last answer, its client is waited for in the main thread, which waits for all
+    at once. gunicorn waits for the rest of a head in a thread, as long as the client likes; a limit on that time alone
+    would not do, since as few clients as there are threads would hold up all others until it is over, and then begin
+    anew. And it waits for a client to close in the main thread, for one at a time.
 
     The service speaks HTTP/1.1 alone and TLS ends in front of it, so that what comes can be read as it is.
     """
@@ -87,34 +87,35 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         self._waits: dict[Any, _Wait] = {}
 
-    def enqueue_req(self, conn: Any, due: float | None = None) -> None:
-        """Hand the connection to a thread if a head is there, and else wait for the rest of it, until `due`.
+    def handle(self, conn: Any) -> Any:
+        """Answer a request whose head is there, as gunicorn does; else give back what is to be done in the main thread.
 
-        gunicorn calls this, without `due`, for a new connection, for one that became readable, and for one on which
-        the next request came along with the last.
+        Runs in a thread, for a new connection, for one that became readable, and for one on which the next request
+        came along with the last.
         """
         conn.init()
-        head = conn.parser.unreader.take_buffered()
+        unreader = conn.parser.unreader
+        head = unreader.take_buffered()
         piece = None if _can_be_judged(head) else _receive(conn.sock)
         head += piece or b""
-        conn.parser.unreader.unread(head)
+        unreader.unread(head)
         if _can_be_judged(head):
-            super().enqueue_req(conn)
-        elif piece == b"":
-            self._end(conn, errors.NoMoreData() if head else None)
-        elif len(head) > LONGEST_HEAD:
-            self._end(conn, errors.LimitRequestHeaders("too long"))
-        elif not head:
-            self._wait(conn, time.monotonic() + self.cfg.keepalive, self.enqueue_req, self._close)
-        else:
-            due = due or time.monotonic() + HEAD_SECONDS
-            self._wait(conn, due, partial(self.enqueue_req, due=due), partial(self._end, refusal=TimeoutError()))
+            conn.head_due = None
+            return super().handle(conn)
+        if piece == b"":
+            return partial(self._end, conn, errors.NoMoreData() if head else None)
+        if len(head) > LONGEST_HEAD:
+            return partial(self._end, conn, errors.LimitRequestHeaders("too long"))
+        return partial(self._wait_for_head, conn, begun=bool(head))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
-        if fs.cancelled() or fs.exception() is not None or not fs.result():
-            self._end(conn)
-        else:
+        outcome = not fs.cancelled() and fs.exception() is None and fs.result()
+        if callable(outcome):
+            outcome()
+        elif outcome:
             super().finish_request(conn, fs)
+        else:
+            self._end(conn)
 
     def murder_pending(self) -> None:
         """End what has waited too long; gunicorn calls this after every turn of the main thread's loop."""
@@ -125,6 +126,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         super().wait_for_and_dispatch_events(min(timeout, LOOK_SECONDS) if self._waits else timeout)
+
+    def _wait_for_head(self, conn: Any, *, begun: bool) -> None:
+        """Wait for the rest of a head, which is due some time after its first byte, or for its beginning."""
+        if not begun:
+            self._wait(conn, time.monotonic() + self.cfg.keepalive, self.enqueue_req, self._close)
+            return
+        conn.head_due = getattr(conn, "head_due", None) or time.monotonic() + HEAD_SECONDS
+        self._wait(conn, conn.head_due, self.enqueue_req, partial(self._end, refusal=TimeoutError()))
 
     def _wait(self, conn: Any, until: float, then: Callable[[Any], None], late: Callable[[Any], None]) -> None:
         self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._go_on(conn, then))
