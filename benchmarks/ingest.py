@@ -110,7 +110,7 @@ class Case:
         expected = outcome.answers if self.refused else 0
         # The last answers may be missing: wrk stops in the middle.
         if outcome.broken or abs(outcome.refusals - expected) > (CLIENTS if self.refused else 0):
-            raise SystemExit(f"{self.name}: {outcome}")
+            raise SystemExit(f"{self.name}: {outcome}\n{self.server.complaints()}")
 
 
 def single(server: Server, make: Callable[[], dict[str, Any]] = a_signal) -> Case:

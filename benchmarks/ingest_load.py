@@ -55,8 +55,10 @@ def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: flo
         arguments = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds:.0f}s"]
         arguments += ["--timeout", f"{LONGEST_SECONDS:.0f}s", "--script", str(SCRIPT)]
         arguments += [f"http://127.0.0.1:{target.port}{target.path}", "--", file.name]
-        told = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
-    counted = json.loads(told.rsplit("\n", 2)[-2])
+        ended = subprocess.run(arguments, check=False, capture_output=True, text=True)
+    if ended.returncode:
+        raise SystemExit(f"wrk, {target}: {ended.stdout}{ended.stderr}")
+    counted = json.loads(ended.stdout.rsplit("\n", 2)[-2])
     return Outcome(**counted)
 
 

