@@ -210,7 +210,7 @@ _FILL_SQLITE: Final = f"""
 INSERT INTO signals ({_COLUMNS})
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {{signals}})
 SELECT printf('%012x', 1000000000000 + n) || '7000' || hex(randomblob(8)), 'default', 'before-' || n,
-       'OLD' || (n & 1023), 'buy', '187.2', datetime('now', '-' || n * 5 || ' minutes') || '.000000', '1',
+       'OLD' || (n & 1023), 'buy', '187.2', datetime('now', printf('-%d minutes', n * 5)) || '.000000', '1',
        '{{{{"stop_loss":180.5,"take_profit":[195,201.5],"timeframe":"1d"}}}}', 'new', 0,
        substr(hex(n & 1023) || hex(zeroblob(32)), 1, 64), datetime('now') || '.000000'
 FROM numbers

@@ -6,6 +6,7 @@ Edges open transactions here; services never commit.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
@@ -145,6 +146,8 @@ class Database:
         self._reader = self.engine.execution_options(reading=True)
         event.listen(self._reader, "before_execute", _refuse_change)
         self._unhurried = self.engine.execution_options(durable=False)
+        self._timeout_seconds = timeout_seconds
+        self._turn = threading.Lock()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Session]:
@@ -154,8 +157,24 @@ class Database:
         it may never have been, whole as it was. For what would be done again then, and no harm.
         """
         engine = self.engine if durable else self._unhurried
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with self._my_turn(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """SQLite's writers come one by one, and those who wait for it look again after a sleep that grows.
+
+        So the threads of a process wait for each other here, where the next one goes on at once.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=self._timeout_seconds):
+            raise OperationalError("BEGIN", None, TimeoutError("another thread was writing all the time"))
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -113,12 +115,37 @@ def test_readers_do_not_wait_for_a_writer(database_url: str, database: Database)
             assert reader.execute(select(TABLE)).all() == []
 
 
-def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str) -> None:
+@pytest.mark.parametrize("same_process", [True, False])
+def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str, same_process: bool) -> None:
     database = Database(sqlite_url, timeout_seconds=0.1)
+    # What another process has is another Database.
+    other = database if same_process else Database(sqlite_url, timeout_seconds=0.1)
     with database.transaction() as first:
         first.execute(text("SELECT 1"))
-        with pytest.raises(OperationalError, match="locked"), database.transaction() as second:
+        with pytest.raises(OperationalError, match=r"writing|locked"), other.transaction() as second:
             second.execute(text("SELECT 1"))
+    with other.transaction() as again:
+        assert again.scalar(text("SELECT 1")) == 1
+    other.dispose()
+    database.dispose()
+
+
+def test_threads_that_write_to_sqlite_have_their_turns_without_a_sleep(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    waits: list[float] = []
+
+    def write(_: int) -> None:
+        began = time.monotonic()
+        with database.transaction() as session:
+            session.execute(text("SELECT 1"))
+            waits.append(time.monotonic() - began)
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    assert len(waits) == 64
+    # SQLite's own waiting, up to 0.1 s at a time and in no order, leaves some behind for seconds.
+    assert max(waits) < 1
     database.dispose()
 
 
