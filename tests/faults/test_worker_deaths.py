@@ -40,8 +40,11 @@ def test_worker_groups_killed_again_and_again_leave_no_chart_undone(
         asked += ask(address, (f"job {number}" for number in range(60, 200)), **LARGE)
     with processes.beat(settings, tmp_path):
         for life in range(4):
+            held_by_the_dead = being_drawn(resources)
             with processes.worker(settings, tmp_path, f"life-{life}") as worker:
-                time.sleep(chance.uniform(0.2, 2.0))
+                time.sleep(chance.uniform(0, 0.2))
+                # Workers are fast: most moments after all charts are drawn, or before the first, would show nothing.
+                meet_a_render(resources, held_by_the_dead)
                 worker.kill()
         with processes.worker(settings, tmp_path, "last"):
             seconds = promises.quiet(resources, 120)
@@ -56,6 +59,18 @@ def test_worker_groups_killed_again_and_again_leave_no_chart_undone(
     results.add(
         "kill -9 of the worker group, 4 times", "200 charts and a poison one", None, seconds, f"{again} drawn again"
     )
+
+
+def being_drawn(resources: Resources) -> set[str]:
+    with resources.database.reading() as session:
+        return set(session.scalars(select(Chart.id).where(Chart.status == "rendering")))
+
+
+def meet_a_render(resources: Resources, held_by_the_dead: set[str], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not being_drawn(resources) - held_by_the_dead:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.mark.faults_quick
