@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from gunicorn import util
 from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.exceptions import (
     BadRequest,
@@ -178,9 +179,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
         """Whether the connection stays open: not when a body that no view read is still to come.
 
-        gunicorn would wait for it here, in the thread, for five seconds.
+        gunicorn would wait for it here, in the thread, for five seconds. A body that was read is not asked about the
+        time: a thread that waits for its turn can be late by more, and the client was told that it may go on.
         """
-        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + SKIP_SECONDS))
+        if not keepalive or _is_body_read(conn):
+            return keepalive
+        return bool(conn.parser.finish_body(deadline=time.monotonic() + SKIP_SECONDS))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer for what came of bytes that are no request, and for what the application let through.
@@ -229,6 +233,11 @@ def _answer(status: int, document: Mapping[str, Any], request_id: str) -> bytes:
 def _can_be_judged(received: bytes) -> bool:
     """Whether the parser would not ask for more: at the end of a head, or at the end of a line that it refuses."""
     return END_OF_HEAD in received or received.count(b"\n") != received.count(b"\r\n")
+
+
+def _is_body_read(conn: Any) -> bool:
+    reader = conn.parser.mesg.body.reader
+    return not (reader.length if isinstance(reader, LengthReader) else reader.parser)
 
 
 def _receive(connection: socket.socket) -> bytes | None:

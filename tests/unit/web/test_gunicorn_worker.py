@@ -96,6 +96,7 @@ LAST_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 def application(environ: Any, start_response: Any) -> list[bytes]:
+    environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/bug":
         raise ZeroDivisionError
     start_response("200 OK", [("Content-Length", "2")])
@@ -176,6 +177,24 @@ def test_a_connection_that_is_kept_alive_stays_counted(worker: Any) -> None:
                 pass
             assert stream.read(2) == b"ok"
             assert worker.nr_conns == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\r\n", b"Content-Length: 2\r\n\r\nhi", b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"],
+    ids=["none", "length", "chunks"],
+)
+def test_a_thread_that_comes_late_closes_no_connection_whose_request_was_read(
+    worker: Any, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """As if the thread had waited for its turn longer than it may wait for the rest of a body."""
+    monkeypatch.setattr(gunicorn_worker, "SKIP_SECONDS", -1.0)
+    with connect(worker) as client, client.makefile("rb") as stream:
+        for _ in range(3):
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body)
+            while stream.readline().strip():
+                pass
+            assert stream.read(2) == b"ok"
 
 
 def test_a_worker_that_stops_answers_the_head_it_has_half_of(worker: Any) -> None:
