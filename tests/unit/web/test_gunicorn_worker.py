@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import selectors
 import socket
@@ -104,7 +105,17 @@ def application(environ: Any, start_response: Any) -> list[bytes]:
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def gunicorns_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given back as they were: gunicorn takes them for itself, and other tests read what they hand on."""
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "propagate", logger.propagate)
+        monkeypatch.setattr(logger, "handlers", logger.handlers[:])
+        monkeypatch.setattr(logger, "level", logger.level)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch, gunicorns_loggers: None) -> Iterator[Any]:
     """A worker that serves in a thread of the test, impatient and with two threads of its own."""
     monkeypatch.setattr(gunicorn_worker, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(gunicorn_worker, "CLOSE_SECONDS", 0.3)
