@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import selectors
 import socket
 import time
@@ -37,6 +38,7 @@ from app.web.context import REQUEST_ID_HEADER
 HEAD_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 2.0
 SKIP_SECONDS: Final = 0.02
+STAY_MILLISECONDS: Final = 5
 LONGEST_HEAD: Final = 32_768
 """Bytes. A worker may have as many heads in memory as it has connections."""
 LOOK_SECONDS: Final = 0.25
@@ -74,7 +76,7 @@ class _Wait:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A connection has a thread while there is something to read or to answer, and at no other time.
+    """A connection has a thread while there is something to read or to answer, and for some milliseconds after that.
 
     Until a head is whole, and after the last answer, its client is waited for in the main thread, which waits for all
     at once. gunicorn waits for the rest of a head in a thread, as long as the client likes; a limit on that time alone
@@ -89,12 +91,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._waits: dict[Any, _Wait] = {}
 
     def handle(self, conn: Any) -> Any:
-        """Answer a request whose head is there, as gunicorn does; else give back what is to be done in the main thread.
+        """Answer the requests of a connection while they come one upon the other, and there is a thread for everyone.
 
         Runs in a thread, for a new connection, for one that became readable, and for one on which the next request
-        came along with the last.
+        came along with the last. A way through the main thread and back costs as much as a small request itself.
         """
         conn.init()
+        outcome = self._handle_next(conn)
+        while outcome is True and self.alive and self.nr_conns <= self.cfg.threads and _comes_at_once(conn):
+            outcome = self._handle_next(conn)
+        return outcome
+
+    def _handle_next(self, conn: Any) -> Any:
+        """Answer a request whose head is there, as gunicorn does; else give back what the main thread is to do."""
         unreader = conn.parser.unreader
         head = unreader.take_buffered()
         piece = None if _can_be_judged(head) else _receive(conn.sock)
@@ -238,6 +247,15 @@ def _can_be_judged(received: bytes) -> bool:
 def _is_body_read(conn: Any) -> bool:
     reader = conn.parser.mesg.body.reader
     return not (reader.length if isinstance(reader, LengthReader) else reader.parser)
+
+
+def _comes_at_once(conn: Any) -> bool:
+    """Whether a client that got its answer has more to say, or is gone, within some milliseconds."""
+    if conn.parser.unreader.buf.getvalue():
+        return True
+    readable = select.poll()
+    readable.register(conn.sock, select.POLLIN)
+    return bool(readable.poll(STAY_MILLISECONDS))
 
 
 def _receive(connection: socket.socket) -> bytes | None:

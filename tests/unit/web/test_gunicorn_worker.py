@@ -100,8 +100,9 @@ def application(environ: Any, start_response: Any) -> list[bytes]:
     environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/bug":
         raise ZeroDivisionError
-    start_response("200 OK", [("Content-Length", "2")])
-    return [b"ok"]
+    answer = str(threading.get_ident()).encode() if environ["PATH_INFO"] == "/thread" else b"ok"
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return [answer]
 
 
 @pytest.fixture
@@ -188,6 +189,50 @@ def test_a_connection_that_is_kept_alive_stays_counted(worker: Any) -> None:
                 pass
             assert stream.read(2) == b"ok"
             assert worker.nr_conns == 1
+
+
+def ask(client: socket.socket, path: str) -> bytes:
+    """The body of one answer over a connection that is kept."""
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    head, _, body = receive(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    return body
+
+
+def receive(client: socket.socket) -> bytes:
+    answer = b""
+    while b"\r\n\r\n" not in answer or not answer.partition(b"\r\n\r\n")[2]:
+        piece = client.recv(1_000)
+        assert piece
+        answer += piece
+    return answer
+
+
+def test_requests_that_come_one_upon_the_other_keep_their_thread(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "STAY_MILLISECONDS", 2_000)
+    with connect(worker) as one, connect(worker) as other:
+        threads = [(ask(one, "/thread"), ask(other, "/thread")) for _ in range(5)]
+    assert len(set(threads)) == 1
+    assert len(set(threads[0])) == 2
+
+
+def test_a_connection_that_keeps_its_thread_leaves_it_when_others_need_it(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads, three connections, each of which would stay for longer than this test may take."""
+    monkeypatch.setattr(gunicorn_worker, "STAY_MILLISECONDS", 60_000)
+    with connect(worker) as first, connect(worker) as second, connect(worker) as third:
+        wait_until(lambda: worker.nr_conns == 3)
+        for _ in range(5):
+            for client in (first, second, third):
+                assert ask(client, "/") == b"ok"
+
+
+def test_a_connection_that_stays_quiet_gives_its_thread_back(worker: Any) -> None:
+    with connect(worker) as client:
+        assert ask(client, "/") == b"ok"
+        wait_until(lambda: len(worker.keepalived_conns) == 1)
+        assert ask(client, "/") == b"ok"
 
 
 @pytest.mark.parametrize(
