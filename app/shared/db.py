@@ -189,13 +189,13 @@ class Database:
         """
         if not self.is_sqlite:
             text, constants = _compiled(statement)
-            return self.at_once(text, {**constants, **parameters})
+            return next(iter(self.at_once(text, {**constants, **parameters})), None)
         with self._reader.connect() as connection:
             row: Row[Any] | None = connection.execute(statement, parameters).first()
         return row
 
-    def at_once(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of one statement of PostgreSQL, in its driver's words: a transaction of its own, in one trip.
+    def at_once(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of one statement of PostgreSQL, in its driver's words: a transaction of its own, in one trip.
 
         For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server. Raises
         sqlalchemy.exc.DBAPIError.
@@ -204,7 +204,7 @@ class Database:
             with closing(self.engine.raw_connection()) as pooled:
                 connection = cast("psycopg.Connection[tuple[Any, ...]]", pooled.driver_connection)
                 try:
-                    return connection.execute(statement, parameters).fetchone()
+                    return connection.execute(statement, parameters).fetchall()
                 finally:
                     if connection.closed:
                         pooled.invalidate()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -71,6 +71,16 @@ class Claim:
     pending: tuple[str, ...] = ()
     asked: bool = True
     """False when Redis could not be asked."""
+
+    def part(self, wanted: Collection[str]) -> Claim:
+        """The same about some of the keys."""
+        return Claim(
+            self.token,
+            held=tuple(key for key in self.held if key in wanted),
+            marked={key: value for key, value in self.marked.items() if key in wanted},
+            pending=tuple(key for key in self.pending if key in wanted),
+            asked=self.asked,
+        )
 
 
 class Claims:

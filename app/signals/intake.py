@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from typing import Final
 from uuid import UUID
+
+from sqlalchemy.exc import DataError, IntegrityError
 
 from app.events import service as events
 from app.payloads import service as payloads
@@ -18,6 +21,7 @@ from app.payloads.domain import Rules
 from app.payloads.registry import Registry
 from app.resources import Resources
 from app.shared import failpoints
+from app.shared.combiner import Combiner
 from app.shared.db import Database, uuid7
 from app.shared.errors import DomainError, Unavailable
 from app.shared.metrics import LimitedLabel
@@ -25,11 +29,16 @@ from app.shared.queue import DISPATCH, EVENTS, Queue
 from app.signals import bulk, claims, metrics, single
 from app.signals.batch import DuplicateInBatch, Item
 from app.signals.claims import Claim, Claims
-from app.signals.domain import DedupRule, DuplicateSignal, Identity, NewSignal
+from app.signals.domain import DedupRule, DuplicateSignal, NewSignal
 from app.signals.models import SignalRow
+from app.signals.recent import Recent
+from app.signals.single import Told
+
+MOST_TOGETHER: Final = 16
+"""Signals stored by one thread at once: the threads of a process, at its default settings."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Intake:
     database: Database
     claims: Claims
@@ -37,6 +46,10 @@ class Intake:
     rule: DedupRule
     instruments: LimitedLabel
     payloads: Registry
+
+    def __post_init__(self) -> None:
+        self._combiner = Combiner(self._accept_together, MOST_TOGETHER)
+        self._recent = Recent()
 
     @classmethod
     def build(cls, resources: Resources) -> Intake:
@@ -63,23 +76,10 @@ class Intake:
 
     def accept(self, new: NewSignal, *, now: datetime, request_id: str = "") -> SignalRow:
         """Store the signal and wake whoever follows it up. Raises DuplicateSignal, or what the database raises."""
-        identity = self.rule.identify(new)
-        keys = claims.keys(identity)
-        claim = self.claims.take(keys)
-        failpoints.reach("after_claim_key")
-        try:
-            self._refuse_known(new, identity, claim)
-            signal = self._store(new, identity, now, request_id)
-        except DuplicateSignal as duplicate:
-            self._settle_duplicate(claim, duplicate)
-            raise
-        except BaseException:
-            self.claims.release(claim)
-            raise
-        failpoints.reach("after_commit")
-        if self.claims.settle(claim, dict.fromkeys(keys, signal.id), wake=EVENTS):
-            self.queue.publish(DISPATCH, EVENTS)
-            failpoints.reach("after_publish")
+        told = Told(new, self.rule.identify(new), now, request_id)
+        self._refuse_recent(told)
+        outcome = self._combiner.do(told)
+        signal = outcome if isinstance(outcome, SignalRow) else self._accept_alone(told, outcome)
         metrics.INGESTED.labels(self.instruments(signal.instrument), signal.side).inc()
         return signal
 
@@ -107,24 +107,87 @@ class Intake:
         self._settle_all(claim, list(zip(keys.values(), verdicts, strict=True)))
         return verdicts
 
-    def _refuse_known(self, new: NewSignal, identity: Identity, claim: Claim) -> None:
+    def _refuse_recent(self, told: Told) -> None:
+        duplicate = self._recent.find(told.new, told.identity)
+        if duplicate is not None:
+            metrics.DEDUP.labels("memory", "duplicate").inc()
+            raise duplicate
+
+    def _accept_together(self, told: Sequence[Told]) -> list[SignalRow | Claim]:
+        """Claim the keys of all signals that came at once, and store those of which nothing speaks against it.
+
+        The others get their claims and go on alone: what they may have to wait for holds up nobody else.
+        """
+        keys = [claims.keys(each.identity) for each in told]
+        claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys))))
+        failpoints.reach("after_claim_key")
+        outcomes: list[SignalRow | Claim] = [claim.part(own) for own in keys]
+        free = [index for index, own in enumerate(keys) if claim.marked.keys().isdisjoint(own)]
+        if free:
+            stored = self._store_together([told[index] for index in free], claim)
+            rows = {index: row for index, row in zip(free, stored, strict=True) if row is not None}
+            self._settle_together(claim, [(row, keys[index]) for index, row in rows.items()])
+            outcomes = [rows.get(index, outcome) for index, outcome in enumerate(outcomes)]
+        return outcomes
+
+    def _store_together(self, told: Sequence[Told], claim: Claim) -> list[SignalRow | None]:
+        try:
+            return single.store(self.database, told, self.rule, patient=False)
+        except (DataError, IntegrityError):
+            # One of them is nothing for the database, and none is stored: each finds out alone.
+            return [None] * len(told)
+        except BaseException:
+            self.claims.release(claim)
+            raise
+
+    def _settle_together(self, claim: Claim, stored: Sequence[tuple[SignalRow, tuple[str, ...]]]) -> None:
+        if not stored:
+            return
+        metrics.DEDUP.labels("database", "new").inc(len(stored))
+        for _, keys in stored:
+            metrics.DEDUP.labels("redis", _outcome(claim.part(keys))).inc()
+        marked = {key: row.id for row, keys in stored for key in keys}
+        self._settle_stored(claim.part(marked), marked)
+
+    def _accept_alone(self, told: Told, claim: Claim) -> SignalRow:
+        try:
+            self._refuse_known(told, claim)
+            signal = self._store(told)
+        except DuplicateSignal as duplicate:
+            self._settle_duplicate(claim, duplicate)
+            self._recent.remember(told.new, told.identity, duplicate)
+            raise
+        except BaseException:
+            self.claims.release(claim)
+            raise
+        self._settle_stored(claim, dict.fromkeys(claims.keys(told.identity), signal.id))
+        return signal
+
+    def _settle_stored(self, claim: Claim, stored: Mapping[str, UUID]) -> None:
+        """Mark what is stored now, and wake whoever follows it up."""
+        failpoints.reach("after_commit")
+        if self.claims.settle(claim, stored, wake=EVENTS):
+            self.queue.publish(DISPATCH, EVENTS)
+            failpoints.reach("after_publish")
+
+    def _refuse_known(self, told: Told, claim: Claim) -> None:
         """Raise DuplicateSignal for a marker that holds true; forget one that does not."""
         if not claim.marked:
             metrics.DEDUP.labels("redis", _outcome(claim)).inc()
             return
-        duplicate = single.find_duplicate(self.database, new, identity, self.rule)
+        duplicate = single.find_duplicate(self.database, told.new, told.identity, self.rule)
         metrics.DEDUP.labels("redis", "duplicate" if duplicate else "stale").inc()
         if duplicate is not None:
             raise duplicate
         self.claims.forget(claim.marked)
 
-    def _store(self, new: NewSignal, identity: Identity, now: datetime, request_id: str) -> SignalRow:
-        signal = single.store(self.database, new, identity, self.rule, now=now, request_id=request_id)
+    def _store(self, told: Told) -> SignalRow:
+        (signal,) = single.store(self.database, [told], self.rule, patient=True)
         if signal is None:
             metrics.DEDUP.labels("database", "duplicate").inc()
             # Only a signal deleted between the two statements leaves nothing to be found.
             gone = Unavailable("what this one repeats was just deleted", retry_after=1)
-            raise single.find_duplicate(self.database, new, identity, self.rule) or gone
+            raise single.find_duplicate(self.database, told.new, told.identity, self.rule) or gone
         metrics.DEDUP.labels("database", "new").inc()
         return signal
 

@@ -13,6 +13,7 @@ CREATE_SECONDS: Final = Histogram(
 )
 DEDUP: Final = Counter(
     "signals_dedup_total",
-    "What each judge said: redis (free, pending, duplicate, stale, unavailable), database (new, duplicate)",
+    "What each judge said: memory (duplicate), redis (free, pending, duplicate, stale, unavailable), "
+    "database (new, duplicate)",
     ["path", "outcome"],
 )

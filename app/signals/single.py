@@ -1,17 +1,19 @@
-"""Stores one signal and the event that tells of it, or finds the stored one that is the same: one trip for each.
+"""Stores signals that came one by one, each with the event that tells of it, or finds the stored one that is the same.
 
-Storing is one statement on PostgreSQL, a short transaction on SQLite. Both keep the rules of `bulk`, and the same tests
-hold all three to them.
+One trip to the database for either: storing is one statement on PostgreSQL, a short transaction on SQLite. Both keep
+the rules of `bulk`, and the same tests hold all three to them.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Insert, Select, Table, and_, bindparam, exists, literal, literal_column, select, true
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.orm import Session
 
 from app.events import service as events
 from app.shared import failpoints
@@ -26,20 +28,32 @@ _INSIDE_WINDOW: Final = and_(
     _TABLE.c.time > bindparam("after"),
     _TABLE.c.time < bindparam("before"),
 )
-_STORE: Final = f"SELECT store_signal(%s::bigint[], %s, %s, %s, %s, {', '.join(['%s'] * len(SignalRow._fields))})"
-"""The function of the migrations: locks, window, id, kind and request of the event, and the signal's columns."""
+_STORE: Final = f"SELECT store_signal(%s::bigint[], %s, %s, %s, %s, %s, {', '.join(['%s'] * len(SignalRow._fields))})"
+"""The function of the migrations: locks, patience, window, id, kind and request of the event, the signal's columns."""
 
 
-def store(
-    database: Database, new: NewSignal, identity: Identity, rule: DedupRule, *, now: datetime, request_id: str
-) -> SignalRow | None:
-    """Store and commit a signal with its event. None when a stored signal is the same: nothing is changed then.
+class Told(NamedTuple):
+    """A signal on its way: by what it is known again, when it came and by which request."""
 
-    Of equal signals told at once one is stored; the others wait for it and then see it.
+    new: NewSignal
+    identity: Identity
+    now: datetime
+    request_id: str
+
+
+def store(database: Database, told: Sequence[Told], rule: DedupRule, *, patient: bool) -> list[SignalRow | None]:
+    """Store and commit those signals that are new, with their events. None for one that a stored signal is the same as.
+
+    Of equal signals told at once one is stored. Whoever is `patient` waits for others who are at it and then sees
+    theirs; for the impatient theirs is as good as stored, which only PostgreSQL knows. One transaction: what the
+    database raises, it raises for all.
     """
-    row = service.row_of(new, identity, uuid7(), now)
-    keep = _keep_in_sqlite if database.is_sqlite else _keep_in_postgresql
-    return row if keep(database, row, identity, rule, request_id) else None
+    rows = [service.row_of(each.new, each.identity, uuid7(), each.now) for each in told]
+    if database.is_sqlite:
+        stored = _keep_in_sqlite(database, rows, told, rule)
+    else:
+        stored = _keep_in_postgresql(database, rows, told, rule, patient=patient)
+    return [row if new else None for row, new in zip(rows, stored, strict=True)]
 
 
 def find_duplicate(database: Database, new: NewSignal, identity: Identity, rule: DedupRule) -> DuplicateSignal | None:
@@ -54,24 +68,38 @@ def find_duplicate(database: Database, new: NewSignal, identity: Identity, rule:
 
 
 def _keep_in_postgresql(
-    database: Database, row: SignalRow, identity: Identity, rule: DedupRule, request_id: str
-) -> bool:
+    database: Database, rows: Sequence[SignalRow], told: Sequence[Told], rule: DedupRule, *, patient: bool
+) -> list[bool]:
     failpoints.reach("before_commit")
-    event = (uuid7(), events.SIGNAL_RECEIVED, request_id)
-    answer = database.at_once(_STORE, (service.locks([identity]), rule.window, *event, *row))
-    return answer is not None and bool(answer[0])
+    parameters: list[Any] = []
+    for row, each in zip(rows, told, strict=True):
+        event = (uuid7(), events.SIGNAL_RECEIVED, each.request_id)
+        parameters += (service.locks([each.identity]), patient, rule.window, *event, *row)
+    return [stored for (stored,) in database.at_once(_store_all(len(rows)), parameters)]
 
 
-def _keep_in_sqlite(database: Database, row: SignalRow, _identity: Identity, rule: DedupRule, request_id: str) -> bool:
+@functools.cache
+def _store_all(count: int) -> str:
+    # One after the other, and each sees those before it.
+    return " UNION ALL ".join([_STORE] * count)
+
+
+def _keep_in_sqlite(database: Database, rows: Sequence[SignalRow], told: Sequence[Told], rule: DedupRule) -> list[bool]:
+    with database.transaction() as session:
+        stored = [_insert(session, row, each, rule) for row, each in zip(rows, told, strict=True)]
+        failpoints.reach("before_commit")
+    return stored
+
+
+def _insert(session: Session, row: SignalRow, told: Told, rule: DedupRule) -> bool:
     parameters = {f"new_{name}": value for name, value in row._asdict().items()}
     if rule.window_seconds:
         parameters |= _inside_window(row.dedup_key, row.time, rule)
-    with database.transaction() as session:
-        stored = session.connection().execute(_insertion(windowed=rule.window_seconds > 0), parameters).first()
-        if stored is not None:
-            events.append(session, events.SIGNAL_RECEIVED, str(row.id), now=row.received_at, request_id=request_id)
-        failpoints.reach("before_commit")
-    return stored is not None
+    inserted = session.connection().execute(_insertion(windowed=rule.window_seconds > 0), parameters).first()
+    if inserted is None:
+        return False
+    events.append(session, events.SIGNAL_RECEIVED, str(row.id), now=row.received_at, request_id=told.request_id)
+    return True
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A function that stores a signal and its event in one trip to PostgreSQL
+"""A function that stores a signal and its event in one trip to PostgreSQL, many signals as well as one
 
 Revision: 0004
 After: 0003
@@ -15,13 +15,17 @@ depends_on = None
 # lock waited for is seen by the one after it, as it must be. One statement of SQL would judge by what it saw first.
 STORE_SIGNAL = """
 CREATE FUNCTION store_signal(
-    locks bigint[], span interval, event_id uuid, event_kind text, event_request_id text,
+    locks bigint[], patient boolean, span interval, event_id uuid, event_kind text, event_request_id text,
     new_id uuid, new_producer_id text, new_external_id text, new_instrument text, new_side text, new_price numeric,
     new_time timestamptz, new_version text, new_payload text, new_status text, new_signed boolean, new_dedup_key text,
     new_received_at timestamptz
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(wanted) FROM unnest(locks) AS wanted;
+    IF patient THEN
+        PERFORM pg_advisory_xact_lock(wanted) FROM unnest(locks) AS wanted;
+    ELSIF NOT (SELECT bool_and(pg_try_advisory_xact_lock(wanted)) FROM unnest(locks) AS wanted) THEN
+        RETURN false;
+    END IF;
     INSERT INTO signals (
         id, producer_id, external_id, instrument, side, price, time, version, payload, status, signed, dedup_key,
         received_at

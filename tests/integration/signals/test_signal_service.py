@@ -18,9 +18,11 @@ from app.signals import service, single
 from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal, UnknownSignal
 from app.signals.models import Signal, SignalRow
 from app.signals.service import SignalFilter
+from app.signals.single import Told
 from tests.integration.signals.builders import NOON, a_new_signal
 
 DEFAULT = ("instrument", "version")
+RULE = DedupRule(300, DEFAULT)
 
 
 @pytest.fixture
@@ -30,15 +32,19 @@ def database(database_url: str) -> Iterator[Database]:
     built.dispose()
 
 
+def tell(new: NewSignal, rule: DedupRule = RULE) -> Told:
+    return Told(new, rule.identify(new), NOON + timedelta(seconds=1), "r")
+
+
 def ingest(
     database: Database, new: NewSignal, *, window_seconds: int = 300, dedup_fields: tuple[str, ...] = DEFAULT
 ) -> SignalRow:
     rule = DedupRule(window_seconds, dedup_fields)
-    identity = rule.identify(new)
-    stored = single.store(database, new, identity, rule, now=NOON + timedelta(seconds=1), request_id="r")
+    told = tell(new, rule)
+    (stored,) = single.store(database, [told], rule, patient=True)
     if stored is not None:
         return stored
-    duplicate = single.find_duplicate(database, new, identity, rule)
+    duplicate = single.find_duplicate(database, new, told.identity, rule)
     assert duplicate is not None
     raise duplicate
 
@@ -181,6 +187,30 @@ def test_the_database_judges_as_the_rules_say(
         else:
             ingest(database, new, window_seconds=window_seconds, dedup_fields=dedup_fields)
             stored.append(new)
+
+
+@hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(st.lists(signals, min_size=1, max_size=12), st.sampled_from([0, 1, 7, 20]), st.booleans())
+def test_many_in_one_transaction_are_judged_as_one_after_the_other(
+    database: Database, posted: list[NewSignal], window_seconds: int, patient: bool
+) -> None:
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM events"))
+        session.execute(text("DELETE FROM signals"))
+    rule = DedupRule(window_seconds, DEFAULT)
+    outcomes = single.store(database, [tell(new, rule) for new in posted], rule, patient=patient)
+    new_ones: list[NewSignal] = []
+    for new, outcome in zip(posted, outcomes, strict=True):
+        assert (outcome is None) == any(is_same(new, known, rule) for known in new_ones)
+        if outcome is not None:
+            assert service.as_new_signal(outcome) == new
+            new_ones.append(new)
+    with database.reading() as session:
+        subjects = set(session.scalars(select(Event.subject)))
+    assert subjects == {str(outcome.id) for outcome in outcomes if outcome is not None}
+    assert count(database) == len(subjects)
 
 
 def test_a_search_goes_from_the_newest_and_on_from_where_it_was(database: Database) -> None:

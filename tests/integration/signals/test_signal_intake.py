@@ -1,0 +1,180 @@
+"""Signals that come at once are stored together, and none is the worse for the others' company."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from app.events.models import Event
+from app.resources import Resources
+from app.shared.db import Database
+from app.signals import service, single
+from app.signals.domain import DuplicateSignal, MatchedOn, NewSignal
+from app.signals.intake import Intake
+from app.signals.models import Signal, SignalRow
+from app.signals.single import Told
+from config import Settings
+from tests.integration.signals.builders import NOON, a_new_signal
+
+Outcome = SignalRow | Exception
+
+
+@pytest.fixture
+def intake(resources: Resources) -> Intake:
+    return Intake.build(resources)
+
+
+def other(number: int, **changes: Any) -> NewSignal:
+    return a_new_signal(instrument=f"I{number}", external_id=f"e{number}", **changes)
+
+
+@contextmanager
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The first storing waits until the block ends; gives how many signals each storing had."""
+    sizes: list[int] = []
+    go_on = threading.Event()
+    store = single.store
+
+    def slow(database: Database, told: Sequence[Told], *args: Any, **kwargs: Any) -> list[SignalRow | None]:
+        sizes.append(len(told))
+        assert len(sizes) > 1 or go_on.wait(10)
+        return store(database, told, *args, **kwargs)
+
+    monkeypatch.setattr(single, "store", slow)
+    yield sizes
+    go_on.set()
+
+
+def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
+    """What becomes of signals that all come while another one is being stored, and so are stored by one call."""
+    with ThreadPoolExecutor(len(signals) + 1) as pool:
+        with held_up(monkeypatch) as sizes:
+            pool.submit(intake.accept, other(99), now=NOON)
+            wait_until(lambda: sizes == [1])
+            futures: list[Future[SignalRow]] = []
+            for number, new in enumerate(signals, 1):
+                futures.append(pool.submit(intake.accept, new, now=NOON, request_id=f"r{number}"))
+                wait_until(lambda many=number: len(intake._combiner._waiting) == many)  # type: ignore[misc]
+        return [outcome_of(future) for future in futures]
+
+
+def outcome_of(future: Future[SignalRow]) -> Outcome:
+    error = future.exception(20)
+    assert error is None or isinstance(error, Exception)
+    return future.result() if error is None else error
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def stored(database: Database) -> dict[str, str | None]:
+    """The instruments stored, each with the request its event names."""
+    with database.reading() as session:
+        signals = session.scalars(select(Signal)).all()
+        requests = {event.subject: event.request_id for event in session.scalars(select(Event))}
+        return {signal.instrument: requests[str(signal.id)] for signal in signals}
+
+
+def test_they_are_stored_in_one_transaction_each_with_its_event(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = together(intake, [other(number) for number in range(5)], monkeypatch)
+    assert [outcome.instrument for outcome in outcomes if isinstance(outcome, SignalRow)] == [
+        f"I{number}" for number in range(5)
+    ]
+    assert stored(resources.database) == {"I99": ""} | {f"I{number}": f"r{number + 1}" for number in range(5)}
+
+
+def test_of_equal_ones_among_them_the_first_is_stored_and_named(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake.accept(other(7), now=NOON)
+    told = [other(1), other(2), other(1, price=2), other(7), a_new_signal(instrument="I2"), other(3)]
+    outcomes = together(intake, told, monkeypatch)
+    first, second, by_id, known, by_window, third = outcomes
+    assert isinstance(first, SignalRow)
+    assert isinstance(second, SignalRow)
+    assert isinstance(third, SignalRow)
+    assert isinstance(by_id, DuplicateSignal)
+    assert (by_id.existing_id, by_id.matched_on, by_id.differs) == (first.id, MatchedOn.EXTERNAL_ID, ["price"])
+    assert isinstance(known, DuplicateSignal)
+    assert isinstance(by_window, DuplicateSignal)
+    assert (by_window.existing_id, by_window.matched_on) == (second.id, MatchedOn.WINDOW)
+    assert set(stored(resources.database)) == {"I99", "I7", "I1", "I2", "I3"}
+
+
+def test_what_the_database_refuses_takes_none_of_the_others_with_it(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = other(2, side=None) if resources.database.is_sqlite else other(2, version="x" * 10_000)
+    outcomes = together(intake, [other(1), refused, other(3)], monkeypatch)
+    assert [type(outcome) for outcome in outcomes if outcome is not outcomes[1]] == [SignalRow, SignalRow]
+    assert isinstance(outcomes[1], DBAPIError)
+    assert set(stored(resources.database)) == {"I99", "I1", "I3"}
+
+
+def test_without_the_database_all_are_told_so_at_once_and_no_claim_stays(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = Intake.build(replace(resources, database=Database("postgresql+psycopg://127.0.0.1:1/x")))
+    outcomes = together(intake, [other(number) for number in range(3)], monkeypatch)
+    assert all(isinstance(outcome, DBAPIError) for outcome in outcomes)
+    assert resources.redis.keys("signal:*") == []
+    assert isinstance(Intake.build(resources).accept(other(1), now=NOON), SignalRow)
+
+
+def test_one_that_has_to_wait_for_somebody_else_holds_up_none_of_the_others(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = resources.database
+    if database.is_sqlite:
+        pytest.skip("its writers come one by one")
+    contended = other(2)
+    (number, _) = service.locks([intake.rule.identify(contended)])
+    with ThreadPoolExecutor(1) as pool, database.transaction() as session:
+        session.execute(text(f"SELECT pg_advisory_xact_lock({number})"))
+        waiting = pool.submit(together, intake, [other(1), contended, other(3)], monkeypatch)
+        wait_until(lambda: set(stored(database)) == {"I99", "I1", "I3"})
+        assert not waiting.done()
+        session.rollback()
+        assert all(isinstance(outcome, SignalRow) for outcome in waiting.result(10))
+
+
+def test_they_are_claimed_by_one_command_and_settled_by_another(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources.redis.config_resetstat()
+    together(intake, [other(number) for number in range(5)], monkeypatch)
+    assert resources.redis.info("commandstats")["cmdstat_eval"]["calls"] == 2
+
+
+def test_a_signal_refused_a_moment_ago_is_refused_without_redis_and_the_database(
+    intake: Intake, resources: Resources
+) -> None:
+    accepted = intake.accept(other(1), now=NOON)
+    with pytest.raises(DuplicateSignal):
+        intake.accept(other(1), now=NOON)
+    resources.redis.config_resetstat()
+    with resources.database.transaction() as session:
+        session.execute(text("ALTER TABLE signals RENAME TO elsewhere"))
+    try:
+        with pytest.raises(DuplicateSignal) as refused:
+            intake.accept(other(1, price=2), now=NOON)
+    finally:
+        with resources.database.transaction() as session:
+            session.execute(text("ALTER TABLE elsewhere RENAME TO signals"))
+    assert (refused.value.existing_id, refused.value.differs) == (accepted.id, ["price"])
+    assert "cmdstat_set" not in resources.redis.info("commandstats")

@@ -1,0 +1,113 @@
+"""Tasks of several threads done together, by one of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from app.shared.combiner import Combiner
+
+
+class Work:
+    """Squares numbers, and can be held up in the middle of a call."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.threads: list[int] = []
+        self.begun = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.error: Exception | None = None
+
+    def __call__(self, numbers: Sequence[int]) -> list[int]:
+        self.calls.append(list(numbers))
+        self.threads.append(threading.get_ident())
+        self.begun.release()
+        assert self.go_on.wait(10)
+        if self.error is not None:
+            raise self.error
+        return [number**2 for number in numbers]
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(32) as threads:
+        yield threads
+
+
+def queue_up(pool: ThreadPoolExecutor, combiner: Combiner[int, int], numbers: Sequence[int]) -> list[Future[int]]:
+    """Each begins to wait after the one before it."""
+    futures = []
+    for number in numbers:
+        before = len(combiner._waiting)
+        futures.append(pool.submit(combiner.do, number))
+        while len(combiner._waiting) == before:
+            time.sleep(0.001)
+    return futures
+
+
+def test_one_alone_works_at_once_and_in_its_own_thread(work: Work) -> None:
+    work.go_on.set()
+    assert [Combiner(work, 8).do(3), Combiner(work, 8).do(4)] == [9, 16]
+    assert work.calls == [[3], [4]]
+    assert set(work.threads) == {threading.get_ident()}
+
+
+def test_those_who_come_meanwhile_are_done_together_and_each_gets_its_own_result(
+    work: Work, pool: ThreadPoolExecutor
+) -> None:
+    combiner = Combiner(work, 8)
+    first = pool.submit(combiner.do, 1)
+    assert work.begun.acquire(timeout=10)
+    others = queue_up(pool, combiner, [2, 3, 4])
+    work.go_on.set()
+    assert [future.result(10) for future in (first, *others)] == [1, 4, 9, 16]
+    assert work.calls == [[1], [2, 3, 4]]
+
+
+def test_more_than_may_be_done_together_take_turns(work: Work, pool: ThreadPoolExecutor) -> None:
+    combiner = Combiner(work, 2)
+    first = pool.submit(combiner.do, 1)
+    assert work.begun.acquire(timeout=10)
+    others = queue_up(pool, combiner, [2, 3, 4, 5, 6])
+    work.go_on.set()
+    assert [future.result(10) for future in (first, *others)] == [1, 4, 9, 16, 25, 36]
+    assert work.calls == [[1], [2, 3], [4, 5], [6]]
+
+
+def test_an_error_is_raised_to_all_who_wait_by_then_and_to_nobody_after(work: Work, pool: ThreadPoolExecutor) -> None:
+    combiner = Combiner(work, 2)
+    work.error = ZeroDivisionError("away")
+    first = pool.submit(combiner.do, 1)
+    assert work.begun.acquire(timeout=10)
+    others = queue_up(pool, combiner, [2, 3, 4])
+    work.go_on.set()
+    for future in (first, *others):
+        with pytest.raises(ZeroDivisionError, match="away"):
+            future.result(10)
+    assert work.calls == [[1]]
+    work.error = None
+    assert combiner.do(5) == 25
+
+
+def test_a_result_too_few_is_an_error_for_all(pool: ThreadPoolExecutor) -> None:
+    combiner: Combiner[int, int] = Combiner(lambda numbers: numbers[1:], 8)
+    with pytest.raises(ValueError, match="shorter"):
+        combiner.do(1)
+
+
+def test_many_threads_for_a_while_lose_and_mix_up_nothing(work: Work) -> None:
+    work.go_on.set()
+    combiner = Combiner(work, 5)
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(combiner.do, range(5_000))) == [number**2 for number in range(5_000)]
+    assert sorted(number for call in work.calls for number in call) == list(range(5_000))
+    assert max(map(len, work.calls)) <= 5

@@ -1,0 +1,95 @@
+"""What a process remembers of refusals, and what it must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from app.shared.db import uuid7
+from app.signals import recent
+from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal
+from app.signals.recent import Recent
+
+RULE = DedupRule(300)
+STORED = NewSignal("desk", "AAPL", "buy", Decimal(1), datetime(2026, 3, 2, 12, tzinfo=UTC), external_id="e1")
+LIVE = replace(STORED, external_id=None)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(clock: Clock) -> Recent:
+    return Recent(monotonic=clock)
+
+
+def refuse(memory: Recent, new: NewSignal, matched_on: MatchedOn, stored: NewSignal = STORED) -> DuplicateSignal:
+    refusal = DuplicateSignal(new, uuid7(), stored, matched_on)
+    memory.remember(new, RULE.identify(new), refusal)
+    return refusal
+
+
+def find(memory: Recent, new: NewSignal) -> DuplicateSignal | None:
+    return memory.find(new, RULE.identify(new))
+
+
+def test_a_repetition_is_refused_as_it_was_and_told_its_own_differences(memory: Recent) -> None:
+    first = refuse(memory, STORED, MatchedOn.EXTERNAL_ID)
+    again = find(memory, replace(STORED, price=Decimal(2), time=STORED.time + timedelta(days=1)))
+    assert again is not None
+    assert (again.existing_id, again.matched_on) == (first.existing_id, MatchedOn.EXTERNAL_ID)
+    assert again.differs == ["price", "time"]
+
+
+def test_one_without_an_external_id_is_known_by_its_window_and_its_very_time(memory: Recent) -> None:
+    first = refuse(memory, LIVE, MatchedOn.WINDOW)
+    again = find(memory, LIVE)
+    assert again is not None
+    assert (again.existing_id, again.matched_on) == (first.existing_id, MatchedOn.WINDOW)
+    assert find(memory, replace(LIVE, time=LIVE.time + timedelta(microseconds=1))) is None
+
+
+@pytest.mark.parametrize("change", [{"external_id": "e2"}, {"producer_id": "other"}, {"external_id": None}])
+def test_another_external_id_or_producer_is_another_signal(memory: Recent, change: dict[str, str | None]) -> None:
+    refuse(memory, STORED, MatchedOn.EXTERNAL_ID)
+    assert find(memory, replace(STORED, **change)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"version": "2"}, {"instrument": "MSFT"}, {"producer_id": "other"}])
+def test_another_window_is_another_signal(memory: Recent, change: dict[str, str]) -> None:
+    refuse(memory, LIVE, MatchedOn.WINDOW)
+    assert find(memory, replace(LIVE, **change)) is None  # type: ignore[arg-type]
+
+
+def test_one_with_an_external_id_that_was_refused_by_its_time_is_judged_anew(memory: Recent) -> None:
+    refuse(memory, replace(STORED, external_id="e2"), MatchedOn.WINDOW)
+    assert find(memory, replace(STORED, external_id="e2")) is None
+    assert find(memory, LIVE) is None
+
+
+def test_after_some_seconds_the_database_is_asked_again(memory: Recent, clock: Clock) -> None:
+    refuse(memory, STORED, MatchedOn.EXTERNAL_ID)
+    clock.now = recent.SECONDS - 0.001
+    assert find(memory, STORED) is not None
+    clock.now = recent.SECONDS
+    assert find(memory, STORED) is None
+
+
+def test_only_so_many_are_remembered(memory: Recent) -> None:
+    for number in range(recent.MOST + 1):
+        refuse(memory, replace(STORED, external_id=f"e{number}"), MatchedOn.EXTERNAL_ID)
+    known = [find(memory, replace(STORED, external_id=f"e{number}")) for number in range(recent.MOST + 1)]
+    assert known[0] is None
+    assert sum(one is not None for one in known) == recent.MOST
