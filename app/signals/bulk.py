@@ -1,4 +1,7 @@
-"""Stores many signals of one producer in one transaction: one statement for each step, however many there are."""
+"""Stores many signals of one producer in one transaction: one statement for each step, however many there are.
+
+Where all are new, as nearly always, PostgreSQL takes all the steps in one trip.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect
 from sqlalchemy.types import TypeEngine
 
-from app.shared.db import RECORDS, UtcDateTime, insert_many, records, recordset
+from app.events import service as events
+from app.shared import failpoints
+from app.shared.db import RECORDS, Database, UtcDateTime, insert_many, records, recordset, uuid7
 from app.shared.errors import DomainError, Unavailable
 from app.signals import service
 from app.signals.batch import Item, NotStored, Stored, refusals
@@ -47,6 +52,29 @@ _WANTED: Final[Mapping[str, TypeEngine[Any]]] = {
 }
 """What is asked about each item, as the columns of a table."""
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(wanted) FROM unnest(CAST(:numbers AS bigint[])) AS wanted")
+
+_STORE_NEW: Final = "SELECT store_signals(%s::bigint[], %s, %s, %s, %s::json)"
+"""The function of the migrations: locks, window, kind and request of the events, the signals with their events' ids."""
+
+
+def store_new(
+    database: Database, items: Sequence[Item], *, now: datetime, rule: DedupRule, request_id: str
+) -> list[SignalRow] | None:
+    """Store and commit all of them with their events, in one trip. None, and nothing changed, where one is not new.
+
+    None on SQLite too, which has no trips to save. Raises what `ingest` raises.
+    """
+    if database.is_sqlite or refusals(items, {}, rule, atomic=True):
+        return None
+    failpoints.reach("before_commit")
+    rows = [service.row_of(item.new, item.identity, item.id, now) for item in items]
+    told = records([row._asdict() | {"event_id": uuid7()} for row in rows])
+    locks = service.locks(item.identity for item in items)
+    try:
+        ((stored,),) = database.at_once(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
+    except IntegrityError as error:
+        raise _interrupted() from error
+    return rows if stored else None
 
 
 def ingest(
@@ -66,9 +94,13 @@ def ingest(
     try:
         insert_many(connection, Signal, [row._asdict() for row in rows.values()])
     except IntegrityError as error:
-        # Only a writer that took no locks can come between the judgement and this.
-        raise Unavailable("another signal with one of these external_ids came meanwhile", retry_after=1) from error
+        raise _interrupted() from error
     return [refusal or rows[item.index] for item, refusal in zip(items, verdicts, strict=True)]
+
+
+def _interrupted() -> Unavailable:
+    """Only a writer that took no locks can come between the judgement and the insert."""
+    return Unavailable("another signal with one of these external_ids came meanwhile", retry_after=1)
 
 
 def judge(session: Session, items: Sequence[Item], *, rule: DedupRule, atomic: bool) -> list[DomainError | None]:

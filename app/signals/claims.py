@@ -33,10 +33,15 @@ _FEW: Final = 4
 _TAKE: Final = """
 local found = {}
 for number, key in ipairs(KEYS) do
-    found[number] = redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
+    local before = redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
+    if before then
+        table.insert(found, number)
+        table.insert(found, before)
+    end
 end
 return found
 """
+"""Gives the places of keys that were held before, from 1 on, each followed by what holds the key."""
 _SET_ALL: Final = """
 for number, key in ipairs(KEYS) do
     redis.call('SET', key, ARGV[number + 1], 'PX', ARGV[1])
@@ -101,12 +106,16 @@ class Claims:
         answers = self._run(*_take_all(wanted, token))
         if answers is None:
             return Claim(token, asked=False)
-        found = list(zip(wanted, answers if len(wanted) <= _FEW else answers[0], strict=True))
+        if len(wanted) <= _FEW:
+            before = {key: answer for key, answer in zip(wanted, answers, strict=True) if answer is not None}
+        else:
+            (found,) = answers
+            before = {wanted[place - 1]: answer for place, answer in zip(found[::2], found[1::2], strict=True)}
         return Claim(
             token,
-            held=tuple(key for key, answer in found if answer is None),
-            marked={key: answer for key, answer in found if answer is not None and answer.startswith(_MARK)},
-            pending=tuple(key for key, answer in found if answer is not None and not answer.startswith(_MARK)),
+            held=tuple(key for key in wanted if key not in before),
+            marked={key: answer for key, answer in before.items() if answer.startswith(_MARK)},
+            pending=tuple(key for key, answer in before.items() if not answer.startswith(_MARK)),
         )
 
     def settle(self, claim: Claim, committed: Mapping[str, UUID], *, wake: str = "") -> bool:

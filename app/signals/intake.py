@@ -99,6 +99,8 @@ class Intake:
         try:
             verdicts = self._all_known(items, keys, claim, atomic=atomic)
             if verdicts is None:
+                verdicts = None if claim.marked else self._store_new(items, now, request_id)
+            if verdicts is None:
                 verdicts = self._store_all(items, now, request_id, atomic=atomic)
         except BaseException:
             self.claims.release(claim)
@@ -121,14 +123,11 @@ class Intake:
         keys = [claims.keys(each.identity) for each in told]
         claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys))))
         failpoints.reach("after_claim_key")
-        outcomes: list[SignalRow | Claim] = [claim.part(own) for own in keys]
         free = [index for index, own in enumerate(keys) if claim.marked.keys().isdisjoint(own)]
-        if free:
-            stored = self._store_together([told[index] for index in free], claim)
-            rows = {index: row for index, row in zip(free, stored, strict=True) if row is not None}
-            self._settle_together(claim, [(row, keys[index]) for index, row in rows.items()])
-            outcomes = [rows.get(index, outcome) for index, outcome in enumerate(outcomes)]
-        return outcomes
+        stored = self._store_together([told[index] for index in free], claim) if free else []
+        rows = {index: row for index, row in zip(free, stored, strict=True) if row is not None}
+        self._settle_together(claim, [(row, keys[index]) for index, row in rows.items()])
+        return [rows.get(index) or claim.part(own) for index, own in enumerate(keys)]
 
     def _store_together(self, told: Sequence[Told], claim: Claim) -> list[SignalRow | None]:
         try:
@@ -145,7 +144,7 @@ class Intake:
             return
         metrics.DEDUP.labels("database", "new").inc(len(stored))
         for _, keys in stored:
-            metrics.DEDUP.labels("redis", _outcome(claim.part(keys))).inc()
+            metrics.DEDUP.labels("redis", _outcome(claim.part(keys) if claim.pending else claim)).inc()
         marked = {key: row.id for row, keys in stored for key in keys}
         self._settle_stored(claim.part(marked), marked)
 
@@ -204,6 +203,14 @@ class Intake:
         metrics.DEDUP.labels("redis", "duplicate").inc(len(refused))
         metrics.DEDUP.labels("redis", "stale").inc(len(items) - len(refused))
         return list(refused) if len(refused) == len(items) else None
+
+    def _store_new(self, items: Sequence[Item], now: datetime, request_id: str) -> list[SignalRow | DomainError] | None:
+        """All of them at once, where no item has a marker and the database finds them all new too."""
+        rows = bulk.store_new(self.database, items, now=now, rule=self.rule, request_id=request_id)
+        if rows is None:
+            return None
+        metrics.DEDUP.labels("database", "new").inc(len(rows))
+        return list(rows)
 
     def _store_all(
         self, items: Sequence[Item], now: datetime, request_id: str, *, atomic: bool

@@ -1,4 +1,4 @@
-"""A function that stores a signal and its event in one trip to PostgreSQL, many signals as well as one
+"""Functions that store a signal, or a whole batch, with the events in one trip to PostgreSQL
 
 Revision: 0004
 After: 0003
@@ -48,12 +48,50 @@ END
 $$
 """
 
+# All of a batch or, where one of it is stored already, nothing. LATERAL keeps the planner from going through all signals.
+STORE_SIGNALS = """
+CREATE FUNCTION store_signals(
+    locks bigint[], span interval, event_kind text, event_request_id text, told json
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(wanted) FROM unnest(locks) AS wanted;
+    IF EXISTS (
+        SELECT 1 FROM json_to_recordset(told) AS new (dedup_key text, time timestamptz), LATERAL (
+            SELECT 1 FROM signals
+            WHERE dedup_key = new.dedup_key AND time > new.time - span AND time < new.time + span LIMIT 1
+        ) AS same
+    ) OR EXISTS (
+        SELECT 1 FROM json_to_recordset(told) AS new (producer_id text, external_id text), LATERAL (
+            SELECT 1 FROM signals
+            WHERE producer_id = new.producer_id AND external_id = new.external_id LIMIT 1
+        ) AS same
+    ) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO signals (
+        id, producer_id, external_id, instrument, side, price, time, version, payload, status, signed, dedup_key,
+        received_at
+    )
+    SELECT * FROM json_to_recordset(told) AS new (
+        id uuid, producer_id text, external_id text, instrument text, side text, price numeric, time timestamptz,
+        version text, payload text, status text, signed boolean, dedup_key text, received_at timestamptz
+    );
+    INSERT INTO events (id, kind, subject, data, request_id, happened_at, attempts)
+    SELECT event_id, event_kind, id::text, '{}', event_request_id, received_at, 0
+    FROM json_to_recordset(told) AS new (event_id uuid, id uuid, received_at timestamptz);
+    RETURN true;
+END
+$$
+"""
+
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(STORE_SIGNAL)
+        op.execute(STORE_SIGNALS)
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION store_signals")
         op.execute("DROP FUNCTION store_signal")
