@@ -9,8 +9,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +21,7 @@ from embedded.places import LOGS, PROCFILE, ROOT
 from embedded.refusal import Refusal
 
 STOP_SECONDS: Final = 10.0
+ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 TAIL_LINES: Final = 8
 TAIL_BYTES: Final = 16_384
 
@@ -42,8 +43,9 @@ class Group:
     def start(self, name: str, variables: Mapping[str, str]) -> None:
         """Start a line of the Procfile in a session of its own, where a Ctrl-C does not reach it."""
         log = _fresh_log(name)
-        with log.open("wb") as output:
-            process = subprocess.Popen(
+        with log.open("wb") as output, _signals_held():
+            # Between its start and its record a process would be left behind by whoever is interrupted there.
+            self._running[name] = process = subprocess.Popen(
                 ["/bin/sh", "-c", self._commands[name]],
                 cwd=ROOT,
                 env=dict(variables),
@@ -52,8 +54,7 @@ class Group:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        leftovers.record(name, process.pid)
-        self._running[name] = process
+            leftovers.record(name, process.pid)
         if self._verbose:
             self._readers[name] = log.open(errors="replace")
 
@@ -85,6 +86,20 @@ class Group:
         for name, reader in self._readers.items():
             for line in reader.read().splitlines():
                 terminal.say(f"{name:>6} | {line}")
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let SIGINT and SIGTERM come after the block. To block them would hand that on to the process that is started."""
+    came: list[int] = []
+    usual = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def log_of(name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -170,3 +171,36 @@ def test_the_procfile_names_exactly_the_processes_that_are_stopped_in_order():
 def test_sample_files_say_what_they_hold():
     found = {(sample.instrument, sample.timeframe) for sample in samples.samples()}
     assert {("AAPL", "1d"), ("MSFT", "1d"), ("GOOG", "1d")} <= found
+
+
+@pytest.mark.parametrize("number", group.ENDING)
+def test_an_interruption_while_a_process_is_being_started_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The signal comes when the process runs and nobody has noted it yet."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(group, "LOGS", tmp_path)
+    monkeypatch.setattr(leftovers, "PIDS", tmp_path)
+    servers = group.Group(verbose=False)
+    monkeypatch.setattr(servers, "_commands", {"beat": "exec sleep 60"})
+    usual = {each: signal.signal(each, interrupt) for each in group.ENDING}
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", Interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                servers.start("beat", {"PATH": os.environ["PATH"]})
+    finally:
+        for each, handler in usual.items():
+            signal.signal(each, handler)
+    process = servers._running["beat"]
+    assert leftovers.read_pid(tmp_path / "beat.pid") == process.pid
+    servers.stop()
+    assert process.returncode == -signal.SIGTERM
