@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any, Final
 
-from flask import request
+from flask import Request, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from app.shared import exact_json
@@ -24,14 +25,15 @@ def read_body(limit: int) -> bytes:
     Raises PayloadTooLarge, UnsupportedMediaType for any Content-Encoding, and BadRequest for a body that ends before
     its announced end or comes too slowly.
     """
-    if request.headers.get("Content-Encoding"):
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    if asked.headers.get("Content-Encoding"):
         raise UnsupportedMediaType("send the body without a Content-Encoding")
-    _check_framing()
-    if (request.content_length or 0) > limit:
+    _check_framing(asked.headers)
+    if (asked.content_length or 0) > limit:
         raise _too_large(limit)
     try:
-        with _in_time(limit):
-            return _read(request.stream, limit)
+        with _in_time(asked, limit):
+            return _read(asked.stream, limit)
     except (DomainError, HTTPException):
         raise
     # Each server has errors of its own for what it cannot make out of the bytes that come.
@@ -62,14 +64,14 @@ def require_media_type(*types: str) -> str:
     return request.mimetype
 
 
-def _check_framing() -> None:
+def _check_framing(headers: Headers) -> None:
     """Refuse what servers in a row might read as two different bodies, whatever the one in front lets through."""
-    coding = request.headers.get("Transfer-Encoding")
+    coding = headers.get("Transfer-Encoding")
     if coding is None:
         return
     if coding.strip().lower() != "chunked":
         raise UnsupportedMediaType(CODINGS_TAKEN)
-    if request.headers.get("Content-Length") is not None:
+    if headers.get("Content-Length") is not None:
         raise BadRequest("the body has a length and chunks")
 
 
@@ -85,9 +87,9 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _in_time(limit: int) -> AbstractContextManager[None]:
+def _in_time(asked: Request, limit: int) -> AbstractContextManager[None]:
     """A limit on the time too, where the server shows its socket, as gunicorn does."""
-    connection = request.environ.get("gunicorn.socket")
+    connection = asked.environ.get("gunicorn.socket")
     if connection is None:
         return nullcontext()
     return _watchdog.watching(connection, slow_bodies.seconds_for(limit))
