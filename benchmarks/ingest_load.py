@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +78,7 @@ class Driver:
     def __init__(self, target: Target, clients: int) -> None:
         self._target = target
         self._selector = selectors.DefaultSelector()
-        self._idle = [_Client(self._connect()) for _ in range(clients)]
+        self._idle = deque(_Client(self._connect()) for _ in range(clients))
         self._clients = clients
         self.times: list[float] = []
         self.refusals = 0
@@ -116,7 +117,8 @@ class Driver:
         return held
 
     def _send(self, body: bytes, due: float) -> None:
-        client = self._idle.pop()
+        # In turn: one that is left alone for seconds is closed by the server, as it should be.
+        client = self._idle.popleft()
         client.began = due
         head = f"POST {self._target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         try:
