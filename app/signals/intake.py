@@ -97,11 +97,11 @@ class Intake:
         claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys.values()))))
         failpoints.reach("after_claim_key")
         try:
-            verdicts = self._all_known(items, keys, claim, atomic=atomic)
-            if verdicts is None:
-                verdicts = None if claim.marked else self._store_new(items, now, request_id)
-            if verdicts is None:
-                verdicts = self._store_all(items, now, request_id, atomic=atomic)
+            verdicts = (
+                self._all_known(items, keys, claim, atomic=atomic)
+                or self._store_new(items, claim, now, request_id)
+                or self._store_all(items, now, request_id, atomic=atomic)
+            )
         except BaseException:
             self.claims.release(claim)
             raise
@@ -165,7 +165,10 @@ class Intake:
     def _settle_stored(self, claim: Claim, stored: Mapping[str, UUID]) -> None:
         """Mark what is stored now, and wake whoever follows it up."""
         failpoints.reach("after_commit")
-        if self.claims.settle(claim, stored, wake=EVENTS):
+        self._settle(claim, stored, wake=True)
+
+    def _settle(self, claim: Claim, marked: Mapping[str, UUID], *, wake: bool) -> None:
+        if self.claims.settle(claim, marked, wake=EVENTS if wake else ""):
             self.queue.publish(DISPATCH, EVENTS)
             failpoints.reach("after_publish")
 
@@ -204,8 +207,12 @@ class Intake:
         metrics.DEDUP.labels("redis", "stale").inc(len(items) - len(refused))
         return list(refused) if len(refused) == len(items) else None
 
-    def _store_new(self, items: Sequence[Item], now: datetime, request_id: str) -> list[SignalRow | DomainError] | None:
+    def _store_new(
+        self, items: Sequence[Item], claim: Claim, now: datetime, request_id: str
+    ) -> list[SignalRow | DomainError] | None:
         """All of them at once, where no item has a marker and the database finds them all new too."""
+        if claim.marked:
+            return None
         rows = bulk.store_new(self.database, items, now=now, rule=self.rule, request_id=request_id)
         if rows is None:
             return None
@@ -237,15 +244,13 @@ class Intake:
                 new[self.instruments(verdict.instrument), verdict.side] += 1
         for labels, count in new.items():
             metrics.INGESTED.labels(*labels).inc(count)
-        if self.claims.settle(claim, marked, wake=EVENTS if new else ""):
-            self.queue.publish(DISPATCH, EVENTS)
-            failpoints.reach("after_publish")
+        self._settle(claim, marked, wake=bool(new))
 
     def _settle_duplicate(self, claim: Claim, duplicate: DuplicateSignal) -> None:
         """Let the next repetition be known at once. A claim beside a marker that held true may just expire."""
         if claim.held and not claim.marked:
             marked = dict.fromkeys(claims.keys(self.rule.identify(duplicate.existing)), duplicate.existing_id)
-            self.claims.settle(claim, marked)
+            self._settle(claim, marked, wake=False)
 
 
 def _outcome(claim: Claim) -> str:
