@@ -188,23 +188,24 @@ class Database:
         PostgreSQL's driver gives the values as they are; of `parameters` it takes what it knows by itself.
         """
         if not self.is_sqlite:
-            text, constants = _compiled(statement)
-            return next(iter(self.at_once(text, {**constants, **parameters})), None)
+            text, names, constants = _compiled(statement)
+            given = {**constants, **parameters}
+            return next(iter(self.at_once(text, [given[name] for name in names])), None)
         with self._reader.connect() as connection:
             row: Row[Any] | None = connection.execute(statement, parameters).first()
         return row
 
-    def at_once(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of one statement of PostgreSQL, in its driver's words: a transaction of its own, in one trip.
+    def at_once(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of one statement in PostgreSQL's own words, with $1 and on: a transaction of its own, in one trip.
 
-        For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server. Raises
-        sqlalchemy.exc.DBAPIError.
+        For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server, and the
+        driver looks through the text for placeholders of other kinds every time. Raises sqlalchemy.exc.DBAPIError.
         """
         try:
             with closing(self.engine.raw_connection()) as pooled:
                 connection = cast("psycopg.Connection[tuple[Any, ...]]", pooled.driver_connection)
                 try:
-                    return connection.execute(statement, parameters).fetchall()
+                    return psycopg.RawCursor(connection).execute(statement, parameters).fetchall()
                 finally:
                     if connection.closed:
                         pooled.invalidate()
@@ -225,7 +226,8 @@ def _refuse_change(_connection: Connection, statement: Executable, *_: Any) -> N
 
 
 @functools.cache
-def _compiled(statement: Select[Any]) -> tuple[str, dict[str, Any]]:
-    """A statement in the words of PostgreSQL's driver, and those of its parameters that are part of it."""
-    compiled = statement.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
-    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+def _compiled(statement: Select[Any]) -> tuple[str, Sequence[str], dict[str, Any]]:
+    """A statement in PostgreSQL's own words, the names of its parameters in order, and those that are part of it."""
+    compiled = statement.compile(dialect=PGDialect_psycopg(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return str(compiled), compiled.positiontup or (), constants

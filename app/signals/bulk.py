@@ -53,7 +53,7 @@ _WANTED: Final[Mapping[str, TypeEngine[Any]]] = {
 """What is asked about each item, as the columns of a table."""
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(wanted) FROM unnest(CAST(:numbers AS bigint[])) AS wanted")
 
-_STORE_NEW: Final = "SELECT store_signals(%s::bigint[], %s, %s, %s, %s::json)"
+_STORE_NEW: Final = "SELECT store_signals($1::bigint[], $2, $3, $4, $5::json)"
 """The function of the migrations: locks, window, kind and request of the events, the signals with their events' ids."""
 
 

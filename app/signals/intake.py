@@ -110,10 +110,12 @@ class Intake:
         return verdicts
 
     def _refuse_recent(self, told: Told) -> None:
-        duplicate = self._recent.find(told.new, told.identity)
-        if duplicate is not None:
+        known = self._recent.find(told.new, told.identity)
+        if known is not None:
             metrics.DEDUP.labels("memory", "duplicate").inc()
-            raise duplicate
+            # Made here and kept under no name: with one, it would hold the frame that holds it, until a search for
+            # garbage finds the two.
+            raise known.refusal_of(told.new)
 
     def _accept_together(self, told: Sequence[Told]) -> list[SignalRow | Claim]:
         """Claim the keys of all signals that came at once, and store those of which nothing speaks against it.

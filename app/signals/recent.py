@@ -23,24 +23,28 @@ MOST: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Known:
+    """A stored signal, and why another one is the same."""
+
     id: UUID
     signal: NewSignal
     matched_on: MatchedOn
+
+    def refusal_of(self, new: NewSignal) -> DuplicateSignal:
+        return DuplicateSignal(new, self.id, self.signal, self.matched_on)
 
 
 class Recent:
     """Thread-safe."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._known: TTLCache[str, _Stored] = TTLCache(MOST, SECONDS, timer=monotonic)
+        self._known: TTLCache[str, Known] = TTLCache(MOST, SECONDS, timer=monotonic)
         self._lock = threading.Lock()
 
-    def find(self, new: NewSignal, identity: Identity) -> DuplicateSignal | None:
-        """The refusal of `new`, if the same was refused a moment ago."""
+    def find(self, new: NewSignal, identity: Identity) -> Known | None:
+        """Why `new` is refused, if the same was refused a moment ago."""
         with self._lock:
-            known = self._known.get(_key(new, identity))
-        return None if known is None else DuplicateSignal(new, known.id, known.signal, known.matched_on)
+            return self._known.get(_key(new, identity))
 
     def remember(self, new: NewSignal, identity: Identity, refusal: DuplicateSignal) -> None:
         """Keep what the database said of `new`.
@@ -49,7 +53,7 @@ class Recent:
         another, and that rule comes first.
         """
         if new.external_id is None or refusal.matched_on is MatchedOn.EXTERNAL_ID:
-            found = _Stored(refusal.existing_id, refusal.existing, refusal.matched_on)
+            found = Known(refusal.existing_id, refusal.existing, refusal.matched_on)
             with self._lock:
                 self._known[_key(new, identity)] = found
 

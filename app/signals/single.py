@@ -28,8 +28,10 @@ _INSIDE_WINDOW: Final = and_(
     _TABLE.c.time > bindparam("after"),
     _TABLE.c.time < bindparam("before"),
 )
-_STORE: Final = f"SELECT store_signal(%s::bigint[], %s, %s, %s, %s, %s, {', '.join(['%s'] * len(SignalRow._fields))})"
-"""The function of the migrations: locks, patience, window, id, kind and request of the event, the signal's columns."""
+_PARAMETERS: Final = 6 + len(SignalRow._fields)
+"""Of store_signal, a function of the migrations: locks, patience, window, id, kind and request of the event, and the
+signal's columns.
+"""
 
 
 class Told(NamedTuple):
@@ -81,7 +83,12 @@ def _keep_in_postgresql(
 @functools.cache
 def _store_all(count: int) -> str:
     # One after the other, and each sees those before it.
-    return " UNION ALL ".join([_STORE] * count)
+    return " UNION ALL ".join(_store_one(1 + index * _PARAMETERS) for index in range(count))
+
+
+def _store_one(first: int) -> str:
+    others = (f"${number}" for number in range(first + 1, first + _PARAMETERS))
+    return f"SELECT store_signal(${first}::bigint[], {', '.join(others)})"
 
 
 def _keep_in_sqlite(database: Database, rows: Sequence[SignalRow], told: Sequence[Told], rule: DedupRule) -> list[bool]:

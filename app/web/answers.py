@@ -7,13 +7,23 @@ from typing import Any
 
 from flask import Response
 from flask.json.provider import JSONProvider
+from werkzeug.datastructures import Headers
 
 from app.shared import exact_json
 
 
-def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+class _Document(Response):
+    """An answer that is whole when it is made: what its headers say needs no second look before they are sent."""
+
+    def get_wsgi_headers(self, _environ: Any) -> Headers:
+        return self.headers
+
+
+def json_answer(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None, *, content_type: str = "application/json"
+) -> Response:
     """`value` as JSON: decimals as numbers with all their digits, UUIDs and datetimes as texts."""
-    return Response(exact_json.dumps(value), status, headers, content_type="application/json")
+    return _Document(exact_json.dumps(value), status, headers, content_type=content_type)
 
 
 class ExactJson(JSONProvider):

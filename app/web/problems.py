@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.shared import exact_json, logs
+from app.shared import logs
 from app.shared.errors import (
     DomainError,
     ErrorKind,
@@ -25,6 +25,7 @@ from app.shared.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.web.answers import json_answer
 from app.web.context import request_id
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -160,8 +161,7 @@ def _document(slug: str, title: str, status: int, detail: str) -> dict[str, Any]
 
 
 def _answer(document: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    body = exact_json.dumps(document | {"request_id": request_id()})
-    return Response(body, status, headers, content_type=CONTENT_TYPE)
+    return json_answer(document | {"request_id": request_id()}, status, headers, content_type=CONTENT_TYPE)
 
 
 def _domain_error(error: DomainError) -> Response:

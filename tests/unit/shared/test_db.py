@@ -200,7 +200,7 @@ def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_conne
         database.at_once("SELECT nothing FROM nowhere", ())
     with pytest.raises(OperationalError):
         database.at_once("SELECT pg_terminate_backend(pg_backend_pid())", ())
-    assert database.at_once("SELECT %s::int", (1,)) == [(1,)]
+    assert database.at_once("SELECT $1::int", (1,)) == [(1,)]
     database.dispose()
 
 
