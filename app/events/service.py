@@ -39,6 +39,14 @@ class Backlog(NamedTuple):
     oldest: datetime | None
 
 
+class Occurrence(NamedTuple):
+    """To what it happened, when, and by which request."""
+
+    subject: str
+    moment: datetime
+    request_id: str
+
+
 def append(
     session: Session,
     kind: str,
@@ -52,9 +60,9 @@ def append(
     session.connection().execute(_APPEND, _row(kind, subject, now=now, request_id=request_id, data=data))
 
 
-def append_all(session: Session, kind: str, subjects: Iterable[str], *, now: datetime, request_id: str = "") -> None:
-    """Write one event for each subject."""
-    rows = [_row(kind, subject, now=now, request_id=request_id) for subject in subjects]
+def append_all(session: Session, kind: str, occurrences: Iterable[Occurrence]) -> None:
+    """Write one event for each."""
+    rows = [_row(kind, subject, now=moment, request_id=request_id) for subject, moment, request_id in occurrences]
     insert_many(session.connection(), Event, rows)
 
 

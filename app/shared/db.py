@@ -6,9 +6,8 @@ Edges open transactions here; services never commit.
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -42,7 +41,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
 
-from app.shared.engines import postgresql_engine, sqlite_engine
+from app.shared.engines import database_file, postgresql_engine, sqlite_engine
+from app.shared.turns import Turns
 
 __all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
 
@@ -100,6 +100,20 @@ def insert_or_conflict(session: Session, table: type[Base]) -> postgresql.Insert
     return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
 
 
+def driver_statement(
+    statement: Insert | sqlite.Insert, dialect: Dialect
+) -> tuple[str, Sequence[tuple[str, Callable[[Any], Any]]]]:
+    """A statement as the driver takes it: the text, and the names of its values in order, with what binds them."""
+    compiled = statement.compile(dialect=dialect)
+    names = compiled.positiontup or ()
+    bound = (compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    return str(compiled), tuple(zip(names, (each or _as_it_is for each in bound), strict=True))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def insert_many(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows of the same columns at once. Raises sqlalchemy.exc.IntegrityError.
 
@@ -147,7 +161,7 @@ class Database:
         event.listen(self._reader, "before_execute", _refuse_change)
         self._unhurried = self.engine.execution_options(durable=False)
         self._timeout_seconds = timeout_seconds
-        self._turn = threading.Lock()
+        self._turns = Turns(database_file(self.url) if self.is_sqlite else None)
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Session]:
@@ -162,19 +176,16 @@ class Database:
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
-        """SQLite's writers come one by one, and those who wait for it look again after a sleep that grows.
-
-        So the threads of a process wait for each other here, where the next one goes on at once.
-        """
+        """SQLite's writers come one by one."""
         if not self.is_sqlite:
             yield
             return
-        if not self._turn.acquire(timeout=self._timeout_seconds):
-            raise OperationalError("BEGIN", None, TimeoutError("another thread was writing all the time"))
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._turns.take(self._timeout_seconds))
+            except OSError as error:
+                raise OperationalError("BEGIN", None, error) from error
             yield
-        finally:
-            self._turn.release()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import URL, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 
 SERVER_FIRST_SECONDS: Final = 0.5
@@ -111,8 +111,13 @@ def _spare_trips(engine: Engine, ping_seconds: float) -> None:
     engine.dialect.do_rollback = rollback_begun  # type: ignore[method-assign, assignment]
 
 
+def database_file(url: URL) -> Path | None:
+    """The file of an SQLite database; None for one in memory."""
+    return Path(url.database) if url.database and url.database != ":memory:" else None
+
+
 def sqlite_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
-    database = make_url(url).database
+    file = database_file(make_url(url))
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -124,8 +129,8 @@ def sqlite_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def make_folder(*_: Any) -> None:
-        if database:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

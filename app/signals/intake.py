@@ -226,8 +226,9 @@ class Intake:
     ) -> list[SignalRow | DomainError]:
         with self.database.transaction() as session:
             verdicts = bulk.ingest(session, items, now=now, rule=self.rule, atomic=atomic)
-            stored = [str(verdict.id) for verdict in verdicts if isinstance(verdict, SignalRow)]
-            events.append_all(session, events.SIGNAL_RECEIVED, stored, now=now, request_id=request_id)
+            stored = [verdict for verdict in verdicts if isinstance(verdict, SignalRow)]
+            happened = [events.Occurrence(str(signal.id), now, request_id) for signal in stored]
+            events.append_all(session, events.SIGNAL_RECEIVED, happened)
             failpoints.reach("before_commit")
         metrics.DEDUP.labels("database", "new").inc(len(stored))
         metrics.DEDUP.labels("database", "duplicate").inc(len(verdicts) - len(stored))

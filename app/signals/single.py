@@ -7,17 +7,17 @@ the rules of `bulk`, and the same tests hold all three to them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Insert, Select, Table, and_, bindparam, exists, literal, literal_column, select, true
+from sqlalchemy import Select, Table, and_, bindparam, exists, literal_column, select, true
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from app.events import service as events
 from app.shared import failpoints
-from app.shared.db import Database, uuid7
+from app.shared.db import Database, driver_statement, uuid7
 from app.signals import service
 from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal
 from app.signals.models import Signal, SignalRow
@@ -93,30 +93,36 @@ def _store_one(first: int) -> str:
 
 def _keep_in_sqlite(database: Database, rows: Sequence[SignalRow], told: Sequence[Told], rule: DedupRule) -> list[bool]:
     with database.transaction() as session:
-        stored = [_insert(session, row, each, rule) for row, each in zip(rows, told, strict=True)]
+        stored = [_insert(session, row, rule) for row in rows]
+        new = ((row, each) for row, each, is_new in zip(rows, told, stored, strict=True) if is_new)
+        happened = [events.Occurrence(str(row.id), each.now, each.request_id) for row, each in new]
+        events.append_all(session, events.SIGNAL_RECEIVED, happened)
         failpoints.reach("before_commit")
     return stored
 
 
-def _insert(session: Session, row: SignalRow, told: Told, rule: DedupRule) -> bool:
-    parameters = {f"new_{name}": value for name, value in row._asdict().items()}
+def _insert(session: Session, row: SignalRow, rule: DedupRule) -> bool:
+    given = {f"new_{name}": value for name, value in row._asdict().items()}
     if rule.window_seconds:
-        parameters |= _inside_window(row.dedup_key, row.time, rule)
-    inserted = session.connection().execute(_insertion(windowed=rule.window_seconds > 0), parameters).first()
-    if inserted is None:
-        return False
-    events.append(session, events.SIGNAL_RECEIVED, str(row.id), now=row.received_at, request_id=told.request_id)
-    return True
+        given |= _inside_window(row.dedup_key, row.time, rule)
+    text, parameters = _insertion(windowed=rule.window_seconds > 0)
+    values = tuple(bound(given[name]) for name, bound in parameters)
+    return session.connection().exec_driver_sql(text, values).first() is not None
 
 
 @functools.cache
-def _insertion(*, windowed: bool) -> Insert:
-    """INSERT ... SELECT the new values WHERE none is inside the window ON CONFLICT DO NOTHING RETURNING id."""
+def _insertion(*, windowed: bool) -> tuple[str, Sequence[tuple[str, Callable[[Any], Any]]]]:
+    """INSERT ... SELECT the new values WHERE none is inside the window ON CONFLICT DO NOTHING RETURNING id.
+
+    As the driver takes it, with the names of its parameters and how their values are bound: to find both anew for each
+    signal costs more than to insert it.
+    """
     values: list[Any] = [bindparam(f"new_{column.name}", type_=column.type) for column in _TABLE.columns]
     # SQLite takes ON CONFLICT after a SELECT for a join's ON unless there is a WHERE in between.
-    source = select(*values).where(~exists(literal(1)).where(_INSIDE_WINDOW) if windowed else true())
+    source = select(*values).where(~exists(literal_column("1")).where(_INSIDE_WINDOW) if windowed else true())
     statement = sqlite.insert(_TABLE).from_select([column.name for column in _TABLE.columns], source)
-    return statement.on_conflict_do_nothing(index_elements=["producer_id", "external_id"]).returning(_TABLE.c.id)
+    statement = statement.on_conflict_do_nothing(index_elements=["producer_id", "external_id"])
+    return driver_statement(statement.returning(_TABLE.c.id), sqlite.dialect())
 
 
 @functools.cache

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import partial
 from typing import Any, Final
 
@@ -229,15 +228,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """Sends the head together with what comes first of the body: half the calls, and the client wakes up once."""
 
+    sock: Any
+
     def write(self, arg: bytes) -> None:
         if self.headers_sent:
             super().write(arg)
             return
-        connection, self.sock = self.sock, _Pieces()
+        connection, self.sock = self.sock, (pieces := _Pieces())
         try:
             super().write(arg)
         finally:
-            pieces, self.sock = self.sock, connection
+            self.sock = connection
             connection.sendall(b"".join(pieces))
 
 
@@ -247,14 +248,17 @@ class _Pieces(list[bytes]):
     sendall = list.append
 
 
+_date_of: Final = util.http_date
+
+
 def _now() -> str:
-    """The date of an answer, to the second."""
-    return _date(int(time.time()))
+    """The date of an answer, up to a second late."""
+    return _date(int(time.monotonic()))
 
 
 @functools.lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _date(_second: int) -> str:
+    return str(_date_of())
 
 
 def _is_fault_of_client(req: Any, exc: Exception) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, literal_column, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 
 from app.shared.db import Database, ExactDecimal, UtcDateTime, uuid7
@@ -115,19 +118,50 @@ def test_readers_do_not_wait_for_a_writer(database_url: str, database: Database)
             assert reader.execute(select(TABLE)).all() == []
 
 
-@pytest.mark.parametrize("same_process", [True, False])
-def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str, same_process: bool) -> None:
-    database = Database(sqlite_url, timeout_seconds=0.1)
+@pytest.mark.parametrize("other", ["thread", "process"])
+def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str, other: str) -> None:
+    first = Database(sqlite_url, timeout_seconds=0.1)
     # What another process has is another Database.
-    other = database if same_process else Database(sqlite_url, timeout_seconds=0.1)
-    with database.transaction() as first:
-        first.execute(text("SELECT 1"))
-        with pytest.raises(OperationalError, match=r"writing|locked"), other.transaction() as second:
-            second.execute(text("SELECT 1"))
-    with other.transaction() as again:
+    second = first if other == "thread" else Database(sqlite_url, timeout_seconds=0.1)
+    with first.transaction() as writer:
+        writer.execute(text("SELECT 1"))
+        with pytest.raises(OperationalError, match="had their turn"), second.transaction():
+            pass
+    with second.transaction() as again:
         assert again.scalar(text("SELECT 1")) == 1
-    other.dispose()
+    second.dispose()
+    first.dispose()
+
+
+def test_a_writer_that_takes_no_turns_is_waited_for_as_long(sqlite_url: str) -> None:
+    database = Database(sqlite_url, timeout_seconds=0.1)
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as stranger:
+        stranger.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="locked"), database.transaction() as session:
+            session.execute(text("SELECT 1"))
+        stranger.rollback()
+    with database.transaction() as again:
+        assert again.scalar(text("SELECT 1")) == 1
     database.dispose()
+
+
+def test_processes_that_write_to_sqlite_have_their_turns_without_a_sleep(sqlite_url: str) -> None:
+    databases = [Database(sqlite_url) for _ in range(3)]
+    longest = {0: 0.0, 1: 0.0, 2: 0.0}
+
+    def write(number: int) -> None:
+        for _ in range(20):
+            began = time.monotonic()
+            with databases[number].transaction() as session:
+                session.execute(text("SELECT 1"))
+                longest[number] = max(longest[number], time.monotonic() - began)
+                time.sleep(0.01)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, longest))
+    assert max(longest.values()) < 0.5
+    for database in databases:
+        database.dispose()
 
 
 def test_threads_that_write_to_sqlite_have_their_turns_without_a_sleep(sqlite_url: str) -> None:

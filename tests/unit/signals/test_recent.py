@@ -42,7 +42,8 @@ def refuse(memory: Recent, new: NewSignal, matched_on: MatchedOn, stored: NewSig
 
 
 def find(memory: Recent, new: NewSignal) -> DuplicateSignal | None:
-    return memory.find(new, RULE.identify(new))
+    known = memory.find(new, RULE.identify(new))
+    return None if known is None else known.refusal_of(new)
 
 
 def test_a_repetition_is_refused_as_it_was_and_told_its_own_differences(memory: Recent) -> None:

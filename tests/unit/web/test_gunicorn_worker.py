@@ -12,13 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.http import errors
+from gunicorn.http import errors, wsgi
+from gunicorn.workers.gthread import ThreadWorker
 from structlog.testing import capture_logs
 
 from app.web import gunicorn_worker
@@ -263,6 +267,55 @@ def test_a_worker_that_stops_answers_the_head_it_has_half_of(worker: Any) -> Non
         assert b"Connection: close" in answer
         assert answer.endswith(b"ok")
         assert quiet.recv(1) == b""
+
+
+class Sends(list[bytes]):
+    sendall = list.append
+
+
+def answer(method: str, headers: dict[str, str], *pieces: bytes) -> list[bytes]:
+    """What is sent for an answer of these pieces, send by send."""
+    sends = Sends()
+    request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
+    made = gunicorn_worker._Answer(request, sends, Config())
+    made.start_response("200 OK", list(headers.items()))
+    for piece in pieces:
+        made.write(piece)
+    made.close()
+    return sends
+
+
+def test_a_short_answer_is_sent_at_once() -> None:
+    (sent,) = answer("GET", {"Content-Length": "2"}, b"ok")
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"ok"
+
+
+def test_of_a_long_answer_the_first_piece_is_sent_with_the_head_and_the_others_as_they_come() -> None:
+    first, *others = answer("GET", {"Content-Length": "6"}, b"one", b"two")
+    assert first.endswith(b"\r\n\r\none")
+    assert others == [b"two"]
+
+
+def test_an_answer_without_a_length_goes_in_chunks() -> None:
+    first, *others = answer("GET", {}, b"one", b"two")
+    assert first.endswith(b"\r\n\r\n3\r\none\r\n")
+    assert b"".join(others) == b"3\r\ntwo\r\n0\r\n\r\n"
+
+
+def test_an_answer_without_a_body_is_its_head() -> None:
+    (sent,) = answer("HEAD", {"Content-Length": "2"})
+    assert sent.endswith(b"Content-Length: 2\r\n\r\n")
+
+
+def test_a_worker_sends_answers_that_way_and_dates_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wsgi, "Response", wsgi.Response)
+    monkeypatch.setattr(util, "http_date", util.http_date)
+    monkeypatch.setattr(ThreadWorker, "init_process", lambda _: None)
+    Worker.init_process(Worker.__new__(Worker))
+    assert wsgi.Response is gunicorn_worker._Answer
+    assert abs(parsedate_to_datetime(util.http_date()) - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
