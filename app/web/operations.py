@@ -10,7 +10,6 @@ from typing import Any, Final
 import sqlalchemy.exc
 from flask import Flask, Request, Response, g, request
 from marshmallow import Schema, fields, validate
-from prometheus_flask_exporter import PrometheusMetrics
 from redis import RedisError
 
 from app.events import service as events
@@ -21,10 +20,10 @@ from app.web.answers import json_answer
 from app.web.auth import caller
 from app.web.blueprint import Blueprint
 from app.web.context import REQUEST_ID_HEADER, request_id, resources
+from app.web.exporter import Exporter
 
 blueprint = Blueprint("operations", __name__, description="For those who run the service")
 
-KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEALTH_CHECKS: Final = frozenset({"operations.healthz", "operations.readyz", "operations.metrics_text"})
 
 _SECRET: Final = re.compile(r"(?<=/hooks/).+", re.IGNORECASE | re.DOTALL)
@@ -107,39 +106,38 @@ def metrics_text() -> Response:
 
 def measure(app: Flask) -> None:
     """Count and time requests by the rule they matched, and log each."""
+    exporter = Exporter(app, path=None)
+
+    def end(answer: Response) -> Response:
+        # The request itself: each look at Flask's stand-in for it searches for it anew.
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        seconds = time.perf_counter() - g.began
+        rule = asked.url_rule.rule if asked.url_rule is not None else "unmatched"
+        answer.headers[REQUEST_ID_HEADER] = request_id()
+        exporter.count(asked.method, rule, answer.status_code, seconds)
+        _log(asked, rule, answer, seconds)
+        return answer
+
     app.before_request(_begin)
-    app.after_request(_end)
-    PrometheusMetrics(app, path=None, group_by=url_rule, buckets=metrics.FAST_BUCKETS)
-
-
-def url_rule(of: Request) -> str:
-    """The label of a request: a rule, never a path, which anyone may make up."""
-    return of.url_rule.rule if of.url_rule is not None else "unmatched"
+    app.after_request(end)
 
 
 def _begin() -> None:
     g.began = time.perf_counter()
-    if request.method not in KNOWN_METHODS:
-        # The exporter labels by method: an invented one must not become a series.
-        request.prom_do_not_track = True  # type: ignore[attr-defined]
 
 
-def _end(answer: Response) -> Response:
-    # The request itself: each look at Flask's stand-in for it searches for it anew.
-    asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    answer.headers[REQUEST_ID_HEADER] = request_id()
+def _log(asked: Request, rule: str, answer: Response, seconds: float) -> None:
     level = log.debug if asked.endpoint in HEALTH_CHECKS else log.info
     level(
         "request",
         method=asked.method,
-        rule=url_rule(asked),
+        rule=rule,
         path=_SECRET.sub("...", asked.path),
         status=answer.status_code,
-        ms=round((time.perf_counter() - g.began) * 1000, 2) if "began" in g else None,
+        ms=round(seconds * 1000, 2),
         bytes=answer.content_length,
         caller=caller(),
     )
-    return answer
 
 
 def _not_cached(answer: Response) -> Response:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from app.events import service as events
 from app.resources import Resources
-from app.web.operations import KNOWN_METHODS
+from app.web.exporter import KNOWN_METHODS
 from config import Settings
 
 SIGNAL = {"instrument": "EURUSD", "side": "buy", "price": "1.1"}
@@ -119,13 +119,15 @@ def test_the_log_of_a_lost_database_tells_no_values(without_database: Settings, 
 
 def test_metrics_come_from_all_processes_of_the_server_by_rule(server: Any) -> None:
     server.request("GET", "/api/v1/signals/0190b1a3-0000-7000-8000-000000000000")
-    server.request("GET", "/made-up-path")
+    for _ in range(20):
+        server.request("GET", "/made-up-path")
     answer = server.request("GET", "/metrics")
     text = answer.body.decode()
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'url_rule="/api/v1/signals/<uuid:signal_id>"' in text
-    assert 'url_rule="unmatched"' in text
+    assert 'flask_http_request_duration_seconds_count{method="GET",status="404",url_rule="unmatched"} 20.0\n' in text
+    assert 'flask_http_request_total{method="GET",status="404"} 21.0\n' in text
     assert "0190b1a3" not in text
     assert "made-up-path" not in text
 
