@@ -42,7 +42,11 @@ def loads(body: bytes, *, exact: bool = True, deepest: int = DEEPEST) -> Any:
         raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise MalformedJson(f"nested deeper than {deepest}") from error
-    _check(value, deepest, deepest)
+    if text.count("{") + text.count("[") > deepest:
+        _check_depth(value, deepest, deepest)
+    # Unescaped, neither is text to the decoder or to the parser.
+    if "\\u" in text:
+        _check_texts(value)
     return value
 
 
@@ -94,17 +98,27 @@ def _constant(text: str) -> Any:
     raise MalformedJson(f"{text} is not JSON")
 
 
-def _check(value: Any, left: int, deepest: int) -> None:
+def _check_depth(value: Any, left: int, deepest: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if left == 0:
+        raise MalformedJson(f"nested deeper than {deepest}")
+    for item in value.values() if isinstance(value, dict) else value:
+        # Looked at here: most are neither, and a call for each costs several times the look.
+        if isinstance(item, dict | list):
+            _check_depth(item, left - 1, deepest)
+
+
+def _check_texts(value: Any) -> None:
     if isinstance(value, str):
         _check_text(value)
-    elif isinstance(value, dict | list):
-        if left == 0:
-            raise MalformedJson(f"nested deeper than {deepest}")
-        if isinstance(value, dict):
-            for name in value:
-                _check_text(name)
-        for item in value.values() if isinstance(value, dict) else value:
-            _check(item, left - 1, deepest)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_text(name)
+            _check_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_texts(item)
 
 
 def _check_text(text: str) -> None:

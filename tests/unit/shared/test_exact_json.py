@@ -47,7 +47,9 @@ from app.shared.errors import MalformedJson
         b"1e99999999999999999999",
         b"9" * 401,
         b"0." + b"1" * 401,
+        b'"a\0b"',
         b"[" * 17 + b"]" * 17,
+        b'[{},"[[[",' + b"[" * 16 + b"]" * 16 + b"]",
         b"[" * 100_000,
         b'{"a":' * 17 + b"1" + b"}" * 17,
         b'"a\nb"',
@@ -63,6 +65,8 @@ def test_what_is_not_strict_json_is_refused(body: bytes) -> None:
     [
         (b" {} ", {}),
         (b"[" * 16 + b"]" * 16, eval("[" * 16 + "]" * 16)),  # noqa: S307 - sixteen lists
+        (b'["' + b"[{" * 16 + b'",' + b"[]," * 16 + b"{}]", ["[{" * 16, *[[]] * 16, {}]),
+        (b'"\\\\u0000"', "\\u0000"),
         (b"0.1", Decimal("0.1")),
         (b"1.10", Decimal("1.10")),
         (b"1e400", Decimal("1e400")),

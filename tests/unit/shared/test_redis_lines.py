@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from redis import Redis
+from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 
-from app.shared.redis_client import Lines, connect
+from app.shared.redis_client import Command, Lines, _packed, connect
 
 
 @pytest.fixture
@@ -21,6 +24,14 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 def test_the_answers_come_in_the_order_of_the_commands(redis: Redis) -> None:
     assert Lines(redis).ask(("SET", "a", 1), ("GET", "a"), ("GET", "b")) == [b"OK", b"1", None]
+
+
+WORDS = st.text() | st.binary() | st.integers()
+
+
+@given(st.lists(st.builds(lambda words: ("SET", *words), st.lists(WORDS)), min_size=1))
+def test_commands_are_sent_as_the_client_would(commands: list[Command]) -> None:
+    assert _packed(commands) == b"".join(Connection().pack_commands(commands))
 
 
 def test_a_refusal_is_raised_and_leaves_no_answer_behind_for_the_next_who_asks(redis: Redis) -> None:
