@@ -53,7 +53,7 @@ _WANTED: Final[Mapping[str, TypeEngine[Any]]] = {
 """What is asked about each item, as the columns of a table."""
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(wanted) FROM unnest(CAST(:numbers AS bigint[])) AS wanted")
 
-_STORE_NEW: Final = "SELECT store_signals($1::bigint[], $2, $3, $4, $5::json)"
+_STORE_NEW: Final = "SELECT store_batch($1::bigint[], $2, $3, $4, $5::json)"
 """The function of the migrations: locks, window, kind and request of the events, the signals with their events' ids."""
 
 
@@ -70,10 +70,7 @@ def store_new(
     rows = [service.row_of(item.new, item.identity, item.id, now) for item in items]
     told = records([row._asdict() | {"event_id": uuid7()} for row in rows])
     locks = service.locks(item.identity for item in items)
-    try:
-        ((stored,),) = database.at_once(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
-    except IntegrityError as error:
-        raise _interrupted() from error
+    ((stored,),) = database.at_once(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
     return rows if stored else None
 
 
@@ -94,13 +91,9 @@ def ingest(
     try:
         insert_many(connection, Signal, [row._asdict() for row in rows.values()])
     except IntegrityError as error:
-        raise _interrupted() from error
+        # Only a writer that took no locks can come between the judgement and the insert.
+        raise Unavailable("another signal with one of these external_ids came meanwhile", retry_after=1) from error
     return [refusal or rows[item.index] for item, refusal in zip(items, verdicts, strict=True)]
-
-
-def _interrupted() -> Unavailable:
-    """Only a writer that took no locks can come between the judgement and the insert."""
-    return Unavailable("another signal with one of these external_ids came meanwhile", retry_after=1)
 
 
 def judge(session: Session, items: Sequence[Item], *, rule: DedupRule, atomic: bool) -> list[DomainError | None]:

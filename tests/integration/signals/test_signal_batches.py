@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 from app.events.models import Event
 from app.resources import Resources
 from app.shared import signatures
+from app.shared.db import Database
 from app.signals.batch_schemas import place_id
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
@@ -252,6 +253,31 @@ def test_a_batch_costs_the_same_few_statements_and_round_trips_however_long(
     more = [(number, a_new_signal(instrument=f"I{number}", external_id=f"e{number}")) for number in range(50, 150)]
     assert sum(isinstance(verdict, SignalRow) for verdict in intake.accept_all(more, now=NOON)) == 50
     assert [word for word in statements if word != "PRAGMA"] == steps
+
+
+def rows_read(database: Database) -> tuple[int, ...]:
+    """How many stored signals PostgreSQL has gone through so far, in the table itself and by its indexes."""
+    database.at_once("SELECT pg_stat_force_next_flush()::text", ())
+    told = """
+        SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'signals'), sum(idx_tup_read)::bigint
+        FROM pg_stat_user_indexes WHERE relname = 'signals'
+    """
+    return database.at_once(told, ())[0]
+
+
+def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_table(resources: Resources) -> None:
+    if resources.database.is_sqlite:
+        pytest.skip("it makes a plan of its own for each statement")
+    intake = Intake.build(resources)
+    before = rows_read(resources.database)
+    # From the sixth time on PostgreSQL keeps to a plan made while the table was next to empty.
+    for batch in range(20):
+        news = [
+            (number, a_new_signal(instrument=f"{batch}-{number}", external_id=f"{batch}-{number}"))
+            for number in range(20)
+        ]
+        assert len(intake.accept_all(news, now=NOON)) == 20
+    assert rows_read(resources.database) == before
 
 
 def test_batches_that_share_signals_in_any_order_store_each_once_and_never_lock_each_other_out(
