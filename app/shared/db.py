@@ -176,7 +176,7 @@ class Database:
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
-        """SQLite's writers come one by one."""
+        """SQLite has one writer at a time; others wait for their turn here, and not for its lock."""
         if not self.is_sqlite:
             yield
             return

@@ -20,10 +20,10 @@ _REQUESTS: Final = Counter("flask_http_request_total", "Total number of HTTP req
 
 
 class Exporter(PrometheusMetrics):  # type: ignore[misc]  # the exporter has no types
-    """The exporter with hooks of its own left out: whoever sees the end of a request says so.
+    """The exporter without hooks of its own: whoever sees the end of a request tells it.
 
-    They look for the request a dozen times and for each metric by the names of its labels, which takes two thirds of
-    the time in which a bare Flask answers.
+    Its hooks look for the request a dozen times and for each metric by the names of its labels, which takes two thirds
+    of the time in which a bare Flask answers.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,7 +31,7 @@ class Exporter(PrometheusMetrics):  # type: ignore[misc]  # the exporter has no 
         super().__init__(*args, **kwargs)
 
     def export_defaults(self, *_args: Any, **_kwargs: Any) -> None:
-        """They are above."""
+        """Its two metrics are above, made once for all applications of a process."""
 
     def count(self, method: str, rule: str, status: int, seconds: float) -> None:
         """One request. `rule` is never a path, which anyone may make up; nor is an invented method counted."""
