@@ -40,6 +40,9 @@ HEAD_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 2.0
 SKIP_SECONDS: Final = 0.02
 STAY_MILLISECONDS: Final = 5
+DEFERENCE_SECONDS: Final = 0.000_1
+CROWD: Final = 20
+"""Connections. A process that has more waits no longer for others than one that has as many."""
 LONGEST_HEAD: Final = 32_768
 """Bytes. A worker may have as many heads in memory as it has connections."""
 LOOK_SECONDS: Final = 0.25
@@ -96,6 +99,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         wsgi.Response = _Answer
         util.http_date = _now
         super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection, unless a process with fewer of them is quicker.
+
+        All processes hear of it at once. Without this, whichever wakes first takes one after the other, and clients
+        that stay connected may all have one process while the others have nothing to do.
+        """
+        time.sleep(min(self.nr_conns, CROWD) * DEFERENCE_SECONDS)
+        super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
         """Answer the requests of a connection while they come one upon the other, and there is a thread for everyone.

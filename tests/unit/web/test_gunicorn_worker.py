@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
@@ -125,21 +125,26 @@ def worker(monkeypatch: pytest.MonkeyPatch, gunicorns_loggers: None) -> Iterator
     monkeypatch.setattr(gunicorn_worker, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(gunicorn_worker, "CLOSE_SECONDS", 0.3)
     monkeypatch.setattr(gunicorn_worker, "LOOK_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving(listener) as worker:
+        yield worker
+
+
+@contextmanager
+def serving(listener: socket.socket) -> Iterator[Any]:
     config = Config()
     for name, value in {"threads": 2, "keepalive": 1, "graceful_timeout": 5}.items():
         config.set(name, value)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        worker = Worker(0, os.getppid(), [listener], None, 30, config, Logger(config))
-        worker.wsgi = application
-        worker.tpool = worker.get_thread_pool()
-        worker.poller = selectors.DefaultSelector()
-        worker.method_queue.init()
-        serving = threading.Thread(target=worker.run)
-        serving.start()
-        yield worker
-        worker.handle_exit(None, None)
-        serving.join()
-        worker.tmp.close()
+    worker = Worker(0, os.getppid(), [listener], None, 30, config, Logger(config))
+    worker.wsgi = application
+    worker.tpool = worker.get_thread_pool()
+    worker.poller = selectors.DefaultSelector()
+    worker.method_queue.init()
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    yield worker
+    worker.handle_exit(None, None)
+    thread.join()
+    worker.tmp.close()
 
 
 def connect(worker: Any) -> socket.socket:
@@ -193,6 +198,18 @@ def test_a_connection_that_is_kept_alive_stays_counted(worker: Any) -> None:
                 pass
             assert stream.read(2) == b"ok"
             assert worker.nr_conns == 1
+
+
+def test_a_worker_leaves_new_connections_to_one_that_has_fewer(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "DEFERENCE_SECONDS", 0.1)
+    # A listener of its own to close: the other worker still looks at it.
+    with serving(worker.sockets[0].dup()) as idle, ExitStack() as stack:
+        worker.nr_conns += 10
+        for _ in range(3):
+            assert ask(stack.enter_context(connect(worker)), "/") == b"ok"
+        taken = idle.nr_conns, worker.nr_conns - 10
+        worker.nr_conns -= 10
+    assert taken == (3, 0)
 
 
 def ask(client: socket.socket, path: str) -> bytes:
