@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, and_, delete, false, func, insert, or_, select, update
+from sqlalchemy import and_, delete, false, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -28,10 +28,6 @@ _IS: Final = {
 }
 
 
-# Core, not the ORM: this is on the way of every signal, and the ORM's insert costs a quarter of it.
-_APPEND: Final = insert(cast("Table", Event.__table__))
-
-
 class Backlog(NamedTuple):
     """How many wait, and since when the oldest does."""
 
@@ -47,21 +43,8 @@ class Occurrence(NamedTuple):
     request_id: str
 
 
-def append(
-    session: Session,
-    kind: str,
-    subject: str,
-    *,
-    now: datetime,
-    request_id: str = "",
-    data: dict[str, Any] | None = None,
-) -> None:
-    """Write one event. It is undispatched until `take` gives it out."""
-    session.connection().execute(_APPEND, _row(kind, subject, now=now, request_id=request_id, data=data))
-
-
 def append_all(session: Session, kind: str, occurrences: Iterable[Occurrence]) -> None:
-    """Write one event for each."""
+    """Write one event for each. It is undispatched until `take` gives it out."""
     rows = [_row(kind, subject, now=moment, request_id=request_id) for subject, moment, request_id in occurrences]
     insert_many(session.connection(), Event, rows)
 
@@ -136,10 +119,8 @@ def forget(session: Session, *, before: datetime, limit: int) -> int:
     return len(session.execute(delete(Event).where(Event.id.in_(old)).returning(Event.id)).all())
 
 
-def _row(
-    kind: str, subject: str, *, now: datetime, request_id: str, data: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    event = {"id": uuid7(), "kind": kind, "subject": subject, "data": data or {}, "request_id": request_id}
+def _row(kind: str, subject: str, *, now: datetime, request_id: str) -> dict[str, Any]:
+    event = {"id": uuid7(), "kind": kind, "subject": subject, "data": {}, "request_id": request_id}
     return event | {"happened_at": now, "attempts": 0}
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 LOOK_SECONDS: Final = 0.0005
 
@@ -94,15 +94,22 @@ def _turn_of_process(files: list[Path], until: float) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path, until: float) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Opened each time: what a child inherits over a fork would be its parent's lock.
-    with path.open("a") as file:
+    with _opened(path) as file:
         while not _try(file.fileno()):
             # The call that waits knows no limit, and its holder may be stopped.
             if time.monotonic() > until:
                 raise TimeoutError("other processes had their turn all the time")
             time.sleep(LOOK_SECONDS)
         yield
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("a")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
 
 
 def _try(file: int) -> bool:

@@ -24,7 +24,7 @@ def database(database_url: str) -> Iterator[Database]:
 def append(database: Database, *subjects: str) -> None:
     with database.transaction() as session:
         for subject in subjects:
-            service.append(session, service.SIGNAL_RECEIVED, subject, now=NOW, request_id="r")
+            service.append_all(session, service.SIGNAL_RECEIVED, [service.Occurrence(subject, NOW, "r")])
 
 
 def take(database: Database, limit: int = 10) -> list[str]:
@@ -41,7 +41,7 @@ def test_events_are_given_out_once_in_the_order_they_happened(database):
 
 def test_an_event_of_a_transaction_that_failed_never_happened(database):
     with pytest.raises(RuntimeError), database.transaction() as session:
-        service.append(session, service.SIGNAL_RECEIVED, "a", now=NOW)
+        service.append_all(session, service.SIGNAL_RECEIVED, [service.Occurrence("a", NOW, "")])
         raise RuntimeError
     assert take(database) == []
 

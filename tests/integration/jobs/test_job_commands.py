@@ -45,7 +45,7 @@ def a_failed_chart(resources: Resources, title: str = "a", reason: str = "no luc
 
 def an_event(resources: Resources, *, failed: bool = False) -> str:
     with resources.database.transaction() as session:
-        events.append(session, "signal.received", "s", now=utc_now())
+        events.append_all(session, "signal.received", [events.Occurrence("s", utc_now(), "")])
     with resources.database.transaction() as session:
         (event,) = events.take(session, now=utc_now(), limit=1)
         events.try_again(event, "nobody home", most_attempts=1 if failed else 9)

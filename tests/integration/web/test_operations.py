@@ -67,7 +67,7 @@ def test_readyz_tells_of_each_part_and_how_long_it_took(client: FlaskClient) -> 
 def test_readyz_tells_since_when_the_oldest_event_waits(resources: Resources, client: FlaskClient) -> None:
     now = resources.clock()
     with resources.database.transaction() as session:
-        events.append(session, "test", "1", now=now.replace(year=now.year - 1))
+        events.append_all(session, "test", [events.Occurrence("1", now.replace(year=now.year - 1), "")])
     queue = client.get("/readyz").get_json()["checks"]["queue"]
     assert queue["waiting"] == 1
     assert 364 * 86_400 < queue["oldest_seconds"] < 367 * 86_400

@@ -142,3 +142,8 @@ def _is_free(path: Path) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+def test_the_first_turn_makes_the_folder_of_its_files(tmp_path: Path) -> None:
+    with Turns(tmp_path / "new" / "folder" / "a.db").take(SECONDS):
+        assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["a.db-next", "a.db-turn"]
