@@ -13,7 +13,7 @@ RUN groupadd --gid 10001 signalbox \
  && install --directory --owner signalbox --group signalbox /media /srv/signalbox/var
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/signalbox
-COPY config.py wsgi.py gunicorn.conf.py LICENSE ./
+COPY config.py wsgi.py LICENSE ./
 COPY app app
 COPY worker worker
 COPY migrations migrations
@@ -33,4 +33,4 @@ VOLUME /media
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-CMD ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+CMD ["python", "-m", "app.server"]

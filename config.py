@@ -13,6 +13,7 @@ from environs import EnvValidationError, FileAwareEnv
 ROOT: Final = Path(__file__).resolve().parent
 SHORTEST_KEY: Final = 32
 LONGEST_WINDOW_SECONDS: Final = 366 * 86_400
+LONGEST_HEAD_TIMEOUT_SECONDS: Final = 60
 DEVELOPMENT_SECRET: Final = "development-only-secret-key-not-for-production"  # noqa: S105 - production refuses it
 DEFAULT_DATABASE_URL: Final = f"sqlite:///{ROOT / 'var' / 'signalbox.db'}"
 DEFAULT_MEDIA_DIR: Final = ROOT / "media"
@@ -128,6 +129,10 @@ class Settings:
     port: int = _count(8_000, "port the web server binds")
     web_concurrency: int = _count(2, "web processes")
     web_threads: int = _count(16, "threads of one web process")
+    web_connections: int = _count(512, "open connections of one web process; more wait until one closes")
+    web_head_timeout_seconds: float = _seconds(
+        30.0, "longest wait for a request's head, also on an idle connection; at most 60", least=1
+    )
     web_graceful_timeout_seconds: int = _count(30, "how long a stopping web process may finish its requests")
     web_drain_seconds: float = _seconds(0.0, "how long a stopping web server still serves while /readyz says 503")
     trusted_proxies: tuple[str, ...] = _names((), "networks of proxies whose X-Forwarded-For is believed")
@@ -199,6 +204,8 @@ class Settings:
             if (told := _complaint(getattr(self, item.name), item.metadata))
         }
         problems |= self._invalid_signals()
+        if self.web_head_timeout_seconds > LONGEST_HEAD_TIMEOUT_SECONDS:
+            problems["WEB_HEAD_TIMEOUT_SECONDS"] = f"at most {LONGEST_HEAD_TIMEOUT_SECONDS}"
         if not self.sqlalchemy_url.startswith(("postgresql+psycopg://", "sqlite:///")):
             problems["DATABASE_URL"] = "a postgresql:// or sqlite:/// URL"
         for name in ("redis_url", "celery_broker_url", "cache_redis_url"):

@@ -16,7 +16,7 @@ from app.shared import signatures
 from app.shared.db import Base
 from app.signals import routes as signals
 from app.startup import MIGRATIONS
-from app.web import auth, context, docs, headers, operations, problems, rate_limits
+from app.web import auth, body, context, docs, headers, operations, problems, rate_limits
 from app.web.answers import ExactJson
 from app.web.application import Application
 from config import ROOT, Settings, SettingsError
@@ -58,6 +58,7 @@ def _glue(app: Flask, resources: Resources) -> None:
     app.before_request(context.bind_request_id)
     operations.measure(app)
     headers.register(app)
+    body.register(app)
     auth.register(app, resources.settings.api_keys)
     rate_limits.register(app, resources)
     problems.register(app)

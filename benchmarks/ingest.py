@@ -24,7 +24,7 @@ from typing import Any, Final
 from benchmarks import ingest_servers as servers
 from benchmarks.goals import Goal
 from benchmarks.ingest_load import Driver, Outcome, Target, drive
-from benchmarks.ingest_servers import GRANIAN, GUNICORN, Park, Server
+from benchmarks.ingest_servers import Park, Server
 from benchmarks.ingest_soak import soak
 from benchmarks.render import machine
 
@@ -132,14 +132,13 @@ def batch(server: Server) -> Case:
 
 def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
     """What takes turns, by the name the goals know it by."""
-    floor, ours = park.floor(GUNICORN), park.signalbox(GUNICORN)
+    floor, ours = park.floor(), park.signalbox()
     found = {"floor": single(floor), "signalbox": single(ours), "duplicates": duplicates(ours), "batches": batch(ours)}
     if options.stored:
-        found["stored"] = single(park.signalbox(GUNICORN, stored=options.stored))
-    if "granian" in options.peers:
-        packages = servers.packages_of(servers.install(venvs / "granian", "granian"))
-        found["floor_granian"] = single(park.floor(GRANIAN, packages))
-        found["granian"] = single(park.signalbox(GRANIAN, packages))
+        found["stored"] = single(park.signalbox(stored=options.stored))
+    if options.checkout:
+        other = park.signalbox(options.checkout)
+        found |= {"other": single(other), "other_duplicates": duplicates(other), "other_batches": batch(other)}
     if "alerta" in options.peers and not park.is_sqlite:
         venv = servers.install(venvs / "alerta", "alerta-server", "psycopg2-binary", "gunicorn")
         found["alerta"] = single(park.alerta(venv), an_alert)
@@ -214,7 +213,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each case in each round")
     parser.add_argument("--stored", type=int, default=STORED, help="signals in the full table; 0: leave it out")
-    parser.add_argument("--peers", nargs="*", choices=("alerta", "granian"), default=["alerta", "granian"])
+    parser.add_argument("--peers", nargs="*", choices=("alerta",), default=["alerta"])
+    parser.add_argument("--checkout", type=Path, help="another checkout of this project to measure beside this one")
     parser.add_argument("--venvs", type=Path, help="where peers are installed and found again; default: temporary")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only this: half the top speed for so long")
     parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")

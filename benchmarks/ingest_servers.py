@@ -26,8 +26,9 @@ PROCESSES: Final = 2
 THREADS: Final = 16
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
-GUNICORN: Final = ("gunicorn", "--workers", str(PROCESSES), "--worker-class", "gthread", "--threads", str(THREADS))
 GRANIAN: Final = ("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", str(THREADS))
+GUNICORN: Final = ("gunicorn", "--workers", str(PROCESSES), "--worker-class", "gthread", "--threads", str(THREADS))
+"""For peers that bring it: it is not among this project's packages."""
 
 
 @dataclass(frozen=True)
@@ -95,30 +96,36 @@ class Park:
             }
         return ", ".join(f"{name}={value[0]}" for name, value in told.items() if value)
 
-    def floor(self, server: tuple[str, ...], packages: Path | None = None) -> Server:
-        url = self.database_url(f"floor_{server[0]}")
+    def floor(self) -> Server:
+        """The floor under stock Granian, as this service is."""
+        url = self.database_url("floor")
         env = {"FLOOR_DATABASE": url.removeprefix("sqlite:///"), "FLOOR_REDIS": self._redis_url()}
-        return self._start(f"floor, {server[0]}", server, "benchmarks.ingest_floor:app", "/signals", env, packages)
+        port = processes.free_port()
+        command = [*GRANIAN, "--host", "127.0.0.1", "--port", str(port), "benchmarks.ingest_floor:app"]
+        return self._start("floor", command, Target(port, "/signals"), env)
 
-    def signalbox(self, server: tuple[str, ...], packages: Path | None = None, stored: int = 0) -> Server:
-        """This service at its default settings, logs included, with so many signals stored before."""
-        name = f"signalbox{f' with {stored:,} stored' if stored else ''}, {server[0]}"
+    def signalbox(self, checkout: Path = ROOT, stored: int = 0) -> Server:
+        """This service at its default settings, logs included, with so many signals stored before.
+
+        `checkout` may be another one of this project: its Procfile says how its web server is started.
+        """
+        other = "" if checkout == ROOT else f" of {checkout.name}"
+        name = f"signalbox{other}{f' with {stored:,} stored' if stored else ''}"
         settings = replace(
             Settings(),
-            database_url=self.database_url(f"signalbox_{server[0]}_{stored}"),
+            database_url=self.database_url(f"signalbox_{self._count}"),
             redis_url=self._redis_url(),
             media_dir=self._folder / "media",
+            port=processes.free_port(),
             prometheus_multiproc_dir=str(self._folder / f"metrics-{self._count}"),
         )
         Path(settings.prometheus_multiproc_dir).mkdir()
         env = processes.environment(settings)
         upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
-        subprocess.run(upgrade, cwd=ROOT, env=env, check=True, capture_output=True)
+        subprocess.run(upgrade, cwd=checkout, env=env, check=True, capture_output=True)
         if stored:
             fill(settings.sqlalchemy_url, stored)
-        if server is GUNICORN:
-            server = ("gunicorn", "--config", "gunicorn.conf.py")
-        return self._start(name, server, "wsgi:app", "/api/v1/signals", env, packages)
+        return self._start(name, web_command(checkout), Target(settings.port, "/api/v1/signals"), env, checkout)
 
     def alerta(self, venv: Path) -> Server:
         env = {"DATABASE_URL": self.database_url("alerta"), "SECRET_KEY": "benchmark", "AUTH_REQUIRED": "False"}
@@ -126,7 +133,9 @@ class Park:
         # It makes its tables when it starts; two processes that do so at once end each other.
         made = [str(python), "-c", "import alerta; alerta.create_app()"]
         subprocess.run(made, cwd=self._folder, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True)
-        return self._start("alerta, gunicorn", GUNICORN, "alerta:create_app()", "/alert", env, python=python)
+        port = processes.free_port()
+        command = [*GUNICORN, "--bind", f"127.0.0.1:{port}", "alerta:create_app()"]
+        return self._start("alerta, gunicorn", command, Target(port, "/alert"), env, python=python)
 
     def _redis_url(self) -> str:
         self._count += 1
@@ -135,23 +144,18 @@ class Park:
     def _start(
         self,
         name: str,
-        server: tuple[str, ...],
-        app: str,
-        path: str,
+        command: list[str],
+        target: Target,
         env: dict[str, str],
-        packages: Path | None = None,
+        checkout: Path | None = None,
         python: Path = Path(sys.executable),
     ) -> Server:
-        port = processes.free_port()
-        places = ["--host", "127.0.0.1", "--port", str(port)] if server[0] == "granian" else []
-        places = places or ["--bind", f"127.0.0.1:{port}"]
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{packages or ROOT}:{ROOT}", **env}
-        log = self._folder / f"{name}.log"
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(checkout or ROOT), **env}
+        log = self._folder / f"{name.replace('/', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(python), "-m", *server, *places, app],
-                # The others must not find our configuration of gunicorn where they are started.
-                cwd=ROOT if name.startswith("signalbox") else self._folder,
+                [str(python), "-m", *command],
+                cwd=checkout or self._folder,
                 env=env,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -159,9 +163,16 @@ class Park:
             )
         self._stack.callback(processes._stop, process)  # noqa: SLF001
         health = "/management/healthcheck" if name.startswith("alerta") else "/healthz"
-        answers = lambda: processes._answers(f"http://127.0.0.1:{port}{health}")  # noqa: E731, SLF001
+        answers = lambda: processes._answers(f"http://127.0.0.1:{target.port}{health}")  # noqa: E731, SLF001
         processes._wait_until(answers, processes.Running(process, log))  # noqa: SLF001
-        return Server(name, Target(port, path), process.pid, log)
+        return Server(name, target, process.pid, log)
+
+
+def web_command(checkout: Path) -> list[str]:
+    """What follows `python -m` to start the web server of a checkout, from the web line of its Procfile."""
+    (line,) = [line for line in (checkout / "Procfile").read_text().splitlines() if line.startswith("web:")]
+    words = line.removeprefix("web:").removeprefix(" exec").split()
+    return words[2:] if words[:2] == ["python", "-m"] else words
 
 
 @contextmanager
@@ -178,10 +189,6 @@ def install(folder: Path, *packages: str) -> Path:
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages]
         subprocess.run(pip, check=True, stdout=sys.stderr)
     return folder
-
-
-def packages_of(venv: Path) -> Path:
-    return next(venv.glob("lib/python*/site-packages"))
 
 
 def fill(url: str, signals: int) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 from benchmarks import ingest_servers as servers
 from benchmarks.goals import Goal
 from benchmarks.ingest_load import Driver, drive
-from benchmarks.ingest_servers import GUNICORN
 from benchmarks.render import machine
 
 CLIENTS: Final = 16
@@ -30,7 +29,7 @@ def soak(options: argparse.Namespace, bodies: Iterator[bytes]) -> int:
 
 def run(database: str, seconds: float, bodies: Iterator[bytes]) -> dict[str, Any]:
     with servers.park(database) as park:
-        server = park.signalbox(GUNICORN)
+        server = park.signalbox()
         top = drive(server.target, list(islice(bodies, TOP_SECONDS * FASTEST)), clients=CLIENTS, seconds=TOP_SECONDS)
         pieces = []
         for _ in range(PIECES):

@@ -83,7 +83,7 @@ def _start(stack: ExitStack, part: str, settings: Settings, folder: Path) -> int
     shared.mkdir()
     settings = replace(settings, prometheus_multiproc_dir=str(shared))
     if part == "web":
-        arguments = ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+        arguments = ["app.server"]
         ready = partial(_listens, settings.port)
     else:
         arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", QUEUES]

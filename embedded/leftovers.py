@@ -19,7 +19,7 @@ from embedded.places import PIDS, ROOT
 
 # What a server's command line shows; that of Redis only once it has become one.
 MARKS: Final = {
-    "web": ("gunicorn",),
+    "web": ("app.server",),
     "worker": ("celery",),
     "beat": ("celery",),
     "redis": ("valkey-server", "embedded.redis"),

@@ -77,17 +77,17 @@ def running(
 
 @contextmanager
 def web(settings: Settings, folder: Path) -> Iterator[str]:
-    """A real gunicorn with these settings; its address."""
+    """A real web server with these settings; its address."""
     with serving(settings, folder) as (_, address):
         yield address
 
 
 @contextmanager
 def serving(settings: Settings, folder: Path, name: str = "web") -> Iterator[tuple[Running, str]]:
-    """A real gunicorn with these settings, and its address."""
+    """A real web server with these settings, and its address."""
     settings = replace(settings, port=free_port())
     address = f"http://127.0.0.1:{settings.port}"
-    arguments = ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+    arguments = ["app.server"]
     with running(name, arguments, environment(settings), folder, lambda _: _answers(f"{address}/healthz")) as program:
         yield program, address
 

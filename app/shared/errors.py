@@ -13,6 +13,7 @@ class ErrorKind(Enum):
     NOT_FOUND = auto()
     CONFLICT = auto()
     GONE = auto()
+    LENGTH_REQUIRED = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_MEDIA = auto()
     INVALID = auto()
@@ -61,6 +62,10 @@ class NotFound(DomainError):
 
 class Gone(DomainError):
     kind, slug, title = ErrorKind.GONE, "gone", "No longer kept"
+
+
+class LengthRequired(DomainError):
+    kind, slug, title = ErrorKind.LENGTH_REQUIRED, "length-required", "The body has no Content-Length"
 
 
 class PayloadTooLarge(DomainError):

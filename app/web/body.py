@@ -1,44 +1,65 @@
-"""Request bodies, read whole or refused: the size is decided before anything is parsed."""
+"""Request bodies: read whole or refused. Framing and size are checked before anything is read or parsed.
+
+A WSGI server ends a body that was cut like one that is whole, so what was read is compared with the Content-Length; and
+a body without a Content-Length, where nothing can be compared, is refused.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any, Final
 
-from flask import Request, request
-from werkzeug.datastructures import Headers
-from werkzeug.exceptions import BadRequest, HTTPException
+from flask import Flask, Request, Response, request
+from werkzeug.exceptions import BadRequest
 
 from app.shared import exact_json
-from app.shared.errors import DomainError, PayloadTooLarge, UnsupportedMediaType
-from app.web import slow_bodies
+from app.shared.errors import LengthRequired, PayloadTooLarge, UnsupportedMediaType
+from app.web.problems import problem_answer
 
-PIECE: Final = 65_536
-CODINGS_TAKEN: Final = "send the body in chunks or with its length, and not compressed"
+CHUNK_BYTES: Final = 65_536
 
-_watchdog: Final = slow_bodies.Watchdog()
+
+def register(app: Flask) -> None:
+    app.before_request(check_framing)
+
+
+def check_framing() -> Response | None:
+    """Refuse a request that has a Transfer-Encoding, whether or not its route reads a body, and close the connection.
+
+    A Content-Length beside it may have been dropped by the server, so the two cannot be told apart here: servers in a
+    row could read two different bodies (RFC 9112, section 6.1).
+    """
+    if "HTTP_TRANSFER_ENCODING" not in request.environ:
+        return None
+    response = problem_answer(LengthRequired("send the body with a Content-Length alone, not in chunks"))
+    response.headers["Connection"] = "close"
+    return response
 
 
 def read_body(limit: int) -> bytes:
-    """The whole body, at most `limit` bytes of it, with or without a Content-Length.
+    """The whole body, at most `limit` bytes. A request with neither length nor Transfer-Encoding has none: b"".
 
-    Raises PayloadTooLarge, UnsupportedMediaType for any Content-Encoding, and BadRequest for a body that ends before
-    its announced end or comes too slowly.
+    Raises what check_length does, and BadRequest for a body that ends before its Content-Length.
     """
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    if asked.headers.get("Content-Encoding"):
+    length = check_length(limit)
+    body = _read(request.stream, length) if length else b""
+    if len(body) != length:
+        raise BadRequest("the body did not arrive whole")
+    return body
+
+
+def check_length(limit: int) -> int:
+    """The announced length of the body in bytes, known before the body has come.
+
+    Raises PayloadTooLarge over `limit`, and UnsupportedMediaType for any Content-Encoding.
+    """
+    # The object itself: each look at Flask's stand-in searches for it anew.
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    if current.headers.get("Content-Encoding"):
         raise UnsupportedMediaType("send the body without a Content-Encoding")
-    _check_framing(asked.headers)
-    if (asked.content_length or 0) > limit:
-        raise _too_large(limit)
-    try:
-        with _in_time(asked, limit):
-            return _read(asked.stream, limit)
-    except (DomainError, HTTPException):
-        raise
-    # Each server has errors of its own for what it cannot make out of the bytes that come.
-    except Exception as error:
-        raise BadRequest("the body did not arrive whole") from error
+    length = current.content_length or 0
+    if length > limit:
+        raise PayloadTooLarge(f"at most {limit} bytes")
+    return length
 
 
 def read_json(limit: int, *, exact: bool = True) -> Any:
@@ -64,36 +85,11 @@ def require_media_type(*types: str) -> str:
     return request.mimetype
 
 
-def _check_framing(headers: Headers) -> None:
-    """Refuse what servers in a row might read as two different bodies, whatever the one in front lets through."""
-    coding = headers.get("Transfer-Encoding")
-    if coding is None:
-        return
-    if coding.strip().lower() != "chunked":
-        raise UnsupportedMediaType(CODINGS_TAKEN)
-    if headers.get("Content-Length") is not None:
-        raise BadRequest("the body has a length and chunks")
-
-
-def _read(stream: IO[bytes], limit: int) -> bytes:
-    """Read to the end, and one byte over the limit at most: a stream without an announced length just goes on."""
-    pieces: list[bytes] = []
-    left = limit + 1
-    while left and (piece := stream.read(min(left, PIECE))):
-        pieces.append(piece)
-        left -= len(piece)
-    if left == 0:
-        raise _too_large(limit)
-    return b"".join(pieces)
-
-
-def _in_time(asked: Request, limit: int) -> AbstractContextManager[None]:
-    """A limit on the time too, where the server shows its socket, as gunicorn does."""
-    connection = asked.environ.get("gunicorn.socket")
-    if connection is None:
-        return nullcontext()
-    return _watchdog.watching(connection, slow_bodies.seconds_for(limit))
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"at most {limit} bytes")
+def _read(stream: IO[bytes], length: int) -> bytes:
+    """Up to `length` bytes: fewer when the stream ends before."""
+    chunks: list[bytes] = []
+    left = length
+    while left and (chunk := stream.read(min(left, CHUNK_BYTES))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)

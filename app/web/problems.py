@@ -19,6 +19,7 @@ from app.shared.errors import (
     DomainError,
     ErrorKind,
     FieldError,
+    LengthRequired,
     NotFound,
     PayloadTooLarge,
     Unavailable,
@@ -40,6 +41,7 @@ STATUS: Final[Mapping[ErrorKind, HTTPStatus]] = {
     ErrorKind.NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
     ErrorKind.GONE: HTTPStatus.GONE,
+    ErrorKind.LENGTH_REQUIRED: HTTPStatus.LENGTH_REQUIRED,
     ErrorKind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorKind.UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -50,6 +52,7 @@ STATUS: Final[Mapping[ErrorKind, HTTPStatus]] = {
 
 _SAME: Final[Mapping[int, type[DomainError]]] = {
     404: NotFound,
+    411: LengthRequired,
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
@@ -90,7 +93,7 @@ def describe(error: DomainError) -> tuple[int, dict[str, Any]]:
 
 
 def describe_http(error: HTTPException) -> tuple[int, dict[str, Any]]:
-    """The same for a refusal of the framework's or the web server's. It has a status: what has none is an answer."""
+    """The same for a refusal of the framework's. It has a status: what has none is an answer."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR.value
     same = _SAME.get(status)
     slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
@@ -173,7 +176,7 @@ def _schema_error(error: ValidationError) -> Response:
 
 
 def _http_error(error: HTTPException) -> AnyResponse:
-    """What Flask and Werkzeug refuse by themselves: unknown paths, wrong methods, broken framing."""
+    """What Flask and Werkzeug refuse by themselves: unknown paths, wrong methods, bodies that are not whole."""
     if error.code is None:
         return error.get_response()
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}

@@ -13,7 +13,7 @@ from config import ROOT
 from tests.integration.embedded.checkouts import Checkout
 
 PARTS = ("app", "worker", "migrations", "examples", "embedded")
-FILES = ("config.py", "wsgi.py", "gunicorn.conf.py", "Procfile", "run", "requirements.txt", "requirements-dev.txt")
+FILES = ("config.py", "wsgi.py", "Procfile", "run", "requirements.txt", "requirements-dev.txt")
 
 
 def copy_project(root: Path) -> Checkout:

@@ -121,7 +121,7 @@ def test_a_picture_that_is_not_the_chart_is_refused(png: bytes, reason: str):
 
 def test_a_process_that_is_no_server_of_ours_is_left_alone(tmp_path: Path):
     # By name it could be ours, but it works in another folder.
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "gunicorn"], cwd=tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "app.server"], cwd=tmp_path)
     try:
         assert not leftovers.is_ours("web", process.pid)
         assert not leftovers.is_ours("web", os.getpid())
@@ -132,7 +132,7 @@ def test_a_process_that_is_no_server_of_ours_is_left_alone(tmp_path: Path):
 
 
 def test_a_server_of_this_checkout_is_known_by_its_command_line():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "gunicorn"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "app.server"])
     try:
         wait_for("its command line", lambda: leftovers.is_ours("web", process.pid), 5)
         assert not leftovers.is_ours("worker", process.pid)

@@ -1,4 +1,4 @@
-"""A real gunicorn for what only a real server does: chunked bodies, broken framing, clients that go away."""
+"""A real web server for what only a real server does: broken framing, bodies that are cut, clients that go away."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _read_answer(stream: BinaryIO, first: bytes) -> Answer:
 
 @pytest.fixture(scope="session")
 def server(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The whole application behind gunicorn as it is run, on SQLite, open to all."""
+    """The whole application behind the web server as it is run, on SQLite, open to all."""
     folder = tmp_path_factory.mktemp("web")
     database = folder / "signalbox.db"
     database.write_bytes(sqlite_template.read_bytes())

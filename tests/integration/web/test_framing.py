@@ -49,17 +49,10 @@ def test_a_body_over_the_cap_is_refused_before_it_is_sent(server: Any) -> None:
         assert connection.recv(12) == b"HTTP/1.1 413"
 
 
-def test_a_chunked_body_over_the_cap_is_refused_not_cut(server: Any) -> None:
-    body = chunked(body_of(CAP + 1)[:1000], body_of(CAP + 1)[1000:])
-    assert_problem(server.request("POST", PATH, body, CHUNKED), 413, "payload-too-large")
-
-
-@pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_a_body_of_exactly_the_cap_is_read(server: Any, framing: Any) -> None:
+def test_a_body_of_exactly_the_cap_is_read(server: Any) -> None:
     body = body_of(CAP)
     assert len(body) == CAP
-    sent, headers = (body, JSON) if framing == "length" else (chunked(body), CHUNKED)
-    assert_problem(server.request("POST", PATH, sent, headers), 422, "validation-failed")
+    assert_problem(server.request("POST", PATH, body, JSON), 422, "validation-failed")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
@@ -74,109 +67,103 @@ def test_a_body_that_is_not_announced_as_json_is_refused(server: Any, kind: Any)
     assert_problem(server.request("POST", PATH, b"{}", headers), 415, "unsupported-media-type")
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        b"zz\r\n{}\r\n0\r\n\r\n",
-        b"2\r\n{}xx0\r\n\r\n",
-        b"2\r\n{}\r\n0\r\nbad trailer\r\n\r\n",
-        b"2;=bad\r\n{}\r\n0\r\n\r\n",
-        b"-2\r\n{}\r\n0\r\n\r\n",
-    ],
-)
-def test_broken_chunks_are_a_bad_request(server: Any, broken: Any) -> None:
-    assert_problem(server.request("POST", PATH, broken, CHUNKED), 400, "bad-request")
+@pytest.mark.parametrize("coding", ["chunked", "gzip, chunked", "chunked, chunked"])
+def test_a_body_without_a_length_is_refused(server: Any, coding: str) -> None:
+    headers = JSON | {"Transfer-Encoding": coding}
+    assert_problem(server.request("POST", PATH, chunked(b"{}"), headers), 411, "length-required")
+
+
+TWO_FRAMINGS = [
+    ["Content-Length: 2", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Content-Length: 2"],
+    ["Content-Length: 2", "Transfer-Encoding: chunked", "Transfer_Encoding:"],
+]
+
+
+@pytest.mark.parametrize("framing", TWO_FRAMINGS)
+@pytest.mark.parametrize("target", [f"POST {PATH}", "GET /healthz", "POST /nowhere"])
+def test_a_length_with_a_transfer_encoding_is_refused_and_nothing_after_it_is_read(
+    server: Any, target: str, framing: list[str]
+) -> None:
+    answers = answers_to(server, request_and_another(target, framing))
+    assert len(answers) == 1
+    assert_problem(answers[0], 411, "length-required")
+    assert answers[0].headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(
     "framing",
     [
-        ["Content-Length: 2", "Transfer-Encoding: chunked"],
-        ["Transfer-Encoding: chunked", "Content-Length: 2"],
         ["Content-Length: 2", "Content-Length: 5"],
         ["Content-Length: +2"],
         ["Content-Length: -1"],
-        ["Transfer-Encoding: chunked, chunked"],
+        ["Content-Length: 2, 2"],
+        ["Transfer-Encoding: gzip"],
         ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
     ],
 )
-def test_a_body_that_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read(
+def test_a_body_whose_end_cannot_be_known_is_refused_and_nothing_after_it_is_read(
     server: Any, framing: list[str]
 ) -> None:
-    head = "\r\n".join([f"POST {PATH} HTTP/1.1", "Host: x", "Content-Type: application/json", *framing, "", ""])
+    answers = answers_to(server, request_and_another(f"POST {PATH}", framing))
+    assert [answer.status for answer in answers] == [400]
+
+
+def request_and_another(target: str, framing: list[str]) -> bytes:
+    head = "\r\n".join([f"{target} HTTP/1.1", "Host: x", "Content-Type: application/json", *framing, "", ""])
+    return head.encode() + b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def answers_to(server: Any, sent: bytes) -> list[Any]:
     with server.connect() as connection:
-        connection.sendall(head.encode() + b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        answers = read_answers(connection)
-    assert len(answers) == 1
-    assert_problem(answers[0], 400, "bad-request")
-
-
-@pytest.mark.parametrize("coding", ["gzip, chunked", "<b>, chunked", "<b>"])
-def test_a_transfer_in_any_other_coding_than_chunks_is_refused(server: Any, coding: str) -> None:
-    headers = JSON | {"Transfer-Encoding": coding}
-    assert_problem(server.request("POST", PATH, chunked(b"{}"), headers), 415, "unsupported-media-type")
+        connection.sendall(sent)
+        return read_answers(connection)
 
 
 GET = b"GET /healthz HTTP/1.1\r\n"
 
 
 @pytest.mark.parametrize(
-    ("head", "status", "slug"),
+    ("head", "status"),
     [
-        (b"<b>\r\n", 400, "bad-request"),
-        (b"\x16\x03\x01 <b>\r\n", 400, "bad-request"),
-        (b"GET /<b>\n", 400, "bad-request"),
-        (b"GET /\xff<b> HTTP/1.1\r\n", 400, "bad-request"),
-        (b"GET http://[<b> HTTP/1.1\r\n", 400, "bad-request"),
-        (b"get /<b> HTTP/1.1\r\n", 400, "bad-request"),
-        (b"GET /<b> HTTP/3.0\r\n", 400, "bad-request"),
-        (b"GET /<b>" + b"x" * 5_000 + b" HTTP/1.1\r\n", 414, "request-uri-too-long"),
-        (GET + b"X: <b>" + b"x" * 9_000 + b"\r\n", 431, "request-header-fields-too-large"),
-        (GET + b"X: <b>\r\n" * 65, 431, "request-header-fields-too-large"),
-        (GET + b"<b>: x\r\n", 400, "bad-request"),
-        (GET + b"<b>\r\n", 400, "bad-request"),
-        (GET + b"X: <b>\x00\r\n", 400, "bad-request"),
-        (GET + b"X: a\r\n <b>\r\n", 400, "bad-request"),
-        (GET + b"Host: <b>\r\nHost: x\r\n", 400, "bad-request"),
-        (GET + b"Content-Length: <b>\r\n", 400, "bad-request"),
-        (GET + b"Content-Length: \xb2\r\n", 400, "bad-request"),
-        (GET + b"Content-Length: " + b"9" * 5_000 + b"\r\n", 400, "bad-request"),
-        (GET + b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: <b>\r\n", 400, "bad-request"),
-        (GET + b"SCRIPT_NAME: /<b>\r\n", 400, "bad-request"),
-        (GET + b"Expect: <b>\r\n", 417, "expectation-failed"),
+        (b"<b>\r\n", 400),
+        (b"\x16\x03\x01 <b>\r\n", 400),
+        (b"GET /<b>\n", 400),
+        (b"GET /\xff<b> HTTP/1.1\r\n", 400),
+        (b"GET http://[<b> HTTP/1.1\r\n", 400),
+        (b"get /<b> HTTP/1.1\r\n", 400),
+        (b"GET /<b> HTTP/3.0\r\n", 400),
+        (b"GET /" + b"x" * 65_540 + b" HTTP/1.1\r\n", 414),
+        (GET + b"X: " + b"x" * 200_000 + b"\r\n", 431),
+        (GET + b"X: y\r\n" * 101, 431),
+        (GET + b"<b>: x\r\n", 400),
+        (GET + b"<b>\r\n", 400),
+        (GET + b"X: <b>\x00\r\n", 400),
+        (GET + b"X: a\r\n <b>\r\n", 400),
+        (GET + b"Content-Length: <b>\r\n", 400),
+        (GET + b"Content-Length: \xb2\r\n", 400),
+        (GET + b"Content-Length: " + b"9" * 5_000 + b"\r\n", 400),
     ],
-    ids=lambda value: value[:40] if isinstance(value, bytes) else value,
+    ids=lambda value: value[:40] if isinstance(value, bytes) else str(value),
 )
-def test_what_is_no_request_is_refused_with_a_problem_and_the_connection_closed(
-    server: Any, head: bytes, status: int, slug: str
+def test_what_is_no_request_is_refused_by_the_server_and_the_connection_closed(
+    server: Any, head: bytes, status: int
 ) -> None:
-    with server.connect() as connection:
-        connection.sendall(head + b"\r\n" + GET + b"\r\n")
-        answers = read_answers(connection)
-    assert len(answers) == 1
-    assert_problem(answers[0], status, slug)
-    assert answers[0].headers["connection"] == "close"
-    assert answers[0].headers["x-content-type-options"] == "nosniff"
-    assert b"<" not in answers[0].body
+    (answer,) = answers_to(server, head + b"\r\n" + GET + b"\r\n")
+    assert answer.status == status
+    assert answer.body == b""
 
 
-def test_what_is_no_request_is_one_short_line_in_the_log_without_what_was_sent(server: Any) -> None:
-    secret = "hook_0123456789abcdef0123456789abcdef"
-    with server.connect() as connection:
-        connection.sendall(f"GET /api/v1/hooks/{secret} HTTP/9.9\r\n\r\n".encode())
-        (answer,) = read_answers(connection)
-    log = server.log.read_text()
-    lines = [json.loads(line) for line in log.splitlines() if answer.json["request_id"] in line]
-    assert [(line["event"], line["reason"]) for line in lines] == [("request_unreadable", "InvalidHTTPVersion")]
-    assert secret not in log
-    assert "HTTP/9.9" not in log
-
-
-def test_a_broken_body_that_no_view_reads_gets_no_second_answer(server: Any) -> None:
-    with server.connect() as connection:
-        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n")
-        answers = read_answers(connection)
-    assert [answer.status for answer in answers] == [404]
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "HTTP_HOST", "wsgi.url_scheme"])
+def test_a_header_named_like_a_variable_of_the_server_changes_nothing(server: Any, name: str) -> None:
+    """The test is a peer on loopback, whom a server may take for its proxy."""
+    plain = server.request("POST", "/api/v1/hooks/hook_unknown", b"a: b", {"Content-Type": "text/plain"})
+    answer = server.request("POST", "/api/v1/hooks/hook_unknown", b"a: b", {"Content-Type": "text/plain", name: "/api"})
+    assert (answer.status, answer.json["type"]) == (plain.status, plain.json["type"]) == (404, "/problems/not-found")
+    signal = {"instrument": f"SPOOF-{name.upper()}", "side": "buy", "price": 1, "external_id": f"spoof-{name}"}
+    stored = server.request("POST", PATH, json.dumps(signal).encode(), JSON | {name: "/elsewhere"})
+    assert stored.status == 201
+    assert stored.headers["location"] == f"{PATH}/{stored.json['id']}"
 
 
 LINES = st.sampled_from(
@@ -210,7 +197,7 @@ FIRST_LINES = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(FIRST_LINES, LINES, st.binary(max_size=20)), min_size=1, max_size=8))
-def test_any_bytes_are_answered_in_time_and_refused_with_problems_alone(server: Any, lines: list[bytes]) -> None:
+def test_any_bytes_end_in_time_and_never_in_a_500(server: Any, lines: list[bytes]) -> None:
     began = time.monotonic()
     with server.connect() as connection:
         connection.sendall(b"\r\n".join([*lines, b"", b""]))
@@ -218,52 +205,20 @@ def test_any_bytes_are_answered_in_time_and_refused_with_problems_alone(server: 
         answers = read_answers(connection)
     for answer in answers:
         assert answer.status < 500 or answer.status == 503, answer.body
-        if answer.status >= 400:
+        if answer.status >= 400 and answer.body:
             assert_problem(answer, answer.status, answer.json["type"].removeprefix("/problems/"))
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize(
-    ("headers", "part"),
-    [(JSON | {"Content-Length": "100"}, b'{"instrument":'), (CHUNKED, b'64\r\n{"instrument":')],
-)
-def test_a_body_that_ends_early_is_a_bad_request(server: Any, headers: Any, part: Any) -> None:
-    with server.connect() as connection:
-        connection.sendall(server_head(headers) + part)
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(12) == b"HTTP/1.1 400"
-
-
-@pytest.mark.slow
-def test_a_body_that_drips_in_is_cut_off(server: Any) -> None:
-    began = time.monotonic()
-    with server.connect() as connection:
-        connection.sendall(server_head(JSON | {"Content-Length": "10000"}))
-        for _ in range(60):
-            try:
-                connection.sendall(b" ")
-            except OSError:
-                break
-            time.sleep(0.2)
-            connection.settimeout(0.01)
-            try:
-                answer = connection.recv(12)
-            except TimeoutError:
-                continue
-            assert answer == b"HTTP/1.1 400"
-            break
-        else:
-            pytest.fail("the server still reads")
-    assert time.monotonic() - began < 9
-
-
 def test_a_refusal_leaves_the_server_in_step_with_the_connection(server: Any) -> None:
-    with server.connect() as connection:
-        connection.sendall(server_head(JSON | {"Content-Length": str(CAP + 10)}) + b" " * (CAP + 10))
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert received.startswith(b"HTTP/1.1 413")
-    assert received.count(b"HTTP/1.1 ") == 1 or received.endswith(b'{"status":"ok"}')
+    """What is left of a body that was refused unread is never taken for a request."""
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    for size in (len(hidden), CAP + 10, 300_000):
+        body = hidden * (size // len(hidden))
+        head = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        last = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        statuses = [answer.status for answer in answers_to(server, head.encode() + body + last)]
+        assert statuses in ([404], [404, 200]), size
 
 
 def server_head(headers: dict[str, str]) -> bytes:
