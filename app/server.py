@@ -5,6 +5,7 @@ The parent process loads the application once, then Granian forks one child per 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 import wsgi
+from app.shared import logs
 from app.startup import preflight
 from app.web import draining
 from config import Settings
@@ -29,6 +31,7 @@ from config import Settings
 TARGET: Final = "app.server:application"
 MAX_HEAD_BYTES: Final = 65_536
 PARENT_POLL_SECONDS: Final = 0.5
+RESTART_SECONDS: Final = 0.5
 
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
@@ -39,21 +42,24 @@ LOGGING: Final[dict[str, Any]] = {
 }
 """Hands Granian's own messages to the root logger, which writes JSON lines. The application logs each request."""
 
+log = logs.get_logger(__name__)
+
 
 def main() -> None:
     """Check what the server needs, then serve until a signal ends it.
 
-    Raises SystemExit: with one line when something is missing, with status 1 when a worker process dies again within
-    seconds of its replacement.
+    Raises SystemExit with one line when something is missing.
     """
     settings = wsgi.settings
     preflight(settings)
     address = _free_address(settings)
     # Children share the memory of the loaded application and the draining flag.
     multiprocessing.set_start_method("fork")
-    server = _server(settings, address)
-    server.on_startup(lambda: _drain_on_sigterm(settings.web_drain_seconds))
-    server.serve()
+    shutdown = _Shutdown(settings.web_drain_seconds)
+    while not shutdown.requested:
+        server = _server(settings, address)
+        server.on_startup(shutdown.handle_signals)
+        _serve(server, shutdown)
 
 
 def application() -> Flask:
@@ -103,22 +109,47 @@ def _free_address(settings: Settings) -> str:
     return str(address[0])
 
 
-def _drain_on_sigterm(seconds: float) -> None:
-    """Make the first SIGTERM start draining, and Granian's own handling follow `seconds` later.
+class _Shutdown:
+    """Knows whether the server was told to stop, and lets the first SIGTERM start draining.
 
     Granian refuses new connections at once when it stops; a load balancer first needs time to notice. A second
-    SIGTERM, or SIGINT, stops without waiting. Runs after Granian has set its signal handlers.
+    SIGTERM, or SIGINT, stops without waiting.
     """
-    stop = signal.getsignal(signal.SIGTERM)
 
-    def drain(_number: int, _frame: FrameType | None) -> None:
-        draining.begin()
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    def __init__(self, drain_seconds: float) -> None:
+        self.requested = False
+        self._drain_seconds = drain_seconds
+        self._stop: Any = None
 
-    if seconds:
-        signal.signal(signal.SIGTERM, drain)
+    def handle_signals(self) -> None:
+        """Handle SIGTERM and SIGINT before Granian does. Runs after Granian has set its own signal handlers."""
+        self._stop = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, self._drain)
+        signal.signal(signal.SIGINT, self._stop_at_once)
+        signal.signal(signal.SIGALRM, self._stop_at_once)
+        if self.requested:
+            self._stop(signal.SIGTERM, None)
+
+    def _drain(self, number: int, frame: FrameType | None) -> None:
+        if self._drain_seconds and not draining.has_begun():
+            draining.begin()
+            signal.setitimer(signal.ITIMER_REAL, self._drain_seconds)
+        else:
+            self._stop_at_once(number, frame)
+
+    def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._stop(number, frame)
+
+
+def _serve(server: Any, shutdown: _Shutdown) -> None:
+    """Serve until a signal, or until Granian gives up because a worker process died twice within seconds."""
+    # Granian exits with 1 also when the signal that stops it has ended a worker process first.
+    with contextlib.suppress(SystemExit):
+        server.serve()
+    if not shutdown.requested:
+        log.error("web_server_restarts", reason="worker processes die", consequence="connections are refused meanwhile")
+        time.sleep(RESTART_SECONDS)
 
 
 def _stop_with_parent(graceful_seconds: float) -> None:

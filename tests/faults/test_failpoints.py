@@ -25,7 +25,7 @@ pytestmark = pytest.mark.faults
 
 IN_WEB = ("after_claim_key", "before_commit", "after_commit", "after_publish")
 IN_WORKER = ("after_job_claim", "mid_render", "after_temp_write", "after_rename", "before_done_commit")
-CRASHED = f"exited with code {KILLED}"
+CRASHED = "Unexpected exit from worker"
 LOST_CHILD = f"exitcode {KILLED}"
 
 

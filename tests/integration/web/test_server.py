@@ -229,3 +229,17 @@ def test_clients_that_stop_within_a_head_hold_up_nobody_and_are_closed(settings:
             client.settimeout(20)
             while client.recv(65_536):
                 pass
+
+
+def test_a_server_whose_worker_processes_die_again_and_again_serves_on(serving: tuple[Running, str]) -> None:
+    web, address = serving
+    for _ in range(4):
+        eventually(lambda: len(worker_pids(web)) == WORKERS)
+        for pid in worker_pids(web):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.3)
+    eventually(lambda: not is_refused(address))
+    eventually(lambda: len(worker_pids(web)) == WORKERS)
+    assert readiness(address) == (200, "ready")
+    web.process.terminate()
+    assert web.process.wait(20) == 0
