@@ -16,7 +16,7 @@ from app.shared import signatures
 from app.shared.db import Base
 from app.signals import routes as signals
 from app.startup import MIGRATIONS
-from app.web import auth, body, context, docs, headers, operations, problems, rate_limits
+from app.web import auth, body, context, docs, headers, operations, problems, rate_limits, thread_budget
 from app.web.answers import ExactJson
 from app.web.application import Application
 from config import ROOT, Settings, SettingsError
@@ -62,6 +62,7 @@ def _glue(app: Flask, resources: Resources) -> None:
     auth.register(app, resources.settings.api_keys)
     rate_limits.register(app, resources)
     problems.register(app)
+    thread_budget.register(app, resources.settings.web_threads)
 
 
 def _mount(app: Flask) -> None:

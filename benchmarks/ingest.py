@@ -15,9 +15,10 @@ import signal
 import statistics
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, cycle, islice
+from itertools import count, cycle, islice, repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,15 +131,28 @@ def batch(server: Server) -> Case:
     return Case(f"batches of {BATCH}, {server.name}", server, target, batches(), signals=BATCH)
 
 
+def reads(server: Server) -> Case:
+    """One stored signal, read again and again: a request that costs little beside HTTP itself."""
+    body = json.dumps(a_signal()).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.target.port}{server.target.path}", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as response:  # noqa: S310
+        location: str = response.headers["Location"]
+    return Case(f"reads, {server.name}", server, Target(server.target.port, location, "GET"), repeat(b""))
+
+
 def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
     """What takes turns, by the name the goals know it by."""
     floor, ours = park.floor(), park.signalbox()
     found = {"floor": single(floor), "signalbox": single(ours), "duplicates": duplicates(ours), "batches": batch(ours)}
+    found["reads"] = reads(ours)
     if options.stored:
         found["stored"] = single(park.signalbox(stored=options.stored))
     if options.checkout:
         other = park.signalbox(options.checkout)
         found |= {"other": single(other), "other_duplicates": duplicates(other), "other_batches": batch(other)}
+        found["other_reads"] = reads(other)
     if "alerta" in options.peers and not park.is_sqlite:
         venv = servers.install(venvs / "alerta", "alerta-server", "psycopg2-binary", "gunicorn")
         found["alerta"] = single(park.alerta(venv), an_alert)

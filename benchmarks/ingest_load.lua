@@ -1,11 +1,11 @@
--- What wrk sends for benchmarks/ingest_load.py: each line of a file as the body of one POST, once; and what it tells.
+-- What wrk sends for benchmarks/ingest_load.py: each line of a file as the body of one request, once; and what it tells.
 
 local file
 
 
 function init(arguments)
    file = io.open(arguments[1], "rb")
-   wrk.method = "POST"
+   wrk.method = arguments[2]
    wrk.headers["Content-Type"] = "application/json"
 end
 

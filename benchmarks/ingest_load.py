@@ -44,6 +44,7 @@ class Outcome:
 class Target:
     port: int
     path: str
+    method: str = "POST"
 
 
 def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: float) -> Outcome:
@@ -55,7 +56,7 @@ def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: flo
         file.flush()
         arguments = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds:.0f}s"]
         arguments += ["--timeout", f"{LONGEST_SECONDS:.0f}s", "--script", str(SCRIPT)]
-        arguments += [f"http://127.0.0.1:{target.port}{target.path}", "--", file.name]
+        arguments += [f"http://127.0.0.1:{target.port}{target.path}", "--", file.name, target.method]
         ended = subprocess.run(arguments, check=False, capture_output=True, text=True)
     if ended.returncode:
         raise SystemExit(f"wrk, {target}: {ended.stdout}{ended.stderr}")
@@ -120,7 +121,8 @@ class Driver:
         # In turn: one that is left alone for seconds is closed by the server, as it should be.
         client = self._idle.popleft()
         client.began = due
-        head = f"POST {self._target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head = f"{self._target.method} {self._target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        head += "Content-Type: application/json\r\n"
         try:
             client.held.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         except OSError:

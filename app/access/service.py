@@ -43,6 +43,20 @@ def signing_keys(settings: Settings, producer: str) -> tuple[str, ...]:
     return own or ((settings.signals_hmac_key,) if settings.signals_hmac_key else ())
 
 
+def check_claim(settings: Settings, headers: Headers, *, producer: str, now: datetime) -> None:
+    """Refuse, before the body is read, what no body could make valid.
+
+    Raises Unauthenticated when a signature is missing though required, malformed or out of time, or when there is no
+    key to verify it with.
+    """
+    if not signatures.is_signed(headers) and not settings.signals_hmac_enabled:
+        return
+    if not signing_keys(settings, producer):
+        raise Unauthenticated(signatures.REFUSAL)
+    tolerance = settings.signals_hmac_tolerance_seconds
+    signatures.check_form(headers, now=now, tolerance_seconds=tolerance, legacy=settings.signals_hmac_legacy)
+
+
 def check_signature(
     settings: Settings, redis: Redis, headers: Headers, body: bytes, *, producer: str, now: datetime
 ) -> Verified | None:

@@ -29,6 +29,7 @@ from app.resources import Resources
 from app.shared.errors import NotFound
 from app.shared.queue import CHARTS, RENDER
 from app.signals import service as signals
+from app.web import thread_budget
 from app.web.answers import json_answer
 from app.web.auth import caller
 from app.web.blueprint import Blueprint
@@ -90,7 +91,10 @@ def _prepare(state: BlueprintSetupState) -> None:
             "in": "header",
             "name": "Prefer",
             "schema": {"type": "string"},
-            "description": "wait=5 holds the answer until the chart is ready, for five seconds at most",
+            "description": (
+                "wait=5 holds the answer until the chart is ready, for five seconds at most, "
+                "unless the server is busy: then 202 comes at once, without Preference-Applied"
+            ),
         }
     ],
 )
@@ -203,21 +207,30 @@ def _wake(held: Resources, chart: Chart) -> None:
 
 
 def _woken(held: Resources, requested: Requested) -> tuple[Chart, int]:
-    """The chart after its wake-up, if it needs one, and after the seconds that the caller prefers to wait, at most."""
-    asked = WAIT.search(request.headers.get("Prefer", ""))
-    seconds = min(int(asked[1]), int(held.settings.charts_max_wait_seconds)) if asked else 0
-    if not seconds or requested.chart.status not in service.WAITING:
-        if requested.wake:
-            _wake(held, requested.chart)
-        return requested.chart, seconds
-    arrivals = _memory().arrivals
-    with arrivals.expect(requested.chart.id) as arrival:
+    """The chart after its wake-up, if it needs one, and the seconds of the caller's `Prefer: wait` that were applied.
+
+    Does not wait where the budget of threads for that is spent.
+    """
+    preferred = WAIT.search(request.headers.get("Prefer", ""))
+    seconds = min(int(preferred[1]), int(held.settings.charts_max_wait_seconds)) if preferred else 0
+    if seconds and requested.chart.status in service.WAITING:
+        with thread_budget.slot() as granted:
+            if granted:
+                return _wait_for(held, requested, seconds), seconds
+        seconds = 0
+    if requested.wake:
+        _wake(held, requested.chart)
+    return requested.chart, seconds
+
+
+def _wait_for(held: Resources, requested: Requested, seconds: int) -> Chart:
+    with _memory().arrivals.expect(requested.chart.id) as arrival:
         if requested.wake:
             _wake(held, requested.chart)
         else:
             # It may have come between the reading of its row and our listening.
             arrival.set()
-        return _wait(held, requested.chart, arrival, seconds), seconds
+        return _wait(held, requested.chart, arrival, seconds)
 
 
 def _wait(held: Resources, chart: Chart, arrival: Event, seconds: int) -> Chart:
@@ -265,7 +278,8 @@ def _image(held: Resources, chart: Chart) -> Response:
 
 
 def _picture(held: Resources, picture: Picture) -> Response:
-    if request.if_none_match.contains(picture.etag):
+    # Weak comparison (RFC 9110, section 13.1.2): a proxy that compresses makes the tag weak.
+    if request.if_none_match.contains_weak(picture.etag):
         response = Response(status=304)
     else:
         data = held.cache.get(picture.path, picture.type)

@@ -28,7 +28,7 @@ from app.signals.doors import PATH, intake, refusals_counted
 from app.web import rate_limits
 from app.web.answers import json_answer
 from app.web.blueprint import Blueprint
-from app.web.body import read_body
+from app.web.body import check_length, read_body
 from app.web.client_address import client_address
 from app.web.context import request_id, resources
 from app.web.openapi import RATE_HEADERS
@@ -58,18 +58,21 @@ def receive(token: str) -> Response:
     already is answered with 200 and `duplicate`, for such senders take anything else for a failure.
     """
     with metrics.CREATE_SECONDS.time(), refusals_counted():
-        body, mimetype = _body()
+        mimetype, limit = _mimetype(), resources().settings.signals_max_payload_bytes
+        check_length(limit)
+        # Before the body is read: until the address is known to be a hook's, anyone could hold this thread.
         hook = _hook(token)
+        body = read_body(limit)
         rate_limits.spend(hook.producer_id, 1)
         return _accept(hook, body, mimetype)
 
 
-def _body() -> tuple[bytes, str]:
-    """The body and whether it is JSON or text; one whose sender does not say is a text."""
+def _mimetype() -> str:
+    """JSON or text; a body whose sender does not say is text."""
     mimetype = request.mimetype or TEXT
     if mimetype not in (_JSON, TEXT):
         raise UnsupportedMediaType(f"send the body as {_JSON} or {TEXT}")
-    return read_body(resources().settings.signals_max_payload_bytes), mimetype
+    return mimetype
 
 
 def _hook(token: str) -> Hook:

@@ -26,6 +26,8 @@ REFUSAL: Final = "a valid signature or key is needed"
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
+_V1: Final = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Headers(Protocol):
@@ -66,6 +68,25 @@ def verify(
     if legacy and older is not None:
         return _verify_legacy(older, body, keys)
     raise Unauthenticated(REFUSAL)
+
+
+def check_form(headers: Headers, *, now: datetime, tolerance_seconds: int, legacy: bool = False) -> None:
+    """Check what can be checked of a signature without the body: form of id and signature, time.
+
+    Raises Unauthenticated.
+    """
+    if _claims_standard(headers):
+        timestamp = headers.get(TIMESTAMP_HEADER) or ""
+        has_form = (
+            _ID.fullmatch(headers.get(ID_HEADER) or "") is not None
+            and _SECONDS.fullmatch(timestamp) is not None
+            and abs(now.timestamp() - int(timestamp)) <= tolerance_seconds
+            and any(map(_V1.fullmatch, (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MOST_SIGNATURES]))
+        )
+    else:
+        has_form = legacy and _HEX.fullmatch(headers.get(LEGACY_HEADER) or "") is not None
+    if not has_form:
+        raise Unauthenticated(REFUSAL)
 
 
 def sign(body: bytes, *, key: str, message_id: str, now: datetime) -> dict[str, str]:

@@ -38,16 +38,18 @@ from app.signals.service import SignalFilter
 from app.web import paging, rate_limits
 from app.web.answers import json_answer
 from app.web.blueprint import Blueprint
-from app.web.body import read_body, require_json
+from app.web.body import check_length, read_body, require_json
 from app.web.context import request_id, resources
 from app.web.openapi import RATE_HEADERS, example_of
 from app.web.problem_schema import ProblemSchema
 from app.web.problems import CONTENT_TYPE as PROBLEM
+from app.web.thread_budget import within_budget
 
 TEXT: Final = {"type": "string"}
 LOCATION: Final = {
     "Location": {"description": "where the stored signal is", "schema": {"type": "string", "format": "uri-reference"}}
 }
+BUSY: Final = "As many exports run as this server takes at once, or the database is away"
 
 blueprint = Blueprint("signals", __name__, url_prefix=PATH, description="What producers told, each stored once")
 
@@ -137,6 +139,7 @@ def index(query: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/export.csv", methods=["GET"])
+@blueprint.alt_response(503, description=BUSY)
 @blueprint.arguments(SignalFilters, location="query")
 @blueprint.response(
     200, TEXT, content_type="text/csv", example=examples.CSV, description="A header, and a line for each signal"
@@ -146,10 +149,11 @@ def export_csv(query: dict[str, Any]) -> Response:
 
     All that fit, newest first, streamed; the payload is a column of JSON.
     """
-    return _file(export.as_csv(_all(query)), "signals.csv", "text/csv; charset=utf-8")
+    return within_budget(lambda: _file(export.as_csv(_all(query)), "signals.csv", "text/csv; charset=utf-8"))
 
 
 @blueprint.route("/export.ndjson", methods=["GET"])
+@blueprint.alt_response(503, description=BUSY)
 @blueprint.arguments(SignalFilters, location="query")
 @blueprint.response(
     200, TEXT, content_type="application/x-ndjson", example=examples.NDJSON, description="An object for each"
@@ -159,7 +163,7 @@ def export_ndjson(query: dict[str, Any]) -> Response:
 
     All that fit, newest first, streamed.
     """
-    return _file(export.as_ndjson(_all(query)), "signals.ndjson", "application/x-ndjson")
+    return within_budget(lambda: _file(export.as_ndjson(_all(query)), "signals.ndjson", "application/x-ndjson"))
 
 
 def _filter(query: dict[str, Any]) -> SignalFilter:
@@ -222,10 +226,13 @@ class _Message:
 
 
 def _receive(most_bytes: int, now: datetime) -> _Message:
+    """Everything that needs no body is checked before the body is read: until then anyone could hold this thread."""
     held = resources()
     require_json()
-    body = read_body(most_bytes)
+    check_length(most_bytes)
     producer = access.producer_id(held.settings, request.headers)
+    access.check_claim(held.settings, request.headers, producer=producer, now=now)
+    body = read_body(most_bytes)
     verified = access.check_signature(held.settings, held.redis, request.headers, body, producer=producer, now=now)
     return _Message(producer, body, verified)
 
