@@ -103,6 +103,20 @@ def test_an_image_the_caller_has_is_not_sent_again(client, resources, chart_id):
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize("given", ["W/{etag}", '"another", W/{etag}', '{etag}, W/"another"', "*"])
+def test_an_image_the_caller_has_under_a_weak_tag_is_not_sent_again(client, resources, chart_id, given):
+    draw(resources, chart_id)
+    etag = client.get(f"/api/v1/charts/{chart_id}.png").headers["ETag"]
+    answer = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": given.format(etag=etag)})
+    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
+
+
+def test_a_weak_tag_of_another_image_gets_the_image(client, resources, chart_id):
+    draw(resources, chart_id)
+    answer = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": 'W/"another"'})
+    assert (answer.status_code, answer.data) == (200, PNG)
+
+
 def test_head_tells_of_the_image_without_sending_it(client, resources, chart_id):
     draw(resources, chart_id)
     answer = client.head(f"/api/v1/charts/{chart_id}.png")
