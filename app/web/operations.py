@@ -47,9 +47,21 @@ class HealthSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["ok"]))
 
 
+class CheckSchema(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(["ok", "failed", "unknown"]))
+    ms = fields.Float(metadata={"description": "how long the check took"})
+    waiting = fields.Integer(metadata={"description": "queue: events that no worker has taken yet"})
+    oldest_seconds = fields.Float(metadata={"description": "queue: how long the oldest of them has waited"})
+
+
 class ReadinessSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["ready", "degraded", "unavailable", "draining"]))
-    checks = fields.Dict(required=True, metadata={"description": "database, redis and queue: status and more"})
+    checks = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(CheckSchema),
+        required=True,
+        metadata={"description": "database, redis and queue; empty while draining"},
+    )
 
 
 @blueprint.route("/healthz")
