@@ -8,6 +8,9 @@ from app.shared.metrics import FAST_BUCKETS, Counter, Gauge, Histogram
 
 TASKS = Counter("celery_tasks_total", "Tasks run", ["task", "state"])
 TASK_SECONDS = Histogram("celery_task_seconds", "Seconds of running one task", ["task"], buckets=FAST_BUCKETS)
+MESSAGES_REFUSED = Counter(
+    "broker_messages_refused_total", "Malformed messages that the worker refused and removed", ["reason"]
+)
 WAITING = Gauge("jobs_waiting", "Jobs that wait", ["queue"], multiprocess_mode="mostrecent")
 OLDEST_SECONDS = Gauge(
     "jobs_oldest_seconds", "How long the oldest job has waited", ["queue"], multiprocess_mode="mostrecent"
