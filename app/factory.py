@@ -11,6 +11,7 @@ from app import cli
 from app.charts import routes as charts
 from app.charts.schemas import document_variant
 from app.hooks import routes as hooks
+from app.jobs.backlog import BacklogCollector
 from app.market import routes as bars
 from app.resources import Resources
 from app.shared import signatures
@@ -57,7 +58,7 @@ def _check_signing_keys(settings: Settings) -> None:
 def _glue(app: Flask, resources: Resources) -> None:
     """What every request passes, first to last on the way in, last to first on the way out."""
     app.before_request(context.bind_request_id)
-    operations.measure(app)
+    operations.measure(app, BacklogCollector(resources))
     headers.register(app)
     auth.register(app, resources.settings.api_keys)
     rate_limits.register(app, resources)
