@@ -9,7 +9,9 @@ from flask_migrate import Migrate
 
 from app import cli
 from app.charts import routes as charts
+from app.charts.schemas import document_variant
 from app.hooks import routes as hooks
+from app.jobs.backlog import BacklogCollector
 from app.market import routes as bars
 from app.resources import Resources
 from app.shared import signatures
@@ -56,7 +58,7 @@ def _check_signing_keys(settings: Settings) -> None:
 def _glue(app: Flask, resources: Resources) -> None:
     """What every request passes, first to last on the way in, last to first on the way out."""
     app.before_request(context.bind_request_id)
-    operations.measure(app)
+    operations.measure(app, BacklogCollector(resources))
     headers.register(app)
     body.register(app)
     auth.register(app, resources.settings.api_keys)
@@ -68,6 +70,7 @@ def _glue(app: Flask, resources: Resources) -> None:
 def _mount(app: Flask) -> None:
     app.register_blueprint(docs.blueprint)
     api = docs.describe(app)
+    api.ma_plugin.converter.add_attribute_function(document_variant)
     api.register_blueprint(signals.blueprint)
     api.register_blueprint(hooks.blueprint)
     api.register_blueprint(bars.blueprint)

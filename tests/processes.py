@@ -96,7 +96,7 @@ def serving(settings: Settings, folder: Path, name: str = "web") -> Iterator[tup
 def worker(settings: Settings, folder: Path, name: str = "worker") -> Iterator[Running]:
     """A real worker with these settings, on every queue."""
     arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", "events,charts,webhooks,maintenance"]
-    arguments += ["--hostname", f"{name}-{os.getpid()}@%h"]
+    arguments += ["--without-gossip", "--without-mingle", "--hostname", f"{name}-{os.getpid()}@%h"]
     with running(name, arguments, environment(settings), folder, lambda log: " ready." in log) as program:
         yield program
 

@@ -59,6 +59,7 @@ app.conf.update(
     task_default_queue=MAINTENANCE,
     task_create_missing_queues=False,
     accept_content=["json"],
+    worker_consumer="worker.consumer:Consumer",
     worker_concurrency=settings.worker_concurrency,
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,

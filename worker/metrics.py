@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 
+from app.jobs import backlog
+from app.jobs.backlog import QueueBacklog
 from app.shared.metrics import FAST_BUCKETS, Counter, Gauge, Histogram
 
 TASKS = Counter("celery_tasks_total", "Tasks run", ["task", "state"])
 TASK_SECONDS = Histogram("celery_task_seconds", "Seconds of running one task", ["task"], buckets=FAST_BUCKETS)
-WAITING = Gauge("jobs_waiting", "Jobs that wait", ["queue"], multiprocess_mode="mostrecent")
-OLDEST_SECONDS = Gauge(
-    "jobs_oldest_seconds", "How long the oldest job has waited", ["queue"], multiprocess_mode="mostrecent"
+MESSAGES_REFUSED = Counter(
+    "broker_messages_refused_total", "Malformed messages that the worker refused and removed", ["reason"]
+)
+WAITING = Gauge(backlog.WAITING, backlog.WAITING_HELP, ["queue"], multiprocess_mode="mostrecent")
+OLDEST_SECONDS = Gauge(backlog.OLDEST_SECONDS, backlog.OLDEST_SECONDS_HELP, ["queue"], multiprocess_mode="mostrecent")
+SWEPT_AT = Gauge(
+    "sweep_last_success_timestamp_seconds",
+    "Unix time at which the last sweep ended; 0: none yet",
+    multiprocess_mode="max",
+)
+CLEANED_AT = Gauge(
+    "cleanup_last_success_timestamp_seconds",
+    "Unix time at which the last clean-up ended; 0: none yet",
+    multiprocess_mode="max",
 )
 
 
-def tell_backlog(queue: str, waiting: int, oldest: datetime | None, now: datetime) -> None:
-    WAITING.labels(queue).set(waiting)
-    OLDEST_SECONDS.labels(queue).set(max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+def set_backlog(queues: Iterable[QueueBacklog]) -> None:
+    for each in queues:
+        WAITING.labels(each.queue).set(each.waiting)
+        OLDEST_SECONDS.labels(each.queue).set(each.oldest_seconds)

@@ -24,6 +24,7 @@ from app.charts.rendering.image import Image
 from app.charts.service import Claim, Drawn
 from app.events import service as events
 from app.events.models import Event
+from app.jobs import backlog
 from app.media.store import MediaTooLarge, dated_path
 from app.resources import Resources
 from app.shared import failpoints, leases, logs
@@ -98,17 +99,16 @@ def sweep() -> None:
     held = resources()
     if not _take_lease(held, "sweep", held.settings.sweep_interval_seconds):
         return
-    now = held.clock()
     woken = sum(_wake_due(held))
     with held.database.reading() as session:
-        event_backlog = events.backlog(session)
-        chart_backlog = charts.backlog(session)
-    metrics.tell_backlog(EVENTS, *event_backlog, now)
-    metrics.tell_backlog(CHARTS, *chart_backlog, now)
-    if event_backlog.waiting:
+        queues = backlog.read(session, held.clock())
+    metrics.set_backlog(queues)
+    waiting_events = next(each.waiting for each in queues if each.queue == EVENTS)
+    if waiting_events:
         held.queue.publish(DISPATCH, EVENTS)
-    if woken or event_backlog.waiting:
-        log.info("swept", charts=woken, events=event_backlog.waiting)
+    if woken or waiting_events:
+        log.info("swept", charts=woken, events=waiting_events)
+    metrics.SWEPT_AT.set(held.clock().timestamp())
 
 
 @app.task(name=CLEAN_UP, soft_time_limit=CLEANING_SECONDS, time_limit=CLEANING_SECONDS + 30)
@@ -124,6 +124,7 @@ def clean_up() -> None:
     removed = {"expired": expired, "over_quota": evicted, "abandoned": abandoned, "orphaned": orphaned}
     told = {f"{name}_{unit}": getattr(report, unit) for name, report in removed.items() for unit in ("files", "bytes")}
     log.info("cleaned_up", **told, lost_files=lost, forgotten_events=forgotten)
+    metrics.CLEANED_AT.set(held.clock().timestamp())
 
 
 def _wake_due(held: Resources) -> Iterator[int]:

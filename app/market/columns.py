@@ -16,8 +16,9 @@ NAMES: Final = (*REQUIRED, "volume")
 _TIME_HEADERS: Final = ("time", "date", "timestamp")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_FIRST_MS: Final = (datetime(1800, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_LAST_MS: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+FIRST_MS: Final = (datetime(1800, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+LAST_MS: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""The times a bar may have, both included."""
 _SECONDS_OF_OUR_TIME: Final = range(1_000_000_000, 10_000_000_000)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -77,7 +78,7 @@ def bars_of(columns: Mapping[str, Sequence[object]]) -> Bars:
 def parse_time(cell: object) -> int:
     """Epoch milliseconds, rounded down. A day alone is its midnight UTC. Raises ValueError with the reason."""
     milliseconds = _integer_of(cell) if not isinstance(cell, str) else _time_of(cell.strip())
-    if not _FIRST_MS <= milliseconds <= _LAST_MS:
+    if not FIRST_MS <= milliseconds <= LAST_MS:
         raise ValueError("not between the years 1800 and 2200")
     return milliseconds
 

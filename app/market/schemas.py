@@ -11,9 +11,19 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from app.market.columns import NAMES, REQUIRED, HeaderError, bars_of, bars_of_table, parse_time, places_of
+from app.market.columns import (
+    FIRST_MS,
+    LAST_MS,
+    NAMES,
+    REQUIRED,
+    HeaderError,
+    bars_of,
+    bars_of_table,
+    parse_time,
+    places_of,
+)
 from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, normal_instrument
 from app.shared.errors import FieldError, ValidationFailed
 
@@ -21,27 +31,33 @@ TIMEFRAMES: Final = tuple(TIMEFRAME_SECONDS)
 DEFAULT_LIMIT: Final = 500
 
 
-class TimeField(fields.Integer):
+class TimeField(fields.Field[int]):
     """Epoch milliseconds, from any of the ways a time may be written."""
 
-    default_error_messages = {"invalid": "Not epoch milliseconds, RFC 3339 with an offset, or YYYY-MM-DD."}  # noqa: RUF012
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        document = {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "format": "date"},
+                {"type": "integer", "minimum": FIRST_MS, "maximum": LAST_MS},
+            ]
+        }
+        self.metadata = {**document, **self.metadata}
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> int:
         try:
             return parse_time(value)
         except ValueError as error:
-            raise self.make_error("invalid") from error
+            reason = str(error)
+            raise ValidationError(f"{reason[:1].upper()}{reason[1:]}.") from error
 
 
 class BarsQuery(Schema):
     until = TimeField(
         metadata={
-            "anyOf": [
-                {"type": "string", "format": "date-time"},
-                {"type": "string", "format": "date"},
-                {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_999},
-            ],
-            "description": "last time wanted: epoch ms, RFC 3339, or a day; default: the newest",
+            "description": "start of the last bar: epoch ms, RFC 3339, or a day, in the years 1800 to 2199; "
+            "default: the newest bar"
         },
     )
     limit = fields.Integer(

@@ -14,6 +14,8 @@ from typing import IO, Final
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 __all__ = [
     "CONTENT_TYPE",
@@ -78,18 +80,35 @@ def _use_slots() -> None:
 _use_slots()
 
 
-def registry() -> CollectorRegistry:
-    """All metrics of this server's processes."""
+def registry(*collectors: Collector) -> CollectorRegistry:
+    """All metrics of this server's processes, and those of `collectors`, which replace any of the same name."""
+    registry = CollectorRegistry()
+    registry.register(_Replacing(_shared_or_own(), collectors))
+    return registry
+
+
+def exposition(*collectors: Collector) -> bytes:
+    """The same in Prometheus' text format."""
+    return prometheus_client.generate_latest(registry(*collectors))
+
+
+def _shared_or_own() -> Collector:
     if shared_folder() is None:
         return prometheus_client.REGISTRY
-    together = CollectorRegistry()
-    multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-    return together
+    return multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
 
 
-def exposition() -> bytes:
-    """The same in Prometheus' text format."""
-    return prometheus_client.generate_latest(registry())
+class _Replacing:
+    """Two processes may share a folder where one counts in it what the other computes at each scrape."""
+
+    def __init__(self, base: Collector, collectors: Iterable[Collector]) -> None:
+        self._base = base
+        self._collectors = tuple(collectors)
+
+    def collect(self) -> Iterable[Metric]:
+        families = [family for collector in self._collectors for family in collector.collect()]
+        replaced = {family.name for family in families}
+        return [*families, *(family for family in self._base.collect() if family.name not in replaced)]
 
 
 class LimitedLabel:

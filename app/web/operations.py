@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy.exc
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import Schema, fields, validate
+from prometheus_client.registry import Collector
 from redis import RedisError
 
 from app.events import service as events
@@ -40,6 +41,8 @@ READY: Final = {
 DRAINING: Final = {"status": "draining", "checks": {}}
 METRICS: Final = 'signals_ingested_total{instrument="AAPL",side="buy"} 42.0\n'
 
+_COLLECTORS: Final = "signalbox.collectors"
+
 log = logs.get_logger(__name__)
 
 
@@ -47,9 +50,21 @@ class HealthSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["ok"]))
 
 
+class CheckSchema(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(["ok", "failed", "unknown"]))
+    ms = fields.Float(metadata={"description": "how long the check took"})
+    waiting = fields.Integer(metadata={"description": "queue: events that no worker has taken yet"})
+    oldest_seconds = fields.Float(metadata={"description": "queue: how long the oldest of them has waited"})
+
+
 class ReadinessSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["ready", "degraded", "unavailable", "draining"]))
-    checks = fields.Dict(required=True, metadata={"description": "database, redis and queue: status and more"})
+    checks = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(CheckSchema),
+        required=True,
+        metadata={"description": "database, redis and queue; empty while draining"},
+    )
 
 
 @blueprint.route("/healthz")
@@ -99,13 +114,15 @@ def readyz() -> Response:
 def metrics_text() -> Response:
     """How is it doing
 
-    The metrics of all web processes of this server.
+    The metrics of all web processes of this server, and the backlog as the database has it now.
     """
-    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    collectors: tuple[Collector, ...] = current_app.extensions[_COLLECTORS]
+    return Response(metrics.exposition(*collectors), content_type=metrics.CONTENT_TYPE)
 
 
-def measure(app: Flask) -> None:
-    """Count and time requests by the rule they matched, and log each."""
+def measure(app: Flask, *collectors: Collector) -> None:
+    """Count and time requests by the rule they matched, and log each. `/metrics` asks `collectors` at each scrape."""
+    app.extensions[_COLLECTORS] = collectors
     exporter = Exporter(app, path=None)
 
     def end(answer: Response) -> Response:

@@ -150,6 +150,8 @@ def test_what_the_image_copies_exists_and_reaches_the_builder():
 def test_every_metric_of_the_dashboard_is_one_that_is_exported():
     dashboard = (ROOT / "ops" / "grafana" / "dashboards" / "signalbox.json").read_text()
     code = "".join(file.read_text() for folder in ("app", "worker") for file in (ROOT / folder).rglob("*.py"))
-    asked = set(re.findall(r"\b((?:signals|media|jobs|celery)_\w+?)(?:_bucket|_count|_sum)?(?=[\[{)])", dashboard))
+    asked = set(
+        re.findall(r"\b((?:signals|media|jobs|celery|sweep|cleanup)_\w+?)(?:_bucket|_count|_sum)?(?=[\[{)])", dashboard)
+    )
     assert len(asked) > 10
     assert {name for name in asked if f'"{name}"' not in code} == set()

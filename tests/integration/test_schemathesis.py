@@ -37,6 +37,10 @@ MORE_THAN_A_SCHEMA_TELLS = {
     ("POST", "/api/v1/signals"): "how many digits a price may have, how far ahead a time",
     ("POST", "/api/v1/signals/batch"): "the same",
     ("POST", "/api/v1/hooks/{token}"): "the same",
+    (
+        "GET",
+        "/api/v1/bars/{instrument}/{timeframe}",
+    ): "in which years bars start, and that 2.0 is not whole",
     ("PUT", "/api/v1/bars/{instrument}/{timeframe}"): "columns of one length, a high that is the highest",
     ("POST", "/api/v1/charts"): "what overlays and panels ask of the data",
 }

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from config import ROOT
+
 URL = "/api/v1/bars/EURUSD/1h"
+SERIES = "/api/v1/bars/{instrument}/{timeframe}"
+DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
 CSV = "Date,Open,High,Low,Close\n2026-01-01,1,2,1,1.5\n2026-01-02,1,2,1,1.5\n"
 DAY = 86_400_000
 FIRST = 1_767_225_600_000
@@ -79,6 +84,29 @@ def test_an_instrument_may_be_all_that_signals_allow(client: FlaskClient, writte
     url = f"/api/v1/bars/{written}/1h"
     assert client.put(url, json=columns()).status_code == 200
     assert client.get(url).get_json()["instrument"] == written.upper().replace("%2F", "/")
+
+
+def documented_bounds() -> tuple[int, int]:
+    (parameter,) = (each for each in DOCUMENT["paths"][SERIES]["get"]["parameters"] if each["name"] == "until")
+    (whole,) = (each for each in parameter["schema"]["anyOf"] if each["type"] == "integer")
+    return whole["minimum"], whole["maximum"]
+
+
+def test_until_takes_its_documented_bounds_and_nothing_beyond(client: FlaskClient) -> None:
+    least, greatest = documented_bounds()
+    client.put(URL, json=columns())
+    assert client.get(f"{URL}?until={greatest}").get_json()["time"] == columns()["time"]
+    problem(client.get(f"{URL}?until={least}"), 404, "not-found")
+    for beyond in (least - 1, greatest + 1):
+        told = problem(client.get(f"{URL}?until={beyond}"), 422, "validation-failed")
+        assert told["errors"] == [{"pointer": "/until", "message": "Not between the years 1800 and 2200."}]
+
+
+def test_a_bar_may_start_at_either_bound_of_until(client: FlaskClient) -> None:
+    bounds = documented_bounds()
+    assert client.put(URL, json=columns(2, time=list(bounds))).status_code == 200
+    for until, found in zip(bounds, (bounds[:1], bounds), strict=True):
+        assert client.get(f"{URL}?until={until}").get_json()["time"] == list(found)
 
 
 def test_until_and_limit_choose_the_last_bars_by_then(client: FlaskClient) -> None:

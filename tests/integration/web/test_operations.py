@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -115,6 +117,30 @@ def test_the_log_of_a_lost_database_tells_no_values(without_database: Settings, 
     told = [line for line in logged if line["event"] == "database_unavailable"]
     assert told
     assert "hush" not in json.dumps(told)
+
+
+def test_metrics_tell_the_backlog_as_the_database_has_it(resources: Resources, client: FlaskClient) -> None:
+    now = resources.clock()
+    with resources.database.transaction() as session:
+        events.append_all(session, "test", [events.Occurrence("1", now - timedelta(hours=1), "")])
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'jobs_waiting{queue="events"} 1.0\n' in text
+    assert 'jobs_waiting{queue="charts"} 0.0\n' in text
+    (age,) = re.findall(r'jobs_oldest_seconds{queue="events"} (\S+)\n', text)
+    assert 3_600 <= float(age) < 3_700
+    with resources.database.transaction() as session:
+        events.append_all(session, "test", [events.Occurrence("2", now, "")])
+    assert client.get("/metrics").get_data(as_text=True).count('jobs_waiting{queue="events"} 1.0\n') == 1, "not cached"
+
+
+def test_metrics_without_a_database_lack_the_backlog_and_nothing_else(
+    without_database: Settings, make_app: Any
+) -> None:
+    answer = make_app(without_database).test_client().get("/metrics")
+    assert answer.status_code == 200
+    text = answer.get_data(as_text=True)
+    assert "signals_ingested_total" in text
+    assert 'queue="events"' not in text
 
 
 def test_metrics_come_from_all_processes_of_the_server_by_rule(server: Any) -> None:
