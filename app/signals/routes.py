@@ -226,7 +226,7 @@ def _receive(most_bytes: int, now: datetime) -> _Message:
     require_json()
     body = read_body(most_bytes)
     producer = access.producer_id(held.settings, request.headers)
-    verified = access.check_signature(held.settings, held.redis, request.headers, body, producer=producer, now=now)
+    verified = access.check_signature(held.settings, held.database, request.headers, body, producer=producer, now=now)
     return _Message(producer, body, verified)
 
 
