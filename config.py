@@ -81,7 +81,7 @@ class Settings:
     signals_hmac_tolerance_seconds: int = _count(300, "how far webhook-timestamp may be from now")
     signals_dedup_window_seconds: int = _count(300, "signals closer than this in time are one; 0: rule off", least=0)
     signals_dedup_fields: tuple[str, ...] = _names(
-        ("instrument", "version"), "what must be equal inside the window; also: side, payload.strategy"
+        ("instrument", "version", "side"), "what must be equal inside the window; also: payload.strategy"
     )
     signals_max_payload_bytes: int = _count(32_768, "largest body of one signal")
     signals_batch_max_bytes: int = _count(1_048_576, "largest body of a batch")
