@@ -12,14 +12,13 @@ from app.charts import routes as charts
 from app.hooks import routes as hooks
 from app.market import routes as bars
 from app.resources import Resources
-from app.shared import signatures
 from app.shared.db import Base
 from app.signals import routes as signals
 from app.startup import MIGRATIONS
 from app.web import auth, context, docs, headers, operations, problems, rate_limits
 from app.web.answers import ExactJson
 from app.web.application import Application
-from config import ROOT, Settings, SettingsError
+from config import ROOT, Settings
 
 
 def create_app(settings: Settings | None = None, resources: Resources | None = None) -> Flask:
@@ -29,7 +28,6 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     """
     if resources is None:
         resources = Resources.build(settings or Settings.from_env())
-    _check_signing_keys(resources.settings)
     app = Application("signalbox", root_path=str(ROOT), static_folder=None)
     app.config["SECRET_KEY"] = resources.settings.secret_key
     app.json = ExactJson(app)
@@ -40,17 +38,6 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     Migrate(app, SimpleNamespace(metadata=Base.metadata), directory=str(MIGRATIONS))
     cli.register(app)
     return app
-
-
-def _check_signing_keys(settings: Settings) -> None:
-    """Better no start than a key that no signature can ever fit."""
-    keys = [("SIGNALS_HMAC_KEY", settings.signals_hmac_key)]
-    keys += [("SIGNALS_HMAC_KEYS", key) for _, key in settings.producer_keys]
-    for name, key in keys:
-        try:
-            signatures.key_bytes(key)
-        except ValueError as error:
-            raise SettingsError({name: str(error)}) from error
 
 
 def _glue(app: Flask, resources: Resources) -> None:
