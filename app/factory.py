@@ -14,14 +14,13 @@ from app.hooks import routes as hooks
 from app.jobs.backlog import BacklogCollector
 from app.market import routes as bars
 from app.resources import Resources
-from app.shared import signatures
 from app.shared.db import Base
 from app.signals import routes as signals
 from app.startup import MIGRATIONS
 from app.web import auth, body, context, docs, headers, operations, problems, rate_limits, thread_budget
 from app.web.answers import ExactJson
 from app.web.application import Application
-from config import ROOT, Settings, SettingsError
+from config import ROOT, Settings
 
 
 def create_app(settings: Settings | None = None, resources: Resources | None = None) -> Flask:
@@ -31,7 +30,6 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     """
     if resources is None:
         resources = Resources.build(settings or Settings.from_env())
-    _check_signing_keys(resources.settings)
     app = Application("signalbox", root_path=str(ROOT), static_folder=None)
     app.config["SECRET_KEY"] = resources.settings.secret_key
     app.json = ExactJson(app)
@@ -42,17 +40,6 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     Migrate(app, SimpleNamespace(metadata=Base.metadata), directory=str(MIGRATIONS))
     cli.register(app)
     return app
-
-
-def _check_signing_keys(settings: Settings) -> None:
-    """Better no start than a key that no signature can ever fit."""
-    keys = [("SIGNALS_HMAC_KEY", settings.signals_hmac_key)]
-    keys += [("SIGNALS_HMAC_KEYS", key) for _, key in settings.producer_keys]
-    for name, key in keys:
-        try:
-            signatures.key_bytes(key)
-        except ValueError as error:
-            raise SettingsError({name: str(error)}) from error
 
 
 def _glue(app: Flask, resources: Resources) -> None:

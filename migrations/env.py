@@ -6,6 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
+from app.access import models as access
 from app.charts import models as charts
 from app.events import models as events
 from app.hooks import models as hooks
@@ -18,7 +19,7 @@ from app.signals import models as signals
 
 LONGEST_SECONDS = 3600
 # Imported for what they put into the metadata.
-TABLES = (charts, events, hooks, leases, market, payloads, signals)
+TABLES = (access, charts, events, hooks, leases, market, payloads, signals)
 
 
 def _migrate(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from app.access import service as access
 from app.charts import service as charts
 from app.charts import upkeep
 from app.charts.policy import Policy
@@ -66,6 +67,17 @@ def reconcile(held: Resources) -> tuple[Report, int]:
 def forget_events(held: Resources) -> int:
     before = held.clock() - timedelta(days=held.settings.events_retention_days)
     return sum(_forgotten(held, before))
+
+
+def forget_messages(held: Resources) -> int:
+    """Signed messages that nobody can send again."""
+    total, now = 0, held.clock()
+    while True:
+        with held.database.transaction() as session:
+            deleted = access.forget_messages(held.settings, session, now=now, limit=AT_ONCE)
+        total += deleted
+        if deleted < AT_ONCE:
+            return total
 
 
 def _expired(held: Resources, now: datetime) -> Sequence[str]:

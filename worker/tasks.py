@@ -120,10 +120,10 @@ def clean_up() -> None:
     expired, evicted = cleaning.expire(held), cleaning.evict(held)
     abandoned = cleaning.leftovers(held)
     orphaned, lost = cleaning.reconcile(held)
-    forgotten = cleaning.forget_events(held)
+    forgotten, messages = cleaning.forget_events(held), cleaning.forget_messages(held)
     removed = {"expired": expired, "over_quota": evicted, "abandoned": abandoned, "orphaned": orphaned}
     told = {f"{name}_{unit}": getattr(report, unit) for name, report in removed.items() for unit in ("files", "bytes")}
-    log.info("cleaned_up", **told, lost_files=lost, forgotten_events=forgotten)
+    log.info("cleaned_up", **told, lost_files=lost, forgotten_events=forgotten, forgotten_messages=messages)
     metrics.CLEANED_AT.set(held.clock().timestamp())
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from redis import Redis, RedisError
+from sqlalchemy.orm import Session
 
-from app.shared import logs, signatures
+from app.access import messages
+from app.shared import signatures
+from app.shared.db import Database
 from app.shared.errors import FieldError, Unauthenticated, ValidationFailed
 from app.shared.signatures import Headers, Verified
 from config import Settings
@@ -18,8 +19,6 @@ PRODUCER_HEADER: Final = "X-Producer-Id"
 DEFAULT_PRODUCER: Final = "default"
 
 PRODUCER_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-log = logs.get_logger(__name__)
 
 
 def producer_id(settings: Settings, headers: Headers) -> str:
@@ -58,35 +57,29 @@ def check_claim(settings: Settings, headers: Headers, *, producer: str, now: dat
 
 
 def check_signature(
-    settings: Settings, redis: Redis, headers: Headers, body: bytes, *, producer: str, now: datetime
+    settings: Settings, database: Database, headers: Headers, body: bytes, *, producer: str, now: datetime
 ) -> Verified | None:
     """What a signature proves; None for an unsigned message where none is required.
 
-    Raises Unauthenticated when it is missing though required, wrong, or its webhook-id came from another producer.
+    From then on the message is this producer's. Raises Unauthenticated when the signature is missing though required,
+    wrong, or of a message that another producer sent; and what the database raises.
     """
     if not signatures.is_signed(headers) and not settings.signals_hmac_enabled:
         return None
-    tolerance = settings.signals_hmac_tolerance_seconds
     verified = signatures.verify(
         headers,
         body,
         keys=signing_keys(settings, producer),
         now=now,
-        tolerance_seconds=tolerance,
+        tolerance_seconds=settings.signals_hmac_tolerance_seconds,
         legacy=settings.signals_hmac_legacy,
     )
-    if verified.message_id is not None:
-        _refuse_other_producer(redis, verified.key_id, verified.message_id, producer, 2 * tolerance)
+    if verified.digests and not messages.bind(database, verified.digests, producer, now=now):
+        raise Unauthenticated(signatures.REFUSAL)
     return verified
 
 
-def _refuse_other_producer(redis: Redis, key_id: str, message_id: str, producer: str, seconds: int) -> None:
-    """A key that several producers share must not make one message theirs all. Without Redis this is not checked."""
-    name = f"webhook:{key_id}:{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
-    try:
-        first = redis.set(name, producer, nx=True, get=True, ex=seconds)
-    except RedisError as error:
-        log.warning("webhook_memory_skipped", error=str(error))
-        return
-    if isinstance(first, bytes) and first != producer.encode():
-        raise Unauthenticated(signatures.REFUSAL)
+def forget_messages(settings: Settings, session: Session, *, now: datetime, limit: int) -> int:
+    """Delete up to `limit` messages that are too old to be sent again; returns their number."""
+    seconds = 2 * settings.signals_hmac_tolerance_seconds
+    return messages.forget(session, before=now - timedelta(seconds=seconds), limit=limit)

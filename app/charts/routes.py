@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import BaseConverter
 
 from app.charts import examples, service
 from app.charts.arrivals import Arrivals
@@ -62,12 +63,21 @@ blueprint = Blueprint("charts", __name__, url_prefix="/api/v1", description="Cha
 _MEMORY: Final = "signalbox.charts"
 
 
+class ChartIdConverter(BaseConverter):
+    """A part of the path that has the form of a chart's id; the database is asked for nothing else."""
+
+    regex = "[0-9a-f]{32}"
+
+
 @dataclass(frozen=True)
 class _Memory:
     """What the web process keeps between requests for charts."""
 
     arrivals: Arrivals
     ready: ReadyPictures
+
+
+blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id=ChartIdConverter))
 
 
 @blueprint.record_once  # type: ignore[untyped-decorator]
@@ -116,7 +126,7 @@ def post_chart() -> Response:
     return json_answer(describe(chart), 200, headers)
 
 
-@blueprint.route("/charts/<chart_id>", methods=["GET"], parameters=[ID])
+@blueprint.route("/charts/<chart_id:chart_id>", methods=["GET"], parameters=[ID])
 @blueprint.response(200, ChartSchema, example=examples.READY, description="How far the chart has got")
 @blueprint.alt_response(404, description="No such chart")
 @blueprint.doc(summary="Poll a chart")
@@ -125,7 +135,7 @@ def get_chart(chart_id: str) -> Response:
         return json_answer(describe(service.find(session, chart_id)))
 
 
-@blueprint.route("/charts/<chart_id>.<extension>", methods=["GET"], parameters=[ID, FORMAT])
+@blueprint.route("/charts/<chart_id:chart_id>.<extension>", methods=["GET"], parameters=[ID, FORMAT])
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type="image/png", description="The image")
 @blueprint.alt_response(202, schema=ChartSchema, example=examples.QUEUED, description="Not drawn yet")
 @blueprint.alt_response(304, description="The image the caller has is the current one")

@@ -15,11 +15,13 @@ from app.hooks.schemas import (
     TEXT,
     HookAnswerSchema,
     SentSchema,
+    duplicate_answer,
     errors_at_source,
     hook_answer,
     read_as_signal,
     read_sent,
 )
+from app.shared import logs
 from app.shared.errors import UnsupportedMediaType
 from app.signals import metrics
 from app.signals import service as stored
@@ -39,13 +41,18 @@ LOCATION: Final = {
 
 _JSON: Final = "application/json"
 
+log = logs.get_logger(__name__)
+
 blueprint = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description="Signals from senders without headers")
 
 
 @blueprint.route("/<token>", methods=["POST"])
 @blueprint.response(201, HookAnswerSchema, example=ANSWER, headers=LOCATION | RATE_HEADERS)
 @blueprint.alt_response(
-    200, schema=HookAnswerSchema, example=ANSWER | {"duplicate": True}, description="It was stored before: this is it"
+    200,
+    schema=HookAnswerSchema,
+    example=ANSWER | {"duplicate": True, "differs": []},
+    description="It was stored before: this is it",
 )
 @blueprint.alt_response(404, description="No such hook, or not for this sender")
 @blueprint.alt_response(429, description="Over the limit of this producer", headers=RATE_HEADERS)
@@ -55,7 +62,8 @@ def receive(token: str) -> Response:
     """Post a signal to a hook
 
     For senders that only know an address. JSON, or text with a `name: value` on each line. A signal that is known
-    already is answered with 200 and `duplicate`, for such senders take anything else for a failure.
+    already is answered with 200 and `duplicate`, for such senders take anything else for a failure. `differs` then
+    names the fields in which what was sent is not like what is stored.
     """
     with metrics.CREATE_SECONDS.time(), refusals_counted():
         mimetype, limit = _mimetype(), resources().settings.signals_max_payload_bytes
@@ -99,7 +107,21 @@ def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
         signal = intake().accept(new, now=now, request_id=request_id())
     except DuplicateSignal as duplicate:
         metrics.REJECTED.labels(duplicate.slug).inc()
+        _report_repetition(hook, duplicate)
         with held.database.reading() as session:
             known = stored.get(session, duplicate.existing_id)
-        return json_answer(hook_answer(known, duplicate=True))
-    return json_answer(hook_answer(signal, duplicate=False), 201, {"Location": f"{PATH}/{signal.id}"})
+        return json_answer(duplicate_answer(known, duplicate.differs))
+    return json_answer(hook_answer(signal), 201, {"Location": f"{PATH}/{signal.id}"})
+
+
+def _report_repetition(hook: Hook, duplicate: DuplicateSignal) -> None:
+    """Count a repetition, and log one whose content differs: its sender sees a success, and the content is not kept."""
+    metrics.count_duplicate("hook", duplicate.differs)
+    if duplicate.differs:
+        log.warning(
+            "hook_repetition_differs",
+            hook_id=str(hook.id),
+            signal_id=str(duplicate.existing_id),
+            matched_on=duplicate.matched_on.value,
+            differs=duplicate.differs,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -39,6 +39,13 @@ class HookAnswerSchema(SignalSchema):
     """The stored signal."""
 
     duplicate = fields.Boolean(required=True, metadata={"description": "whether it was stored before"})
+    differs = fields.List(
+        fields.String(),
+        metadata={
+            "description": "of a duplicate: fields in which what was sent is not like the stored signal; "
+            "none: a true repetition"
+        },
+    )
 
 
 def read_sent(body: bytes, mimetype: str, translation: Translation) -> Translated:
@@ -72,6 +79,11 @@ def errors_at_source(sent: Translated) -> Iterator[None]:
         raise ValidationFailed([sent.at_source(error) for error in refusal.errors]) from None
 
 
-def hook_answer(signal: Any, *, duplicate: bool) -> dict[str, Any]:
-    """A stored signal as HookAnswerSchema describes it."""
-    return signal_view(signal) | {"duplicate": duplicate}
+def hook_answer(signal: Any) -> dict[str, Any]:
+    """A new signal as HookAnswerSchema describes it."""
+    return signal_view(signal) | {"duplicate": False}
+
+
+def duplicate_answer(known: Any, differs: Sequence[str]) -> dict[str, Any]:
+    """The stored signal that was sent again, possibly with other content in the fields named by `differs`."""
+    return signal_view(known) | {"duplicate": True, "differs": list(differs)}

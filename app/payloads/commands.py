@@ -46,7 +46,7 @@ def schemas() -> None:
 def add(producer: str, version: str, file: Path, *, replace: bool) -> None:
     """Hold every payload of PRODUCER's VERSION to the schema in FILE.
 
-    References lead to the schema's own $defs and never in a circle; patterns are those that cannot take long.
+    References lead to the schema's own $defs and never in a circle; patterns are those of RE2.
     """
     schema = _read(file)
     held = resources()
@@ -64,12 +64,19 @@ def list_schemas() -> None:
     with database_told_in_one_line(), resources().database.reading() as session:
         stored, strict = service.stored_schemas(session), service.strict_producers(session)
     rows = [
-        (row.producer_id, row.version, rfc3339(row.changed_at), row.digest[:12], _yes(row.producer_id in strict))
+        (
+            row.producer_id,
+            row.version,
+            rfc3339(row.changed_at),
+            row.digest[:12],
+            _yes(row.producer_id in strict),
+            PayloadSchema.stored(row.document).defect or "-",
+        )
         for row in stored
     ]
     without = strict - {row.producer_id for row in stored}
-    rows += [(producer, "-", "-", "-", _yes(True)) for producer in sorted(without)]
-    show_columns([("producer", "version", "changed", "sha256", "strict"), *rows])
+    rows += [(producer, "-", "-", "-", _yes(True), "-") for producer in sorted(without)]
+    show_columns([("producer", "version", "changed", "sha256", "strict", "defect"), *rows])
 
 
 @schemas.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from app.payloads.patterns import BadPattern, compile_pattern
 
@@ -44,9 +44,15 @@ def check(document: Any) -> None:
     if document.get("$schema", DRAFT) not in (DRAFT, f"{DRAFT}#"):
         raise BadSchema("/$schema", f"not {DRAFT}")
     try:
-        Draft202012Validator.check_schema(document)
+        # Without formats: patterns are RE2's, and not what Python takes for a regular expression.
+        Draft202012Validator.check_schema(document, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         raise BadSchema(pointer(error.absolute_path), cut(error.message)) from error
+    check_parts(document)
+
+
+def check_parts(document: Mapping[str, Any]) -> None:
+    """Raises BadSchema for keywords, patterns and references that are not accepted, and for a schema too large."""
     if size(document) > MOST_SUBSCHEMAS:
         raise BadSchema("", f"more than {MOST_SUBSCHEMAS} schemas when its references are followed")
     for name, definition in document.get("$defs", {}).items():
@@ -99,11 +105,17 @@ def _check_keywords(schema: Mapping[str, Any], place: tuple[str, ...]) -> None:
             raise BadSchema(pointer((*place, name)), "not taken here")
     if place and "$id" in schema:
         raise BadSchema(pointer((*place, "$id")), "only the whole schema may have one")
-    for text in [*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", {})]:
-        try:
-            compile_pattern(text)
-        except BadPattern as error:
-            raise BadSchema(pointer(place), f"the pattern {cut(text)}: {error}") from error
+    if "pattern" in schema:
+        _check_pattern(schema["pattern"], (*place, "pattern"))
+    for text in schema.get("patternProperties", {}):
+        _check_pattern(text, (*place, "patternProperties", text))
+
+
+def _check_pattern(text: str, place: tuple[str, ...]) -> None:
+    try:
+        compile_pattern(text)
+    except BadPattern as error:
+        raise BadSchema(cut(pointer(place)), f"the pattern {cut(text)}: {error}") from error
 
 
 def _inner(

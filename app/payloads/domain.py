@@ -1,6 +1,7 @@
 """A payload schema and what it says of a payload; the rules of all producers. Pure.
 
-A schema costs at most its size times the values of the payload, and that product is limited.
+A schema costs at most its size times the values of the payload, and its patterns their instructions times the bytes of
+the texts they are tried on. Both are limited.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, Final
 from jsonschema import ValidationError
 from referencing import Registry
 
-from app.payloads.documents import NOTHING, BadSchema, check, cut, pointer, size, written_out
-from app.payloads.keywords import OUR_WORDS, PayloadValidator
+from app.payloads.documents import NOTHING, BadSchema, check, check_parts, cut, pointer, size, written_out
+from app.payloads.keywords import OUR_WORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
 from app.shared import exact_json
 from app.shared.errors import FieldError, MalformedJson
 
@@ -31,11 +32,20 @@ class PayloadSchema:
 
     text: str
     document: Mapping[str, Any]
+    defect: str = ""
+    """Why a stored schema is of no use to this release. Such a schema accepts every payload."""
 
     @classmethod
     def stored(cls, text: str) -> PayloadSchema:
-        """One that was looked at when it came."""
-        return cls(text, exact_json.loads(text.encode()))
+        """One that was accepted when it came, perhaps by a release with other rules. Never raises for its content."""
+        try:
+            document = exact_json.loads(text.encode())
+            check_parts(document)
+        except MalformedJson as error:
+            return cls(text, {}, error.detail)
+        except BadSchema as error:
+            return cls(text, {}, str(error))
+        return cls(text, document)
 
     @classmethod
     def read(cls, body: bytes) -> PayloadSchema:
@@ -57,7 +67,11 @@ class PayloadSchema:
         """What does not fit, at most 20 of it, by pointers below /payload."""
         if self._size * _count(payload) > MOST_STEPS:
             return [FieldError("/payload", "Has too many values for its schema.")]
-        found = itertools.islice(self._validator.iter_errors(payload), MOST_MISFITS)
+        try:
+            with pattern_budget():
+                found = list(itertools.islice(self._validator.iter_errors(payload), MOST_MISFITS))
+        except PatternBudgetExceeded:
+            return [FieldError("/payload", "Has too much text for the patterns of its schema.")]
         return [FieldError(pointer(("payload", *error.absolute_path)), _message(error)) for error in found]
 
     @cached_property

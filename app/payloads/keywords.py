@@ -2,31 +2,53 @@
 
 The library's own patterns backtrack without end, its unique items take time by the square, and its multiples break on
 large decimals. These keywords are ours; so are those that can name the one property that is wrong.
+
+A check that may match patterns runs inside `pattern_budget`, which bounds the steps of all matches together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from app.payloads.patterns import LONGEST_TEXT, compile_pattern
+from app.payloads.patterns import compile_pattern
 
 UNKNOWN: Final = "Unknown field."
 MISSING: Final = "Missing data for required field."
 
+MAX_PATTERN_STEPS: Final = 10_000_000
+"""Instructions of patterns times bytes of the texts they are tried on, for one payload. A step takes 25 ns at worst."""
+STEPS_OF_A_CALL: Final = 200
+"""What a match of an empty text costs, in the same unit."""
+
+_steps_left: ContextVar[int] = ContextVar("steps_left")
+
 Misfits = Iterator[ValidationError]
 
 
+class PatternBudgetExceeded(Exception):
+    """The patterns of a schema and the texts of a payload together are more than may be matched."""
+
+
+@contextmanager
+def pattern_budget() -> Iterator[None]:
+    """Bounds the steps of all matches inside the block: beyond MAX_PATTERN_STEPS, PatternBudgetExceeded is raised."""
+    token = _steps_left.set(MAX_PATTERN_STEPS)
+    try:
+        yield
+    finally:
+        _steps_left.reset(token)
+
+
 def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Misfits:
-    if validator.is_type(value, "string"):
-        if len(value) > LONGEST_TEXT:
-            yield ValidationError(f"Must have at most {LONGEST_TEXT} characters.")
-        elif not compile_pattern(pattern).search(value):
-            yield ValidationError(f"Must match {pattern}.")
+    if validator.is_type(value, "string") and not _matches(pattern, value):
+        yield ValidationError(f"Must match {pattern}.")
 
 
 def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Misfits:
@@ -34,7 +56,7 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any,
         return
     for pattern, inner in patterns.items():
         for name, member in value.items():
-            if _fits(pattern, name):
+            if _matches(pattern, name):
                 yield from validator.descend(member, inner, path=name, schema_path=pattern)
 
 
@@ -43,7 +65,7 @@ def _additional_properties(validator: Any, inner: Any, value: Any, schema: Mappi
         return
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, member in value.items():
-        if name in named or any(_fits(pattern, name) for pattern in patterns):
+        if name in named or any(_matches(pattern, name) for pattern in patterns):
             continue
         if inner is False:
             yield ValidationError(UNKNOWN, path=(name,))
@@ -74,8 +96,14 @@ def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Misf
         yield ValidationError("Must not hold the same value twice.")
 
 
-def _fits(pattern: str, name: str) -> bool:
-    return len(name) <= LONGEST_TEXT and compile_pattern(pattern).search(name) is not None
+def _matches(pattern: str, text: str) -> bool:
+    """Whether the pattern is found in the text. Raises PatternBudgetExceeded."""
+    compiled, encoded = compile_pattern(pattern), text.encode()
+    left = _steps_left.get() - STEPS_OF_A_CALL - compiled.instructions * len(encoded)
+    if left < 0:
+        raise PatternBudgetExceeded
+    _steps_left.set(left)
+    return compiled.matches(encoded)
 
 
 def _key(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.payloads.domain import PayloadSchema, Rules
 from app.payloads.models import StoredSchema, StrictProducer
+from app.shared import logs
+
+log = logs.get_logger(__name__)
 
 
 class Added(StrEnum):
@@ -75,7 +78,17 @@ def load(session: Session, known: Rules) -> Rules:
     wanted = {(producer, version): digest for producer, version, digest in session.execute(select(*columns))}
     if missing := set(wanted.values()) - set(have):
         documents = select(StoredSchema.digest, StoredSchema.document).where(StoredSchema.digest.in_(missing))
-        have |= {digest: PayloadSchema.stored(document) for digest, document in session.execute(documents)}
+        new = {digest: PayloadSchema.stored(document) for digest, document in session.execute(documents)}
+        _report_defects(wanted, new)
+        have |= new
     # A row that was removed between the two reads is on its way out.
     schemas = {key: have[digest] for key, digest in wanted.items() if digest in have}
     return Rules(schemas, strict_producers(session))
+
+
+def _report_defects(wanted: Mapping[tuple[str, str], str], read: Mapping[str, PayloadSchema]) -> None:
+    """Log each version whose schema this release cannot use; its payloads are accepted unchecked."""
+    for (producer_id, version), digest in wanted.items():
+        schema = read.get(digest)
+        if schema is not None and schema.defect:
+            log.error("payload_schema_unusable", producer=producer_id, version=version, reason=schema.defect)

@@ -35,12 +35,18 @@ class _Armed:
     left = 1
 
 
+def is_known(text: str) -> bool:
+    """Whether `arm` takes the text: it is empty, or names a point."""
+    found = _FORM.fullmatch(text)
+    return not text or (found is not None and found["name"] in NAMES)
+
+
 def arm(text: str) -> None:
     """Arm `name`, `name:about` (only where the point works on something with that text in it) or `name/3` (at every
     third passage of a process). An empty text disarms. Raises ValueError.
     """
     found = _FORM.fullmatch(text) if text else None
-    if text and (found is None or found["name"] not in NAMES):
+    if not is_known(text):
         raise ValueError(f"FAILPOINT: {text!r} is none of {', '.join(NAMES)}")
     _Armed.name = found["name"] if found else ""
     _Armed.about = (found["about"] or "") if found else ""

@@ -38,10 +38,14 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A message whose signature holds. `message_id` is None in the older scheme; `key_id` names the key, not it."""
+    """A message whose signature holds. In the older scheme, which knows no messages, it has no id and no digests."""
 
     message_id: str | None
-    key_id: str
+    digests: tuple[str, ...] = ()
+    """SHA-256, in hex, of the signature of the message by each key that was accepted, given or not.
+
+    They depend on nothing a sender can change without a key: a list of signatures may be reordered, cut or padded.
+    """
 
 
 def is_signed(headers: Headers) -> bool:
@@ -124,25 +128,24 @@ def _verify_standard(
         text[3:] for text in (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MOST_SIGNATURES] if text[:3] == "v1,"
     ]
     content = _content(message_id, timestamp, body)
-    expected = [(key, _signature(content, key_bytes(key))) for key in keys]
-    return Verified(message_id, _matching(expected, given))
+    expected = [_signature(content, key_bytes(key)) for key in keys]
+    _require_match(expected, given)
+    return Verified(message_id, tuple(hashlib.sha256(signature.encode()).hexdigest() for signature in set(expected)))
 
 
 def _verify_legacy(given: str, body: bytes, keys: Sequence[str]) -> Verified:
-    expected = [(key, hmac.new(key_bytes(key), body, hashlib.sha256).hexdigest()) for key in keys]
-    return Verified(None, _matching(expected, [given]))
+    _require_match([hmac.new(key_bytes(key), body, hashlib.sha256).hexdigest() for key in keys], [given])
+    return Verified(None)
 
 
-def _matching(expected: list[tuple[str, str]], given: list[str]) -> str:
-    """The id of the key whose signature was given. Compares all with all, so that time tells nothing."""
-    found = ""
-    for key, right in expected:
+def _require_match(expected: list[str], given: list[str]) -> None:
+    """Raise Unauthenticated unless an expected signature was given. Compares all with all: the time reveals nothing."""
+    matches = 0
+    for right in expected:
         for text in given:
-            if hmac.compare_digest(right.encode(), text.encode()):
-                found = key
-    if not found:
+            matches += hmac.compare_digest(right.encode(), text.encode())
+    if not matches:
         raise Unauthenticated(REFUSAL)
-    return hashlib.sha256(found.encode()).hexdigest()[:16]
 
 
 def _content(message_id: str, timestamp: str, body: bytes) -> bytes:

@@ -72,7 +72,7 @@ class DedupRule:
     """The window rule: less than `window_seconds` apart and equal in `fields` is one signal; 0 seconds: rule off."""
 
     window_seconds: int
-    fields: tuple[str, ...] = ("instrument", "version")
+    fields: tuple[str, ...] = ("instrument", "version", "side")
 
     @property
     def window(self) -> timedelta:

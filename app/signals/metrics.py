@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.shared.metrics import FAST_BUCKETS, Counter, Histogram
@@ -11,9 +12,19 @@ REJECTED: Final = Counter("signals_rejected_total", "Signals refused, by the slu
 CREATE_SECONDS: Final = Histogram(
     "signals_create_seconds", "Time from a read header to the answer of a posted signal", buckets=FAST_BUCKETS
 )
+DUPLICATES: Final = Counter(
+    "signals_duplicates_total",
+    "Signals refused as duplicates, by where they came in (api, batch, hook) and their content (same, differs)",
+    ["source", "content"],
+)
 DEDUP: Final = Counter(
     "signals_dedup_total",
     "What each judge said: memory (duplicate), redis (free, pending, duplicate, stale, unavailable), "
     "database (new, duplicate)",
     ["path", "outcome"],
 )
+
+
+def count_duplicate(source: str, differs: Sequence[str]) -> None:
+    """Count a refused duplicate. `differs` names the fields in which it is not like the stored signal."""
+    DUPLICATES.labels(source, "differs" if differs else "same").inc()

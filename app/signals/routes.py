@@ -18,7 +18,7 @@ from app.shared.db import Database
 from app.shared.errors import DomainError
 from app.shared.signatures import Verified
 from app.signals import batch_schemas, examples, export, metrics, service
-from app.signals.batch import NotStored
+from app.signals.batch import DuplicateInBatch, NotStored
 from app.signals.batch_schemas import BatchAnswerSchema, BatchSchema, batch_view
 from app.signals.domain import DuplicateSignal, NewSignal
 from app.signals.doors import PATH, intake, refusals_counted
@@ -72,6 +72,7 @@ def create() -> Response:
             now = resources().clock()
             signal = intake().accept(_read(now), now=now, request_id=request_id())
         except DuplicateSignal as duplicate:
+            metrics.count_duplicate("api", duplicate.differs)
             duplicate.location = f"{PATH}/{duplicate.existing_id}"
             raise
         return json_answer(signal_view(signal), 201, {"Location": f"{PATH}/{signal.id}"})
@@ -110,6 +111,8 @@ def create_batch() -> Response:
     for verdict in verdicts:
         if isinstance(verdict, DomainError):
             metrics.REJECTED.labels(verdict.slug).inc()
+        if isinstance(verdict, DuplicateSignal | DuplicateInBatch):
+            metrics.count_duplicate("batch", verdict.differs)
     return json_answer(*batch_view(verdicts, request_id()))
 
 
@@ -233,7 +236,7 @@ def _receive(most_bytes: int, now: datetime) -> _Message:
     producer = access.producer_id(held.settings, request.headers)
     access.check_claim(held.settings, request.headers, producer=producer, now=now)
     body = read_body(most_bytes)
-    verified = access.check_signature(held.settings, held.redis, request.headers, body, producer=producer, now=now)
+    verified = access.check_signature(held.settings, held.database, request.headers, body, producer=producer, now=now)
     return _Message(producer, body, verified)
 
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from app.factory import create_app
+from app.hooks.commands import hooks
 from app.hooks.models import Hook
 from app.signals.models import Signal
 from config import Settings
@@ -53,8 +54,33 @@ def test_a_signal_sent_again_is_answered_with_the_one_that_is_stored(hooked: Mak
     service = hooked()
     first, again = service.send(), service.send()
     assert again.status_code == 200
-    assert again.json == (first.json or {}) | {"duplicate": True}
+    assert again.json == (first.json or {}) | {"duplicate": True, "differs": []}
     assert len(stored(service)) == 1
+
+
+def test_an_exit_right_after_its_entry_is_a_signal_of_its_own(hooked: Make) -> None:
+    service = hooked()
+    answers = [service.send(json={**SENT, "action": action}) for action in ("buy", "sell", "buy", "sell")]
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 200]
+    assert sorted(signal.side for signal in stored(service)) == ["buy", "sell"]
+
+
+def test_a_repetition_whose_content_differs_says_so_and_is_logged_and_counted(hooked: Make) -> None:
+    service = hooked()
+    first = service.send().json or {}
+    with capture_logs() as logged:
+        again = service.send(json={**SENT, "close": "1.0713", "note": "other"}).json or {}
+        same = service.send().json or {}
+    assert (again["id"], again["duplicate"], again["differs"]) == (first["id"], True, ["price", "payload"])
+    assert same["differs"] == []
+    (line,) = (line for line in logged if line["event"] == "hook_repetition_differs")
+    assert line["log_level"] == "warning"
+    assert line["hook_id"] in service.app.test_cli_runner().invoke(hooks, ["list"]).stdout
+    assert (line["signal_id"], line["matched_on"]) == (first["id"], "window")
+    assert line["differs"] == ["price", "payload"]
+    metrics = service.client.get("/metrics").text
+    for content in ("differs", "same"):
+        assert f'signals_duplicates_total{{content="{content}",source="hook"}}' in metrics
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=utf-8", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from app.factory import create_app
 from app.payloads.commands import schemas
+from app.payloads.models import StoredSchema
 from app.resources import Resources
 from config import Settings
 
@@ -124,7 +127,7 @@ def test_schemas_and_strict_producers_are_listed(app: Flask, write: Any) -> None
     run(app, "add", "desk", "10", write({}))
     run(app, "strict", "other", "on")
     rows = [line.split() for line in run(app, "list").stdout.splitlines()]
-    assert rows[0] == ["producer", "version", "changed", "sha256", "strict"]
+    assert rows[0] == ["producer", "version", "changed", "sha256", "strict", "defect"]
     assert [(row[0], row[1], row[4]) for row in rows[1:]] == [
         ("desk", "10", "no"),
         ("desk", "2", "no"),
@@ -139,8 +142,8 @@ def test_schemas_and_strict_producers_are_listed(app: Flask, write: Any) -> None
         ({"type": "strin"}, "schema.json: /type: "),
         ({"$ref": "https://example.com/x"}, "schema.json: /$ref: https://example.com/x is not #/$defs/NAME"),
         (
-            {"properties": {"a": {"pattern": "(a+)+"}}},
-            "schema.json: /properties/a: the pattern (a+)+: could take too long",
+            {"properties": {"a": {"pattern": "(?=a)"}}},
+            "schema.json: /properties/a/pattern: the pattern (?=a): invalid perl operator: (?=",
         ),
     ],
 )
@@ -193,3 +196,25 @@ def test_a_document_is_read_again_only_when_it_changed(
     for instrument in ("A", "B"):
         post(client, {"stop_loss": 1}, instrument=instrument)
     assert len(read) == 1
+
+
+def test_a_stored_schema_that_this_release_cannot_use_is_named_and_signals_go_on(
+    resources: Resources, app: Flask, client: FlaskClient, write: Any
+) -> None:
+    """As one that a release with other rules for patterns accepted."""
+    run(app, "add", "desk", "2", write(WITH_STOP))
+    run(app, "strict", "desk", "on")
+    broken = json.dumps({"properties": {"a": {"pattern": "(?=b)b"}}})
+    with resources.database.transaction() as session:
+        stored = session.get_one(StoredSchema, ("desk", "2"))
+        stored.document, stored.digest = broken, hashlib.sha256(broken.encode()).hexdigest()
+    with capture_logs() as logged:
+        assert post(client, {"a": "b"}).status_code == 201
+        assert post(client, {"a": "c"}, instrument="B").status_code == 201
+    (line,) = (line for line in logged if line["event"] == "payload_schema_unusable")
+    assert (line["log_level"], line["producer"], line["version"]) == ("error", "desk", "2")
+    assert line["reason"].startswith("/properties/a/pattern: the pattern (?=b)b: invalid perl operator")
+    assert "/properties/a/pattern: the pattern" in run(app, "list").stdout
+    assert pointers(post(client, {}, version="3")) == {"/version"}
+    assert run(app, "add", "desk", "2", "--replace", write(WITH_STOP)).exit_code == 0
+    assert pointers(post(client, {}, instrument="C")) == {"/payload/stop_loss"}

@@ -103,7 +103,7 @@ def test_in_a_mixed_batch_each_result_is_what_the_item_would_have_got_alone(
         a_signal(instrument="MSFT"),
         a_signal(external_id="known", instrument="GOOG"),
         a_signal(instrument="TSLA", side="hold", price=-1),
-        a_signal(instrument="AAPL", side="sell"),
+        a_signal(instrument="AAPL", price="186"),
         "no signal",
     )
     told = answer.json or {}
@@ -113,7 +113,7 @@ def test_in_a_mixed_batch_each_result_is_what_the_item_would_have_got_alone(
     by_id, wrong, by_window, no_object = (result["problem"] for result in told["results"][1:])
     assert (by_id["existing_signal_id"], by_id["matched_on"]) == (first["id"], "external_id")
     assert (by_window["existing_signal_id"], by_window["matched_on"]) == (first["id"], "window")
-    assert by_window["differs"] == ["external_id", "side"]
+    assert by_window["differs"] == ["external_id", "price"]
     assert {error["pointer"] for error in wrong["errors"]} == {"/signals/2/side", "/signals/2/price"}
     assert no_object["errors"][0]["pointer"] == "/signals/4"
     for problem in (by_id, wrong, by_window, no_object):

@@ -80,11 +80,11 @@ def test_live_signals_collide_until_the_window_has_passed(rig: Rig, clock: Stopp
     client = rig.serve()
     first = rig.post(client).json or {}
     clock.advance(299.999)
-    answer = rig.post(client, price="1", side="sell")
+    answer = rig.post(client, price="1", payload={"note": "again"})
     problem = answer.json or {}
     assert answer.status_code == 409
     assert (problem["existing_signal_id"], problem["matched_on"]) == (first["id"], "window")
-    assert problem["differs"] == ["side", "price"]
+    assert problem["differs"] == ["price", "payload"]
     clock.advance(0.001)
     assert rig.post(client).status_code == 201
 
@@ -119,12 +119,17 @@ def test_a_signal_between_two_others_collides_with_one_of_them(rig: Rig) -> None
 @pytest.mark.parametrize(
     ("field", "other"), [("side", {"side": "sell"}), ("payload.strategy", {"payload": {"strategy": "b"}})]
 )
-def test_the_window_may_compare_more(rig: Rig, field: str, other: dict[str, Any]) -> None:
+def test_the_window_compares_what_the_operator_names(rig: Rig, field: str, other: dict[str, Any]) -> None:
     client = rig.serve(signals_dedup_fields=("instrument", "version", field))
     first = {"payload": {"strategy": "a"}}
     assert rig.post(client, **first).status_code == 201
     assert rig.post(client, **first, price="2").status_code == 409
     assert rig.post(client, **{**first, **other}).status_code == 201
+
+
+def test_a_buy_and_a_sell_of_one_instrument_are_two_signals(rig: Rig) -> None:
+    client = rig.serve()
+    assert [rig.post(client, side=side).status_code for side in ("buy", "sell", "buy", "sell")] == [201, 201, 409, 409]
 
 
 def test_with_the_window_off_only_the_external_id_counts(rig: Rig) -> None:

@@ -21,8 +21,8 @@ from app.signals.service import SignalFilter
 from app.signals.single import Told
 from tests.integration.signals.builders import NOON, a_new_signal
 
-DEFAULT = ("instrument", "version")
-RULE = DedupRule(300, DEFAULT)
+RULE = DedupRule(300)
+DEFAULT = RULE.fields
 
 
 @pytest.fixture
@@ -170,7 +170,11 @@ signals = st.builds(
 @hypothesis_settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
-@given(st.lists(signals, max_size=12), st.sampled_from([0, 1, 7, 20]), st.sampled_from([DEFAULT, (*DEFAULT, "side")]))
+@given(
+    st.lists(signals, max_size=12),
+    st.sampled_from([0, 1, 7, 20]),
+    st.sampled_from([DEFAULT, ("instrument", "version")]),
+)
 def test_the_database_judges_as_the_rules_say(
     database: Database, posted: list[NewSignal], window_seconds: int, dedup_fields: tuple[str, ...]
 ) -> None:

@@ -83,6 +83,27 @@ def test_wrong_settings_are_one_line_each_and_no_traceback() -> None:
     assert sorted(line.partition(":")[0] for line in child.stderr.splitlines()) == ["LOG_LEVEL", "PORT"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "flask", "--app", "wsgi", "settings"),
+        ("-m", "flask", "--app", "wsgi", "db", "upgrade"),
+        ("-m", "celery", "-A", "worker.celery_app", "worker"),
+        ("-m", "celery", "-A", "worker.celery_app", "beat"),
+        ("-c", "import wsgi"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("PORT", "9" * 20), ("DATABASE_URL", "sqlite:///"), ("REDIS_URL", "redis://["), ("SECRET_KEY", "a\udcff" * 40)],
+)
+def test_every_program_refuses_a_setting_in_one_line(command: tuple[str, ...], name: str, text: str) -> None:
+    child = run(*command, **{name: text})
+    assert child.returncode == 1
+    (line,) = child.stderr.splitlines()
+    assert line.startswith(f"{name}: ")
+
+
 def test_a_signing_key_that_is_not_what_it_says_is_one_line() -> None:
     child = run("-c", "import wsgi", SIGNALS_HMAC_KEY="whsec_" + "*" * 40)
     assert child.returncode == 1

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from app.access import messages
 from app.charts import service
 from app.charts.domain import ChartSpec, Sample
 from app.charts.models import Chart
@@ -116,3 +117,14 @@ def test_with_no_files_there_is_nothing_to_do(held):
     assert cleaning.reconcile(held) == (Report(), 0)
     assert cleaning.leftovers(held) == Report()
     assert cleaning.forget_events(held) == 0
+    assert cleaning.forget_messages(held) == 0
+
+
+def test_signed_messages_that_nobody_can_send_again_are_forgotten(held, monkeypatch):
+    monkeypatch.setattr(cleaning, "AT_ONCE", 2)
+    tolerance = timedelta(seconds=held.settings.signals_hmac_tolerance_seconds)
+    for number in range(5):
+        assert messages.bind(held.database, [f"old-{number}"], "desk", now=NOW - 2 * tolerance - timedelta(seconds=1))
+    assert messages.bind(held.database, ["new"], "desk", now=NOW - 2 * tolerance)
+    assert cleaning.forget_messages(held) == 5
+    assert not messages.bind(held.database, ["new"], "other", now=NOW)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from redis import Redis
-from structlog.testing import capture_logs
+from sqlalchemy import select
 
 from app.access import service as access
+from app.access.models import SignedMessage
 from app.shared import signatures
+from app.shared.db import Database
 from app.shared.errors import Unauthenticated, ValidationFailed
-from app.shared.redis_client import connect
 from config import Settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -25,17 +24,18 @@ REQUIRED = Settings(signals_hmac_key=KEY, signals_hmac_enabled=True)
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Any]:
-    with Redis.from_url(redis_url) as client:
-        yield client
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(Settings(database_url=database_url).sqlalchemy_url)
+    yield opened
+    opened.dispose()
 
 
 def signed(message_id: Any = "msg_1", key: Any = KEY) -> Any:
     return signatures.sign(BODY, key=key, message_id=message_id, now=NOW)
 
 
-def check(redis: Redis, headers: Any, settings: Settings = OPEN, producer: Any = "a") -> Any:
-    return access.check_signature(settings, redis, headers, BODY, producer=producer, now=NOW)
+def check(database: Database, headers: Any, settings: Settings = OPEN, producer: Any = "a") -> Any:
+    return access.check_signature(settings, database, headers, BODY, producer=producer, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 64])
@@ -59,83 +59,102 @@ def test_a_nameless_producer_is_refused_where_signatures_are_needed() -> None:
         access.producer_id(REQUIRED, {})
 
 
-def test_an_unsigned_message_passes_only_where_no_signature_is_needed(redis: Redis) -> None:
-    assert check(redis, {}) is None
+def test_an_unsigned_message_passes_only_where_no_signature_is_needed(database: Database) -> None:
+    assert check(database, {}) is None
     with pytest.raises(Unauthenticated):
-        check(redis, {}, REQUIRED)
+        check(database, {}, REQUIRED)
 
 
 @pytest.mark.parametrize("settings", [OPEN, REQUIRED])
-def test_a_right_signature_is_verified_and_a_wrong_one_refused_needed_or_not(redis: Redis, settings: Settings) -> None:
-    assert check(redis, signed(), settings).message_id == "msg_1"
+def test_a_right_signature_is_verified_and_a_wrong_one_refused_needed_or_not(
+    database: Database, settings: Settings
+) -> None:
+    assert check(database, signed(), settings).message_id == "msg_1"
     with pytest.raises(Unauthenticated):
-        check(redis, signed(key="x" * 32), settings)
+        check(database, signed(key="x" * 32), settings)
 
 
-def test_without_a_key_no_signature_is_right(redis: Redis) -> None:
+def test_without_a_key_no_signature_is_right(database: Database) -> None:
     with pytest.raises(Unauthenticated):
-        check(redis, signed(key=""), Settings())
+        check(database, signed(key=""), Settings())
 
 
-def test_a_message_may_come_again_from_its_producer(redis: Redis) -> None:
-    assert check(redis, signed())
-    assert check(redis, signed())
+def test_a_message_may_come_again_from_its_producer(database: Database) -> None:
+    assert check(database, signed())
+    assert check(database, signed())
 
 
-def test_a_message_may_not_come_again_under_another_name(redis: Redis) -> None:
-    check(redis, signed(), producer="a")
+def test_a_message_may_not_come_again_under_another_name(database: Database) -> None:
+    check(database, signed(), producer="a")
     with pytest.raises(Unauthenticated, match=signatures.REFUSAL):
-        check(redis, signed(), producer="b")
-    assert check(redis, signed("msg_2"), producer="b")
+        check(database, signed(), producer="b")
+    assert check(database, signed("msg_2"), producer="b")
 
 
-def test_what_is_remembered_is_forgotten_after_twice_the_tolerance(redis: Redis) -> None:
-    check(redis, signed())
-    (key,) = redis.keys()
-    assert 590 < redis.ttl(key) <= 600
-    assert b"msg_1" not in key
-    assert KEY.encode() not in key
+def test_the_same_id_may_be_another_producers_own_message(database: Database) -> None:
+    check(database, signed(), producer="a")
+    later = signatures.sign(BODY, key=KEY, message_id="msg_1", now=NOW + timedelta(seconds=1))
+    assert check(database, later, producer="b")
 
 
-def test_without_redis_the_memory_is_skipped_and_said_so() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        away = connect(f"redis://127.0.0.1:{held.getsockname()[1]}/0", 0.25)
-        with capture_logs() as logged:
-            assert check(away, signed(), producer="a")
-            assert check(away, signed(), producer="b")
-        away.close()
-    assert [line["event"] for line in logged] == ["webhook_memory_skipped"] * 2
+def test_a_message_is_remembered_by_neither_its_key_nor_its_signature(database: Database) -> None:
+    headers = signed()
+    check(database, headers)
+    with database.reading() as session:
+        (digest,) = session.scalars(select(SignedMessage.digest))
+    assert digest not in str(headers)
+    assert KEY not in digest
+
+
+def test_a_message_is_forgotten_after_twice_the_tolerance_and_not_before(database: Database) -> None:
+    check(database, signed())
+    for seconds, forgotten in ((600, 0), (601, 1), (601, 0)):
+        with database.transaction() as session:
+            now = NOW + timedelta(seconds=seconds)
+            assert access.forget_messages(OPEN, session, now=now, limit=10) == forgotten
+
+
+def test_only_so_many_messages_are_forgotten_at_once(database: Database) -> None:
+    for number in range(3):
+        check(database, signed(f"msg_{number}"))
+    with database.transaction() as session:
+        assert access.forget_messages(OPEN, session, now=NOW + timedelta(days=1), limit=2) == 2
+
+
+def test_an_unsigned_message_is_not_remembered(database: Database) -> None:
+    check(database, {})
+    with database.reading() as session:
+        assert session.scalars(select(SignedMessage.digest)).all() == []
 
 
 ROTATING = Settings(signals_hmac_key=KEY, signals_hmac_keys=(f"a:{'1' * 32}", f"b:{'2' * 32}", f"a:{'3' * 32}"))
 
 
 @pytest.mark.parametrize("key", ["1" * 32, "3" * 32])
-def test_while_keys_rotate_a_producer_may_sign_with_either(redis: Redis, key: str) -> None:
-    assert check(redis, signed(key=key), ROTATING, "a").message_id == "msg_1"
+def test_while_keys_rotate_a_producer_may_sign_with_either(database: Database, key: str) -> None:
+    assert check(database, signed(key=key), ROTATING, "a").message_id == "msg_1"
 
 
 @pytest.mark.parametrize(("producer", "key"), [("a", "2" * 32), ("b", "1" * 32), ("a", KEY), ("b", KEY)])
-def test_a_producer_with_keys_of_its_own_signs_with_no_other(redis: Redis, producer: str, key: str) -> None:
+def test_a_producer_with_keys_of_its_own_signs_with_no_other(database: Database, producer: str, key: str) -> None:
     with pytest.raises(Unauthenticated):
-        check(redis, signed(key=key), ROTATING, producer)
+        check(database, signed(key=key), ROTATING, producer)
 
 
-def test_a_producer_without_one_of_its_own_signs_with_the_shared_key(redis: Redis) -> None:
-    assert check(redis, signed(), ROTATING, "c")
+def test_a_producer_without_one_of_its_own_signs_with_the_shared_key(database: Database) -> None:
+    assert check(database, signed(), ROTATING, "c")
     with pytest.raises(Unauthenticated):
-        check(redis, signed(key="1" * 32), ROTATING, "c")
+        check(database, signed(key="1" * 32), ROTATING, "c")
 
 
-def test_where_there_is_no_shared_key_only_producers_with_their_own_can_sign(redis: Redis) -> None:
+def test_where_there_is_no_shared_key_only_producers_with_their_own_can_sign(database: Database) -> None:
     own = Settings(signals_hmac_enabled=True, signals_hmac_keys=(f"a:{KEY}",))
-    assert check(redis, signed(), own, "a")
+    assert check(database, signed(), own, "a")
     with pytest.raises(Unauthenticated):
-        check(redis, signed(), own, "b")
+        check(database, signed(), own, "b")
 
 
-def test_a_key_may_hold_colons_and_be_given_as_base64(redis: Redis) -> None:
+def test_a_key_may_hold_colons_and_be_given_as_base64(database: Database) -> None:
     keys = (f"a:{':' * 32}", "a:whsec_" + "QUJD" * 11)
     for key in (":" * 32, "whsec_" + "QUJD" * 11):
-        assert check(redis, signed(key=key), Settings(signals_hmac_keys=keys), "a")
+        assert check(database, signed(key=key), Settings(signals_hmac_keys=keys), "a")

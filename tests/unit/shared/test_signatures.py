@@ -55,10 +55,31 @@ def test_a_key_that_is_not_base64_after_its_prefix_is_an_error_to_find_at_start(
         signatures.key_bytes("whsec_***")
 
 
-def test_any_of_several_keys_will_do_and_is_told_apart() -> None:
-    old, new = verify(signed(key="old" * 12), keys=(KEY, "old" * 12)), verify(signed(), keys=(KEY, "old" * 12))
-    assert old.key_id != new.key_id
-    assert KEY not in new.key_id
+def test_a_message_has_a_digest_for_each_key_whichever_signature_was_given() -> None:
+    keys = (KEY, "old" * 12)
+    new, old = verify(signed(), keys=keys), verify(signed(key="old" * 12), keys=keys)
+    assert (
+        set(new.digests)
+        == set(old.digests)
+        == set(verify(signed()).digests) | set(verify(signed(key="old" * 12), keys=keys[1:]).digests)
+    )
+    assert len(new.digests) == 2
+
+
+def test_digests_tell_messages_apart_and_hold_no_signature() -> None:
+    (one,), (other,) = verify(signed("msg_1")).digests, verify(signed("msg_2")).digests
+    assert one != other
+    assert one not in str(signed("msg_1"))
+
+
+def test_two_texts_of_one_key_give_one_digest() -> None:
+    encoded = "whsec_" + base64.b64encode(KEY.encode()).decode()
+    assert verify(signed(), keys=(KEY, encoded)).digests == verify(signed()).digests
+
+
+def test_the_older_scheme_gives_no_digest() -> None:
+    headers = {"X-Signature": hmac.new(KEY.encode(), BODY, hashlib.sha256).hexdigest()}
+    assert verify(headers, legacy=True).digests == ()
 
 
 def test_any_of_several_signatures_will_do() -> None:

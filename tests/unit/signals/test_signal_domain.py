@@ -34,9 +34,10 @@ def test_the_timeframes_of_a_payload_are_those_of_stored_bars() -> None:
     assert list(TIMEFRAMES) == list(TIMEFRAME_SECONDS)
 
 
-def test_the_dedup_key_compares_producer_instrument_and_version_and_nothing_else() -> None:
+def test_the_dedup_key_compares_producer_instrument_version_and_side_and_nothing_else() -> None:
     key = RULE.key(a_new_signal())
-    assert key == RULE.key(a_new_signal(side="sell", price=Decimal(1), payload={"strategy": "x"}, external_id="e"))
+    assert key == RULE.key(a_new_signal(price=Decimal(1), payload={"strategy": "x"}, external_id="e"))
+    assert key != RULE.key(a_new_signal(side="sell"))
     assert key != RULE.key(a_new_signal(producer_id="desk-2"))
     assert key != RULE.key(a_new_signal(instrument="MSFT"))
     assert key != RULE.key(a_new_signal(version="2"))

@@ -1,0 +1,77 @@
+"""Addresses with odd ids, on every route: the database is not asked for what it cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from urllib.parse import quote_from_bytes
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+ODD: list[bytes] = [
+    *(b"\0", b"a\0b", b"%00", b"\xff\xfe", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xe2\x80\xae", b"\r\nX: y", b"\t"),
+    *(b"x" * 3_000, b"0" * 31, b"0" * 33, b"G" * 32, b"0" * 31 + b"\0", "\uff10".encode() * 32, b"0" * 32 + b"\n"),
+    *(b".", b"..", b"a/b", b"//", b"'", b'"', b"\\", b";", b"--", b"%", b"%2e", b"a b", b"*", b"{", b"None", b"-1"),
+    *(b"00000000-0000-0000-0000-00000000000g", b"00000000-0000-7000-8000-000000000000\0", b"9" * 400),
+]
+VALUES = [quote_from_bytes(value, safe="") for value in ODD]
+KNOWN = {
+    "chart_id": "0" * 32,
+    "extension": "png",
+    "signal_id": "00000000-0000-7000-8000-000000000000",
+    "token": "hook_x",
+    "instrument": "AAPL",
+    "timeframe": "1h",
+}
+FILTERS = ["instrument", "side", "status", "producer", "version", "since", "until", "cursor", "limit", "none"]
+LISTS = ["/api/v1/signals", "/api/v1/signals/export.csv", "/api/v1/signals/export.ndjson", "/api/v1/bars/AAPL/1h"]
+
+
+def odd_paths(rule: Rule) -> Iterator[str]:
+    """The rule's address with each odd value in each of its places, the other places as they should be."""
+    for name, value in product(sorted(rule.arguments), VALUES):
+        path = rule.rule
+        for each in rule.arguments:
+            filled = value if each == name else KNOWN.get(each, "x")
+            for converter in ("", "uuid:", "path:", "instrument:", "chart_id:"):
+                path = path.replace(f"<{converter}{each}>", filled)
+        assert "<" not in path, path
+        yield path
+
+
+def is_refused(client: FlaskClient, method: str, path: str, **how: object) -> bool:
+    answer = client.open(path, method=method, **how)  # type: ignore[arg-type]
+    assert answer.status_code < 500, (method, path, answer.data)
+    assert answer.status_code >= 400 or answer.status_code in (200, 308), (method, path, answer.status_code)
+    return answer.status_code >= 400
+
+
+def test_no_odd_id_in_any_address_is_an_error_of_the_server(app: Flask) -> None:
+    client, asked, refused = app.test_client(), 0, 0
+    for rule in app.url_map.iter_rules():
+        for path, method in product(odd_paths(rule), sorted(rule.methods or ())):
+            asked += 1
+            refused += is_refused(client, method, path, data=b"{}", content_type="application/json")
+    assert asked > 500
+    assert refused > asked / 2
+
+
+def test_no_odd_value_in_a_query_is_an_error_of_the_server(client: FlaskClient) -> None:
+    for path, name, value in product(LISTS, FILTERS, VALUES):
+        is_refused(client, "GET", f"{path}?{name}={value}")
+
+
+def test_no_odd_header_is_an_error_of_the_server(client: FlaskClient) -> None:
+    texts = [value.decode("latin-1") for value in ODD if not set(value) & set(b"\r\n")]
+    for name, text in product(("X-Producer-Id", "X-Request-ID", "webhook-id", "If-None-Match", "Prefer"), texts):
+        for method, path in (("POST", "/api/v1/signals"), ("GET", f"/api/v1/charts/{'0' * 32}.png")):
+            answer = client.open(path, method=method, headers={name: text}, data=b"{", content_type="application/json")
+            assert 400 <= answer.status_code < 500, (name, text, answer.data)
+
+
+def test_what_cannot_be_the_id_of_a_chart_is_not_found(client: FlaskClient) -> None:
+    for value, ending in product(VALUES, ("", ".png")):
+        answer = client.get(f"/api/v1/charts/{value}{ending}")
+        assert (answer.status_code, answer.content_type) == (404, "application/problem+json"), value
