@@ -110,6 +110,13 @@ def test_every_server_that_others_wait_for_has_a_health_check():
                 assert services[name]["healthcheck"]["test"]
 
 
+def test_no_service_disables_a_health_check():
+    """`up --wait` fails on such a service: what has no check is taken for healthy as soon as it runs."""
+    services = compose()["services"]
+    assert [name for name, service in services.items() if "disable" in service.get("healthcheck", {})] == []
+    assert "HEALTHCHECK" not in DOCKERFILE, "services that answer nothing would have to disable it"
+
+
 def test_no_container_may_gain_rights_or_write_to_its_image():
     for name, service in compose()["services"].items():
         assert service["cap_drop"] == ["ALL"], name
