@@ -197,9 +197,11 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(front: Proxy, sen
 def test_a_name_of_this_machine_gets_tls_from_caddys_own_authority(
     application: tuple[str, Path], tmp_path: Path
 ) -> None:
-    with caddy.proxy(application[0], tmp_path, domain="localhost") as proxy:
-        with caddy.tls(proxy, "localhost") as connection:
-            connection.sendall(head("GET", "/healthz", host="localhost") + head("GET", "/healthz", host="evil.example"))
-            with connection.makefile("rb") as stream:
-                assert caddy.read_from(stream).status == 200
-                assert_problem(caddy.read_from(stream), 421, "misdirected-request")
+    with (
+        caddy.proxy(application[0], tmp_path, domain="localhost") as proxy,
+        caddy.tls(proxy, "localhost") as connection,
+        connection.makefile("rb") as stream,
+    ):
+        connection.sendall(head("GET", "/healthz", host="localhost") + head("GET", "/healthz", host="evil.example"))
+        assert caddy.read_from(stream).status == 200
+        assert_problem(caddy.read_from(stream), 421, "misdirected-request")

@@ -1,4 +1,4 @@
-"""What the proxy hands to the application: whole bodies with their length, the client's host, address and request id."""
+"""What the proxy hands on: whole bodies with their length, the client's host, address and request id."""
 
 from __future__ import annotations
 
