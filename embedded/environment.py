@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from embedded import ports
+from embedded import ports, proxy
 from embedded.places import METRICS, VAR, VENV
 from embedded.refusal import Refusal
 
@@ -28,6 +28,7 @@ class Plan:
     variables: Mapping[str, str]
     starts_redis: bool
     notes: tuple[str, ...]
+    domain: str | None = None
 
     def variables_of(self, name: str) -> dict[str, str]:
         """The environment of one process. Each counts in a folder of its own: only one server reads a folder."""
@@ -43,7 +44,7 @@ def adopt(plan: Plan) -> None:
     os.environ.update(plan.variables)  # noqa: TID251 - see above
 
 
-def prepare(inherited: Mapping[str, str]) -> Plan:
+def prepare(inherited: Mapping[str, str], domain: str | None = None) -> Plan:
     """Choose ports and addresses. Raises Refusal when the caller chose something that cannot work."""
     variables = dict(inherited)
     notes: list[str] = []
@@ -60,7 +61,9 @@ def prepare(inherited: Mapping[str, str]) -> Plan:
     if starts_redis:
         port = _free(REDIS_PORT, "Redis", notes)
         variables["REDIS_URL"] = f"redis://{ports.LOOPBACK}:{port}/0"
-    return Plan(variables, starts_redis, tuple(notes))
+    if domain is not None:
+        variables |= proxy.variables(domain, variables["PORT"], inherited)
+    return Plan(variables, starts_redis, tuple(notes), domain)
 
 
 def check_redis(url: str) -> None:

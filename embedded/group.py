@@ -16,7 +16,7 @@ from typing import IO, Final
 
 from honcho.environ import parse_procfile
 
-from embedded import leftovers, terminal
+from embedded import leftovers, proxy, terminal
 from embedded.places import LOGS, PROCFILE, ROOT
 from embedded.refusal import Refusal
 
@@ -27,8 +27,8 @@ TAIL_BYTES: Final = 16_384
 
 
 def commands() -> dict[str, str]:
-    """The Procfile's lines by name."""
-    return dict(parse_procfile(PROCFILE.read_text()).processes)
+    """The Procfile's lines by name, and the proxy's: whoever else reads the Procfile has a proxy already."""
+    return {**parse_procfile(PROCFILE.read_text()).processes, "proxy": proxy.COMMAND}
 
 
 class Group:

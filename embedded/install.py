@@ -17,8 +17,13 @@ from embedded.terminal import complain, progress, say, settle
 
 STAMP: Final = VENV / "installed.json"
 LOG: Final = LOGS / "install.log"
-# The second holds everything the first does, at the same versions.
-LOCKS: Final = ("requirements.txt", "requirements-dev.txt")
+PROXY: Final = "requirements-proxy.txt"
+# The lock files that are satisfied once one is installed: the last one holds all the others do, at the same versions.
+SATISFIED: Final = {
+    "requirements.txt": ("requirements.txt",),
+    PROXY: (PROXY,),
+    "requirements-dev.txt": ("requirements.txt", PROXY, "requirements-dev.txt"),
+}
 BAR: Final = 30
 
 
@@ -62,6 +67,8 @@ def _usable() -> bool:
 
 
 def _install(lock: str) -> int:
+    # The proxy's lock adds one program and changes no other package. Any other may change the versions of the rest.
+    kept = _recorded() if lock == PROXY else {}
     STAMP.unlink(missing_ok=True)
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--no-compile", "-r", lock]
@@ -77,8 +84,7 @@ def _install(lock: str) -> int:
         reasons = [line for line in LOG.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
         complain(f"{lock} could not be installed: {(reasons or ['pip failed'])[0]} (all of it: {LOG})")
         return 1
-    installed = LOCKS[: LOCKS.index(lock) + 1]
-    stamp = {"prefix": str(VENV.resolve())} | {name: _digest(name) for name in installed}
+    stamp = kept | {"prefix": str(VENV.resolve())} | {name: _digest(name) for name in SATISFIED[lock]}
     STAMP.write_text(json.dumps(stamp, indent=1) + "\n")
     return 0
 

@@ -19,13 +19,15 @@ from embedded.places import PIDS, ROOT
 
 # What a server's command line shows; that of Redis only once it has become one.
 MARKS: Final = {
+    "proxy": ("caddy",),
     "web": ("app.server",),
     "worker": ("celery",),
     "beat": ("celery",),
     "redis": ("valkey-server", "embedded.redis"),
 }
-# The server that holds the queue goes last, so that the others can still hand their work back.
-ORDER: Final = (("web", "beat", "worker"), ("redis",))
+# The proxy goes first, so that no request comes to a server that is gone. The server that holds the queue goes last, so
+# that the others can still hand their work back.
+ORDER: Final = (("proxy",), ("web", "beat", "worker"), ("redis",))
 PROCESSES: Final = Path("/proc")
 PATIENCE_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 0.05

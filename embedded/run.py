@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from config import Settings, SettingsError
-from embedded import arguments, demo, environment, group, leftovers, samples, schema, terminal
+from embedded import arguments, demo, environment, group, leftovers, proxy, samples, schema, terminal
 from embedded.api import Api
 from embedded.environment import Plan
 from embedded.lock import RunLock, only_run
@@ -18,6 +18,7 @@ from embedded.places import METRICS, VAR
 from embedded.refusal import Refusal
 
 SERVED_SECONDS: Final = 30.0
+PROXY_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
 WATCH_SECONDS: Final = 0.2
 INTERRUPTED: Final = 130
@@ -30,7 +31,7 @@ def main(words: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     try:
         with only_run() as lock:
-            _run(lock, once=options.once, verbose=options.verbose)
+            _run(lock, domain=options.domain, once=options.once, verbose=options.verbose)
     except KeyboardInterrupt:
         terminal.say("stopped")
         return INTERRUPTED if options.once else 0
@@ -47,10 +48,10 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run(lock: RunLock, *, once: bool, verbose: bool) -> None:
+def _run(lock: RunLock, *, domain: str | None, once: bool, verbose: bool) -> None:
     for name in leftovers.end_recorded():
         terminal.say(f"ended {name}, left behind by a run that was killed")
-    plan = environment.prepare(environment.inherit())
+    plan = environment.prepare(environment.inherit(), domain)
     for note in plan.notes:
         terminal.say(note)
     environment.adopt(plan)
@@ -92,6 +93,8 @@ def _start(servers: group.Group, plan: Plan, settings: Settings) -> None:
 def _show(servers: group.Group, api: Api, plan: Plan, settings: Settings, *, once: bool) -> None:
     _wait_until_served(servers, api)
     servers.start("beat", plan.variables_of("beat"))  # needed last, and until here the others need the processor
+    if plan.domain is not None:
+        _start_proxy(servers, plan)
     terminal.say(f"serving at {api.address}")
     try:
         samples.bring_in(api, plan.variables)
@@ -104,8 +107,22 @@ def _show(servers: group.Group, api: Api, plan: Plan, settings: Settings, *, onc
         shown = None
     for line in _summary(api.address, shown):
         terminal.say(line)
+    if plan.domain is not None:
+        terminal.say(f"https   {proxy.address(plan.variables)}/api/v1")
+        terminal.say(f"        {proxy.advice(plan.domain)}")
     if not once:
         terminal.say("Ctrl-C ends everything.")
+
+
+def _start_proxy(servers: group.Group, plan: Plan) -> None:
+    """Start the proxy and wait for its ports. Its certificate may take longer: that depends on the name's records."""
+    servers.start("proxy", plan.variables_of("proxy"))
+    deadline = time.monotonic() + PROXY_SECONDS
+    while not proxy.listens(plan.variables):
+        servers.check()
+        if time.monotonic() > deadline:
+            raise Refusal(f"the proxy did not listen within {PROXY_SECONDS:.0f} s", group.tail(group.log_of("proxy")))
+        time.sleep(POLL_SECONDS)
 
 
 def _wait_until_served(servers: group.Group, api: Api) -> None:

@@ -49,7 +49,7 @@ make_engine() {
 make_base() {
     [ -s "$work/share/base.tar" ] && return
     mmdebstrap --quiet --variant=minbase \
-        --include=ca-certificates,netbase,tzdata,python3.11,python3.11-venv,redis-tools,libcap2-bin \
+        --include=ca-certificates,netbase,tzdata,python3.11,python3.11-venv,redis-tools,libcap2-bin,wget \
         --customize-hook='ln -s /usr/bin/python3.11 "$1/usr/local/bin/python3"; ln -s python3 "$1/usr/local/bin/python"' \
         --customize-hook="$here/trust_host_certificates.sh \"\$1\"" \
         --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*' \

