@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -187,7 +188,7 @@ def test_a_file_that_cannot_be_finished_does_not_end_as_if_it_were_whole(
 ) -> None:
     fill(resources, 1_500)
     answer = client.get(NDJSON, buffered=False)
-    pieces = iter(answer.response)
+    pieces: Iterator[Any] = iter(answer.response)
     assert next(pieces)
     try:
         with resources.database.transaction() as session:
