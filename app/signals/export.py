@@ -11,11 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from app.shared import exact_json
+from app.shared import exact_json, logs
 from app.shared.clock import rfc3339
 from app.signals.schemas import signal_view
 
 PAGE: Final = 1_000
+FAILURE: Final = "the export failed here: what is above is not all; send the request again"
+
+log = logs.get_logger(__name__)
 
 Pages = Iterable[Sequence[Row[Any]]]
 Read = Callable[[UUID | None, int], Sequence[Row[Any]]]
@@ -49,6 +52,16 @@ def pages(read: Read, *, size: int = PAGE) -> Iterator[Sequence[Row[Any]]]:
 
 def as_csv(found: Pages) -> Iterator[bytes]:
     """RFC 4180 with a header, UTF-8; the payload is JSON text."""
+    return _with_failure_line(_csv(found), f'"{FAILURE}"\r\n'.encode())
+
+
+def as_ndjson(found: Pages) -> Iterator[bytes]:
+    """One JSON object a line, each as the API shows a signal."""
+    lines = (b"".join(exact_json.dumps(signal_view(row)) + b"\n" for row in rows) for rows in found)
+    return _with_failure_line(lines, exact_json.dumps({"error": FAILURE}) + b"\n")
+
+
+def _csv(found: Pages) -> Iterator[bytes]:
     yield ",".join(COLUMNS).encode() + b"\r\n"
     for rows in found:
         text = io.StringIO()
@@ -56,10 +69,16 @@ def as_csv(found: Pages) -> Iterator[bytes]:
         yield text.getvalue().encode()
 
 
-def as_ndjson(found: Pages) -> Iterator[bytes]:
-    """One JSON object a line, each as the API shows a signal."""
-    for rows in found:
-        yield b"".join(exact_json.dumps(signal_view(row)) + b"\n" for row in rows)
+def _with_failure_line(chunks: Iterator[bytes], line: bytes) -> Iterator[bytes]:
+    """The chunks, and when they fail `line` as the last, which no reader can take for a signal.
+
+    The web server ends a response that failed like one that is whole.
+    """
+    try:
+        yield from chunks
+    except Exception:
+        log.exception("export_failed")
+        yield line
 
 
 def _following(read: Read, rows: Sequence[Row[Any]], size: int) -> Iterator[Sequence[Row[Any]]]:

@@ -7,9 +7,9 @@ would make all others wait.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from flask import Flask, Response, current_app
 
@@ -37,7 +37,7 @@ def slot() -> Iterator[bool]:
 
 
 def within_budget(make: Callable[[], Response]) -> Response:
-    """The response that `make` returns, with a thread of the budget taken until it has been sent.
+    """The streamed response that `make` returns, with a thread of the budget taken until it has been sent.
 
     Raises Unavailable with Retry-After when none is free.
     """
@@ -51,7 +51,16 @@ def within_budget(make: Callable[[], Response]) -> Response:
         raise
     # The server closes a response when it has sent it, and when its client is gone.
     response.call_on_close(taken.release)
+    response.response = _sent(response.response, taken)
     return response
+
+
+def _sent(chunks: Iterable[Any], taken: _Slot) -> Iterator[Any]:
+    """The chunks; the thread is free after the last, even before the response is closed."""
+    try:
+        yield from chunks
+    finally:
+        taken.release()
 
 
 class _Slot:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
+from app.signals import export
 from benchmarks.ingest_servers import fill
 from config import Settings
 from tests import processes
@@ -85,3 +88,25 @@ def test_exports_over_the_quarter_are_told_to_come_again(sqlite_settings: Settin
         while requests.get(f"{address}{EXPORT}", params={"producer": "nobody"}, timeout=5).status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_an_export_that_fails_half_way_says_so_in_its_last_line(
+    sqlite_settings: Settings, tmp_path: Path, kind: str
+) -> None:
+    """A server may end a response that failed like one that is whole."""
+    fill(sqlite_settings.sqlalchemy_url, 60_000)
+    with processes.web(with_threads(sqlite_settings), tmp_path) as address, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader.connect(("127.0.0.1", int(address.rpartition(":")[2])))
+        reader.settimeout(20)
+        reader.sendall(head("GET", f"/api/v1/signals/export.{kind}", {"Connection": "close"}))
+        received = reader.recv(12)
+        with closing(sqlite3.connect(sqlite_settings.sqlalchemy_url.removeprefix("sqlite:///"))) as database:
+            database.execute("ALTER TABLE signals RENAME TO gone")
+        while chunk := reader.recv(1 << 20):
+            received += chunk
+    lines = received.partition(b"\r\n\r\n")[2].removesuffix(b"0\r\n\r\n").strip().splitlines()
+    assert received.startswith(b"HTTP/1.1 200")
+    assert 1_000 < len(lines) < 60_000
+    assert export.FAILURE.encode() in lines[-1]
