@@ -58,7 +58,7 @@ def _check_signing_keys(settings: Settings) -> None:
 def _glue(app: Flask, resources: Resources) -> None:
     """What every request passes, first to last on the way in, last to first on the way out."""
     app.before_request(context.bind_request_id)
-    operations.measure(app, BacklogCollector(resources))
+    operations.measure(app, resources, BacklogCollector(resources))
     headers.register(app)
     auth.register(app, resources.settings.api_keys)
     rate_limits.register(app, resources)
