@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.shared import logs
+from app.shared import logs, metric_files
 from app.shared.db import Database
 from app.shared.redis_client import connect
 from config import ROOT, Settings
@@ -25,7 +25,7 @@ log = logs.get_logger(__name__)
 def preflight(settings: Settings) -> None:
     """Raises SystemExit with one line unless the database is there and has the newest migration.
 
-    A Redis that does not answer is logged, no more: signals are taken without it.
+    A Redis that does not answer, and a folder for metrics without room, are logged: signals are taken without them.
     """
     present = _revisions(settings)
     newest = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
@@ -33,6 +33,7 @@ def preflight(settings: Settings) -> None:
         state = "does not fit this release" if present else "has no tables"
         raise SystemExit(f"DATABASE_URL: the database {state}; run: {UPGRADE}")
     _greet_redis(settings)
+    metric_files.check()
 
 
 def _revisions(settings: Settings) -> set[str]:

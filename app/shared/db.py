@@ -161,6 +161,9 @@ class Database:
         event.listen(self._reader, "before_execute", _refuse_change)
         self._unhurried = self.engine.execution_options(durable=False)
         self._timeout_seconds = timeout_seconds
+        self.error_listeners: list[Callable[[BaseException], None]] = []
+        """Called with each of the driver's errors."""
+        event.listen(self.engine, "handle_error", lambda context: self._tell(context.original_exception))
         self._turns = Turns(database_file(self.url) if self.is_sqlite else None)
 
     @contextmanager
@@ -221,7 +224,12 @@ class Database:
                     if connection.closed:
                         pooled.invalidate()
         except psycopg.Error as error:
+            self._tell(error)
             raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error
+
+    def _tell(self, error: BaseException) -> None:
+        for listener in self.error_listeners:
+            listener(error)
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -5,17 +5,19 @@ Every slice makes its metrics through this module, so that the choice of value c
 
 from __future__ import annotations
 
-import fcntl
 import os
+import struct
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+
+from app.shared import logs, metric_files
 
 __all__ = [
     "CONTENT_TYPE",
@@ -31,7 +33,8 @@ __all__ = [
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
 FAST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-MOST_SLOTS: Final = 1024
+
+log = logs.get_logger(__name__)
 
 
 def shared_folder() -> Path | None:
@@ -41,43 +44,13 @@ def shared_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
-class _Slots:
-    """Gives each process the lowest number no living process holds.
-
-    With process ids for names, every child that ever lived would leave files behind. A lock on the slot's file ends
-    with its process, however that ends, and the next process goes on counting in the same files.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._held: dict[int, tuple[int, IO[str]]] = {}
-
-    def __call__(self) -> int:
-        process = os.getpid()
-        if process not in self._held:
-            self._held = {process: self._take()}
-        return self._held[process][0]
-
-    def _take(self) -> tuple[int, IO[str]]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for slot in range(MOST_SLOTS):
-            file = (self._folder / f"slot-{slot}.lock").open("w")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-            else:
-                return slot, file
-        raise RuntimeError(f"more than {MOST_SLOTS} processes share {self._folder}")
-
-
-def _use_slots() -> None:
+def _share() -> None:
     folder = shared_folder()
     if folder is not None:
-        values.ValueClass = values.MultiProcessValue(_Slots(folder))  # type: ignore[no-untyped-call]
+        metric_files.use(folder)
 
 
-_use_slots()
+_share()
 
 
 def registry(*collectors: Collector) -> CollectorRegistry:
@@ -93,9 +66,32 @@ def exposition(*collectors: Collector) -> bytes:
 
 
 def _shared_or_own() -> Collector:
-    if shared_folder() is None:
-        return prometheus_client.REGISTRY
-    return multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+    return prometheus_client.REGISTRY if shared_folder() is None else _OfAllProcesses()
+
+
+class _OfAllProcesses:
+    """What the processes share, and the series that this one keeps to itself for want of room."""
+
+    def collect(self) -> Iterable[Metric]:
+        own = {family.name: family for family in prometheus_client.REGISTRY.collect()}
+        try:
+            shared = list(multiprocess.MultiProcessCollector(None).collect())  # type: ignore[no-untyped-call]
+        except (OSError, ValueError, struct.error) as error:
+            log.warning("metrics_unreadable", error=str(error))
+            return own.values()
+        families = {family.name: family for family in shared}
+        for name in metric_files.in_memory() & own.keys():
+            _add_missing(families.setdefault(name, Metric(name, own[name].documentation, own[name].type)), own[name])
+        return families.values()
+
+
+def _add_missing(family: Metric, own: Metric) -> None:
+    present = {(sample.name, frozenset(sample.labels.items())) for sample in family.samples}
+    family.samples += [
+        sample
+        for sample in own.samples
+        if (sample.name, frozenset(sample.labels.items())) not in present and not sample.name.endswith("_created")
+    ]
 
 
 class _Replacing:

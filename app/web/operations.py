@@ -16,6 +16,7 @@ from redis import RedisError
 from app.events import service as events
 from app.resources import Resources
 from app.shared import logs, metrics
+from app.shared.storage_check import StorageCheck
 from app.web import draining
 from app.web.answers import json_answer
 from app.web.auth import caller
@@ -42,6 +43,7 @@ DRAINING: Final = {"status": "draining", "checks": {}}
 METRICS: Final = 'signals_ingested_total{instrument="AAPL",side="buy"} 42.0\n'
 
 _COLLECTORS: Final = "signalbox.collectors"
+_STORAGE: Final = "signalbox.storage"
 
 log = logs.get_logger(__name__)
 
@@ -89,14 +91,15 @@ def healthz() -> Response:
     503,
     schema=ReadinessSchema,
     example=DRAINING,
-    description="The database is away: `unavailable`; or the server stops: `draining`",
+    description="The database is away or cannot store: `unavailable`; or the server stops: `draining`",
 )
 @blueprint.doc(security=[])
 def readyz() -> Response:
     """Can it work
 
     503 `draining` once the server was told to stop: what it holds is finished, and nothing new should come. Otherwise
-    asks the database and Redis, and tells how long the oldest event has waited for a worker.
+    asks the database and Redis, and tells how long the oldest event has waited for a worker. The database is also asked
+    to write: every 30 seconds, and every 3 seconds after a write of any kind has failed for want of storage.
     """
     if draining.has_begun():
         return _not_cached(json_answer({"status": "draining", "checks": {}}, 503))
@@ -120,9 +123,10 @@ def metrics_text() -> Response:
     return Response(metrics.exposition(*collectors), content_type=metrics.CONTENT_TYPE)
 
 
-def measure(app: Flask, *collectors: Collector) -> None:
+def measure(app: Flask, parts: Resources, *collectors: Collector) -> None:
     """Count and time requests by the rule they matched, and log each. `/metrics` asks `collectors` at each scrape."""
     app.extensions[_COLLECTORS] = collectors
+    app.extensions[_STORAGE] = StorageCheck(parts.database, parts.clock)
     exporter = Exporter(app, path=None)
 
     def end(answer: Response) -> Response:
@@ -173,9 +177,11 @@ def _timed(check: Callable[[Resources], dict[str, Any]], parts: Resources) -> di
 
 
 def _database(parts: Resources) -> dict[str, Any]:
-    """Reads the backlog of events: it needs a connection and the tables, and its age tells whether a worker works."""
+    """Reads the backlog of events, which needs a connection and the tables, and has a write tried now and then."""
     with parts.database.reading() as session:
         backlog = events.backlog(session)
+    storage: StorageCheck = current_app.extensions[_STORAGE]
+    storage.require()
     age = (parts.clock() - backlog.oldest).total_seconds() if backlog.oldest is not None else 0.0
     return {"queue": {"status": "ok", "waiting": backlog.waiting, "oldest_seconds": round(max(age, 0.0), 3)}}
 

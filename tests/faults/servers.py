@@ -84,6 +84,11 @@ class Cluster:
         self._server = server
         self.url: str = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
 
+    def owner(self) -> tuple[int, int]:
+        """The user and the group the server runs as."""
+        process = psutil.Process(self._server.get_pid())
+        return process.uids().real, process.gids().real
+
     def restart(self) -> None:
         """As after a crash: no connection is asked to finish."""
         pg_ctl(["-m", "immediate", "-w", "restart"], pgdata=self._server.pgdata, user=self._server.system_user)

@@ -75,3 +75,28 @@ def test_the_first_values_of_a_limited_label_are_kept_and_the_rest_are_other() -
 def test_only_the_allowed_values_of_a_limited_label_are_kept() -> None:
     label = LimitedLabel(["a"], most=50)
     assert [label(value) for value in ("b", "a")] == ["other", "a"]
+
+
+def test_every_file_has_its_room_before_it_is_used_and_when_it_grows(tmp_path: Path) -> None:
+    python(
+        "from app.shared.metrics import Counter\n"
+        "seen = Counter('seen', 'Seen', ['name'])\n"
+        "for number in range(2_000): seen.labels(f'name {number}').inc()\n",
+        tmp_path,
+    )
+    (file,) = tmp_path.glob("counter_*.db")
+    assert file.stat().st_size > 131_072
+    assert file.stat().st_blocks * 512 >= file.stat().st_size
+
+
+def test_holes_that_an_earlier_release_left_in_a_file_are_filled(tmp_path: Path) -> None:
+    sparse = tmp_path / "counter_0.db"
+    with sparse.open("wb") as file:
+        file.truncate(65_536)
+    python(COUNT, tmp_path)
+    assert sparse.stat().st_blocks * 512 >= 65_536
+
+
+def test_a_folder_that_cannot_be_used_leaves_a_process_its_own_metrics(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "seen_total 1.0" in python(COUNT + SHOW, tmp_path / "file" / "metrics")
