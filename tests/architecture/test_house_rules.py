@@ -16,7 +16,7 @@ MODULES = sorted([*APP.rglob("*.py"), *(ROOT / "worker").rglob("*.py")])
 SERVICES = sorted(APP.glob("*/service.py"))
 EDGES = {"begin", "begin_nested", "commit", "rollback", "transaction", "reading"}
 TRANSACTION_OWNERS = re.compile(
-    r"app/[a-z]+/(routes|commands|intake|single)\.py|app/web/operations\.py|worker/(tasks|cleaning)\.py"
+    r"app/[a-z]+/(routes|commands|intake|single|messages)\.py|app/web/operations\.py|worker/(tasks|cleaning)\.py"
 )
 LONGEST_FUNCTION = 50
 LONGEST_MODULE = 400
