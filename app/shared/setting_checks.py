@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
-from redis import ConnectionPool, RedisError
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +23,11 @@ MAX_PORT: Final = 65_535
 _DATABASE: Final = "a postgresql:// or sqlite:/// URL"
 _REDIS: Final = "a redis://, rediss:// or unix:// URL"
 _REDIS_DATABASE: Final = re.compile(r"/?|/[0-9]{1,5}")
+_REDIS_PARAMETERS: Final[dict[str, re.Pattern[str]]] = {"db": re.compile("[0-9]{1,5}"), "protocol": re.compile("[23]")}
+_TLS_PARAMETERS: Final[dict[str, re.Pattern[str]]] = {
+    "ssl_cert_reqs": re.compile("none|optional|required"),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"), re.compile("[^\0]+")),
+}
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _DOTTED_NUMBERS: Final = re.compile(r"[0-9.]+")
 
@@ -60,19 +65,27 @@ def _sqlite_file(url: URL) -> str | None:
 
 
 def redis_url(url: str) -> str | None:
-    """A URL that both redis-py and kombu read."""
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        return _REDIS
+    """A URL that both redis-py and kombu read, with no more parameters than both leave alone.
+
+    Checked without redis-py: services load the settings, and no client.
+    """
     try:
-        pool = ConnectionPool.from_url(url)
-        # Unknown parameters of the URL are found when a connection is made; it connects on first use.
-        pool.connection_class(**pool.connection_kwargs)
-    except (ValueError, TypeError, RedisError, OSError):
-        return f"{_REDIS}, with a port up to {MAX_PORT} and parameters that the client knows"
-    path = re.sub(r"^[a-z]+://[^/?#]*", "", url).partition("?")[0].partition("#")[0]
-    if url.startswith("unix://"):
-        return None if path.strip("/") else f"{_REDIS}: unix:///PATH of a socket"
-    return None if _REDIS_DATABASE.fullmatch(path) else f"{_REDIS} that ends in a number of a database, or in none"
+        parts = urlsplit(url)
+        parameters = parse_qs(parts.query, keep_blank_values=True)
+        port = parts.port
+    except ValueError:
+        return _REDIS
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        return _REDIS
+    if port == 0 or (parts.scheme != "unix" and not _REDIS_DATABASE.fullmatch(parts.path)):
+        return f"{_REDIS} that ends in the number of a database, or in none"
+    if parts.scheme == "unix" and not parts.path.strip("/"):
+        return f"{_REDIS}: unix:///PATH of a socket"
+    known = _REDIS_PARAMETERS | (_TLS_PARAMETERS if parts.scheme == "rediss" else {})
+    for name, values in parameters.items():
+        if name not in known or not all(map(known[name].fullmatch, values)):
+            return f"{_REDIS}, of whose parameters these are read: {', '.join(known)}"
+    return None
 
 
 def networks(texts: Iterable[str]) -> str | None:

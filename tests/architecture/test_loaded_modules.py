@@ -21,8 +21,7 @@ PROCESSES = [
         FLASK | {"celery", "sqlalchemy", "redis", "marshmallow", "pandas", "prometheus_client"},
     ),
     ("app.signals.domain, app.charts.domain, app.market.domain", HEAVY | FLASK | {"celery", "sqlalchemy", "redis"}),
-    # The settings check the addresses of Redis by its own client.
-    ("app.signals.service, app.market.service, app.charts.service", HEAVY | FLASK | {"celery"}),
+    ("app.signals.service, app.market.service, app.charts.service", HEAVY | FLASK | {"celery", "redis"}),
 ]
 
 
