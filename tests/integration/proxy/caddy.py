@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from config import ROOT
 from tests.processes import free_port
@@ -166,9 +167,9 @@ class Recorder:
         lines = [line.partition(": ") for line in self.heads[-1].decode().split("\r\n")]
         return [value for found, _, value in lines if found.lower() == name.lower()]
 
-    def keep(self, stream: BinaryIO) -> bool:
+    def keep(self, stream: BufferedReader) -> bool:
         """Read one request. False when there is none."""
-        lines = list(iter(stream.readline, b"\r\n")) if stream.peek(1) else []  # type: ignore[attr-defined]
+        lines = list(iter(stream.readline, b"\r\n")) if stream.peek(1) else []
         if not lines:
             return False
         self.heads.append(b"".join(lines))
@@ -190,7 +191,7 @@ class RecorderHandler(socketserver.StreamRequestHandler):
     server: RecorderServer
 
     def handle(self) -> None:
-        while self.server.record.keep(self.rfile):
+        while self.server.record.keep(cast("BufferedReader", self.rfile)):
             self.wfile.write(
                 b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: "strong"\r\n'
                 b"Content-Length: %d\r\n\r\n%s" % (len(RECORDED_BODY), RECORDED_BODY)

@@ -149,7 +149,7 @@ def test_the_log_holds_no_key_no_query_and_no_header(
         ):
             proxy.request("POST", f"{way}?q=S3CRET", b"x", **secrets)
             proxy.send(head("POST", f"{way}?q=S3CRET", **secrets, transfer_encoding="chunked"), caddy.chunks(b"x"))
-        proxy.request("GET", f"{SIGNALS}?instrument=S3CRET", **secrets, x_request_id="last-one")
+        proxy.request("GET", f"{SIGNALS}?instrument=S3CRET", b"", **secrets, x_request_id="last-one")
         caddy.wait_for_line(proxy.log, "last-one")
         log = proxy.log.read_text()
         assert key[-20:] not in log

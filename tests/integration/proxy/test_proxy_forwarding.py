@@ -135,6 +135,17 @@ def test_an_address_that_the_client_makes_up_is_dropped(recorded: Recorded, codi
     assert record.header("X-Forwarded-Host") == ["signals.example"]
 
 
+def test_a_header_with_an_underscore_in_its_name_is_dropped(recorded: Recorded) -> None:
+    """To a Python application it is the same as one with a hyphen."""
+    proxy, record = recorded
+    made_up = b"X_Forwarded_For: 203.0.113.9\r\nTransfer_Encoding: chunked\r\nX-Producer_Id: desk-1\r\n\r\n"
+    request = head("GET", "/x").removesuffix(b"\r\n") + made_up
+    assert proxy.send(request).status == 200
+    for name in ("X_Forwarded_For", "Transfer_Encoding", "X-Producer_Id"):
+        assert record.header(name) == []
+    assert record.header("X-Forwarded-For") == ["127.0.0.1"]
+
+
 @pytest.mark.parametrize("coding", ["length", "chunks"])
 def test_a_hook_for_some_networks_sees_the_clients_real_address(
     front: Proxy, hook_paths: dict[str, str], coding: str

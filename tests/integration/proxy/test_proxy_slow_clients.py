@@ -107,6 +107,7 @@ def test_200_slow_bodies_hold_up_nobody_and_are_ended(
             connection.settimeout(END_SECONDS)
             reply = caddy.read_reply(connection)
             assert (reply.status, json.loads(reply.body)["type"]) == (408, "/problems/request-timeout")
+            assert connection.recv(1) == b""
     assert request_id not in application[1].read_text()
 
 
