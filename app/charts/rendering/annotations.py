@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _ZONE_FILL: Final = 0.08
 _CAPTION_ROWS: Final = 3
 _LEVEL_RANK: Final = 60
+_MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _position(order: OrderMark, data: PriceData, line: Timeline, zone: str) -> P
         last = line.slots if end.pinned else end.index + 1
     if start is None:
         return position(order, 0, max(last, POSITION_SLOTS), data.decimals)
-    when = _moment(order.start, zone) if start.pinned else ""
+    when = _moment(order.start, line, zone) if start.pinned else ""
     return position(order, start.index, max(last, start.index + POSITION_SLOTS), data.decimals, when)
 
 
@@ -110,7 +111,7 @@ def _signal(
     row = min(slot.index, line.bars - 1)
     price = float(data.shown.close[row]) if mark.price is None else mark.price
     marked = any(place.order.entry == price for place in own)
-    when = _moment(mark.time, zone) if slot.pinned else ""
+    when = _moment(mark.time, line, zone) if slot.pinned else ""
     return Placed(mark.side, slot.index, price, mark.label, mark.price is not None, when, marked)
 
 
@@ -122,7 +123,10 @@ def _span(start: int, end: int, line: Timeline) -> tuple[int, int] | None:
     return (first.index if first is not None else 0), last.index
 
 
-def _moment(instant: int, zone: str) -> str:
+def _moment(instant: int, line: Timeline, zone: str) -> str:
+    """The time of day and the date, without seconds where bars last longer than a minute."""
+    if line.length >= _MINUTE_MS:
+        instant -= instant % _MINUTE_MS
     days = calendar(np.array([instant], np.int64), zone)
     return moment(int(days.local[0]), dates=days.dates)
 

@@ -128,18 +128,31 @@ def _rings(plot: Plot, signals: Sequence[Placed]) -> None:
 
 
 def _name(labels: Labels, signal: Placed, shape: Triangle) -> None:
-    """The signal's label behind its arrow, else beside it; the time of a moved one wherever there is room near it."""
+    """The signal's label behind its arrow, else beside it."""
     plot = labels.plot
     (x, tip), (right, base), (left, _) = shape
     across, down = labels.size(signal.text)
     top = math.ceil(base) + 1 if signal.side == "buy" else math.floor(base) - 1 - down
     beside = (tip + base - down) / 2
     middle = min(max(x - across / 2, plot.box.left), plot.box.right - across)
-    color = plot.theme.up if signal.side == "buy" else plot.theme.down
-    places = [(middle, top), (right + 1, beside), (left - across - 1, beside)]
+    places = [(middle, float(top)), (right + 1, beside), (left - across - 1, beside)]
     if signal.when:
-        places += [(middle, row) for row in range(plot.box.top + 2, plot.box.bottom - down, down)]
-    labels.write(signal.text, color, places)
+        places = [*_clear(labels, signal.text, (x, top)), *places]
+    labels.write(signal.text, plot.theme.up if signal.side == "buy" else plot.theme.down, places)
+
+
+def _clear(labels: Labels, text: str, near: Point) -> list[Point]:
+    """Corners at which the text touches no bar, the nearest to a point first: for a time that must not get lost."""
+    plot = labels.plot
+    box = plot.box
+    across, down = labels.size(text)
+    left = min(max(near[0] - across / 2, box.left), box.right - across)
+    rows = [near[1], *range(box.top + 1, box.bottom - down, max(down // 2, 1))]
+    ends = (left - plot.x.left) / plot.x.slot, (left + across - plot.x.left) / plot.x.slot
+    first, last = max(int(ends[0]), 0), min(math.ceil(ends[1]), plot.x.count)
+    highs, lows = (plot.y.y(values[first:last]) for values in (plot.data.highs, plot.data.lows))
+    free = [row for row in rows if not ((highs < row + down) & (lows > row)).any()]
+    return [(left, float(row)) for row in sorted(free, key=lambda row: abs(row - near[1]))]
 
 
 def _bounds(shape: Triangle) -> Box:

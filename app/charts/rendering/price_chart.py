@@ -14,7 +14,7 @@ from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_plan import STRIP, bar_pixels
 from app.charts.rendering.scales import IndexScale
 from app.charts.rendering.series import draw_area, draw_bricks, draw_candles, draw_line, draw_ohlc
-from app.charts.rendering.tags import draw_tags
+from app.charts.rendering.tags import draw_tags, leader_width
 from app.charts.rendering.text import width
 from app.charts.rendering.time_ticks import time_ticks
 
@@ -74,12 +74,13 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
     metrics, main = plan.metrics, plan.plots[0]
     if plan.metrics.width - plan.right <= metrics.px(8):
         return
+    gutter = leader_width(metrics, [placed.tag for placed in plan.tags.placed])
     taken = draw_tags(canvas, plan.tags, plan.right, metrics, plan.theme)
     values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
-    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken)
+    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken, gutter)
     for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
-        axes.draw_value_labels(plot, values, panel.text, ())
+        axes.draw_value_labels(plot, values, panel.text, (), gutter)
 
 
 def warnings_of(plan: PricePlan) -> list[str]:
