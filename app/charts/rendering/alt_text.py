@@ -42,7 +42,7 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
         parts.append(f"{'up' if change >= 0 else 'down'} {numbers.percent(abs(change))}")
     parts += _marks(plan)
     name = name_of(spec)
-    missing = "".join(f" Not in the picture: {warning}." for warning in left_out)
+    missing = "".join(f" Note: {warning}." for warning in left_out)
     return (f"{name}: " if name else "") + ", ".join(parts) + "." + missing
 
 

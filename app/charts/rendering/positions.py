@@ -84,7 +84,7 @@ def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
 
 
 def role_tags(positions: Sequence[Position], scale: ValueScale, theme: Theme) -> list[Tag]:
-    """A tag for each price of the orders; equal prices share one. What is off the scale stands at its edge with an arrow."""
+    """A tag for each price of the orders, with an arrow where it lies off the scale; equal prices share one."""
     groups: dict[str, list[tuple[Level, Position]]] = {}
     for place in positions:
         for level in place.levels:
@@ -162,9 +162,8 @@ def _tag(text: str, members: list[tuple[Level, Position]], scale: ValueScale, th
     texts = [" ".join((base, *parts[:count])) for count in ((2, 1, 0) if parts else (0,))]
     above, below = level.price > scale.high, level.price < scale.low
     arrow = f"{_UP} " if above else f"{_DOWN} " if below else ""
-    y = scale.top if above else scale.bottom if below else scale.at(level.price)
     rank = 0 if level.role == "Entry" else 1 if level.role == "SL" else 1 + int(level.role[2:])
-    return Tag(y, tuple(arrow + one for one in texts), level_color(level.role, theme), rank, "role")
+    return Tag(scale.at(level.price), tuple(arrow + one for one in texts), level_color(level.role, theme), rank, "role")
 
 
 def _change(price: float, entry: float) -> float | None:

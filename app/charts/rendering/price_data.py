@@ -31,8 +31,8 @@ _PRICES: Final = ("open", "high", "low", "close")
 class PriceData:
     """`full` is what indicators are computed on, `shown` what is drawn: the same bars, or `factor` of them in one.
 
-    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts `bar_ms`
-    milliseconds, the last one until `ends_at`; where `timed` is false bars have no duration, as renko bricks.
+    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
+    `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
     """
 
     full: Columns

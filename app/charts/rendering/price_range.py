@@ -21,7 +21,7 @@ _FLAT_REACH: Final = 0.25
 def price_range(
     data: PriceData, studies: Iterable[tuple[float, float]], prices: Iterable[float], inner: float, *, log: bool
 ) -> tuple[float, float]:
-    """Lowest and highest price of the scale: bars, overlays that are not too far away, and of `prices` the nearest ones.
+    """Lowest and highest price of the scale: bars, overlays not too far away, and of `prices` the nearest ones.
 
     Prices are taken in as long as the bars keep 55 % of the plot's height, of which `inner` is the share between the
     scale's ends. Bars that are all equal need no height.

@@ -1,4 +1,4 @@
-"""The hours and days on which a market trades, learned from its bars, and the opening times that follow the last bar."""
+"""Days and hours on which a market trades, learned from its bars, and the opening times after the last bar."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _MOST_CANDIDATES: Final = 200_000
 def next_opens(time: Pixels, length: int, count: int, instants: Sequence[int] = ()) -> Pixels:
     """Opening times of the `count` bars after the last one (epoch milliseconds), `length` apart within a session.
 
-    No bar opens on days or hours that the data covers but never has. Where the data is too short to cover them, weekends
-    count as closed for bars of days and for markets with nights, and after a last bar late on a Friday (UTC), unless one
-    of `instants` lies on such a weekend.
+    No bar opens on days or hours that the data covers but never has. Where the data is too short to cover them,
+    weekends count as closed for bars of days, for markets with nights, and after a last bar late on a Friday (UTC),
+    unless one of `instants` lies on such a weekend.
     """
     last = int(time[-1])
     if length > DAY_MS or DAY_MS % max(length, _MINUTE_MS):

@@ -27,7 +27,7 @@ _AXIS_SHARE: Final = 0.24
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A price on the right axis at the pixel height `y`.
+    """A price on the right axis at the pixel height `y`, which may lie off the plot.
 
     `texts` say the same from the fullest to the shortest. The lower its `rank`, the surer the tag is kept when there is
     no room for all. A `role` tag belongs to an order and has a leader to its price; the `last` price is only outlined.
@@ -55,10 +55,11 @@ class PlacedTag:
 
 @dataclass(frozen=True, slots=True)
 class TagColumn:
-    """The tags of a plot in their places, and those for which there was no room."""
+    """The tags of a plot in their places, and those for which there was no room. `span`: the plot's top and bottom."""
 
     placed: tuple[PlacedTag, ...]
     left_out: tuple[Tag, ...]
+    span: tuple[int, int] = (0, 0)
 
 
 def tag_height(metrics: Metrics, padding: int = _PADDING) -> int:
@@ -111,15 +112,18 @@ def lay_out(tags: Sequence[Tag], column: Box, metrics: Metrics, shortened: int =
     ranked = sorted(tags, key=lambda tag: tag.rank)
     kept = sorted(ranked[:room], key=lambda tag: tag.y)
     half = height / 2
-    middles = spread([tag.y for tag in kept], height, column.top + half, column.bottom - half)
+    wanted = [min(max(tag.y, column.top + half), column.bottom - half) for tag in kept]
+    middles = spread(wanted, height, column.top + half, column.bottom - half)
     roles = [width(tag.text(shortened), metrics.label) for tag in kept if tag.kind == "role"]
     placed = []
     for tag, middle in zip(kept, middles, strict=True):
         text = tag.text(shortened)
         across = max(width(text, metrics.label), *(roles if tag.kind == "role" else ()), 0) + 2 * metrics.px(_SIDE)
         top = round(middle - half)
-        placed.append(PlacedTag(tag, text, Box(column.left, top, min(column.left + across, column.right), top + height)))
-    return TagColumn(tuple(placed), tuple(ranked[room:]))
+        placed.append(
+            PlacedTag(tag, text, Box(column.left, top, min(column.left + across, column.right), top + height))
+        )
+    return TagColumn(tuple(placed), tuple(ranked[room:]), (column.top, column.bottom))
 
 
 def draw_tags(canvas: Canvas, tags: TagColumn, plot_right: int, metrics: Metrics, theme: Theme) -> list[Box]:
@@ -127,7 +131,7 @@ def draw_tags(canvas: Canvas, tags: TagColumn, plot_right: int, metrics: Metrics
     for placed in tags.placed:
         tag, box = placed.tag, placed.box._replace(bottom=placed.box.bottom - 1)
         if tag.kind == "role":
-            _leader(canvas, placed, plot_right, metrics)
+            _leader(canvas, placed, plot_right, metrics, tags.span)
         canvas.tag(box, metrics.px(2), tag.color)
         ink = tag.color.ink()
         if tag.kind == "last":
@@ -138,11 +142,12 @@ def draw_tags(canvas: Canvas, tags: TagColumn, plot_right: int, metrics: Metrics
     return [placed.box for placed in tags.placed]
 
 
-def _leader(canvas: Canvas, placed: PlacedTag, plot_right: int, metrics: Metrics) -> None:
-    """A line from the true price at the edge of the plot to the middle of its tag."""
+def _leader(canvas: Canvas, placed: PlacedTag, plot_right: int, metrics: Metrics, span: tuple[int, int]) -> None:
+    """A line from the true price, or the edge it lies beyond, to the middle of its tag."""
     box = placed.box
-    ends = np.array([plot_right, box.left + metrics.px(1)], np.float64)
+    price = min(max(placed.tag.y, span[0]), span[1])
     middle = (box.top + box.bottom - 1) / 2
-    heights = np.array([placed.tag.y, middle if abs(placed.tag.y - middle) >= 1 else placed.tag.y], np.float64)
+    ends = np.array([plot_right, box.left + metrics.px(1)], np.float64)
+    heights = np.array([price, middle if abs(price - middle) >= 1 else price], np.float64)
     clip = Box(plot_right, 0, box.left + metrics.px(1), metrics.height)
     canvas.line(ends, heights, placed.tag.color, 1.2 * metrics.unit, clip)
