@@ -1,6 +1,6 @@
 """Sample pictures of live signals: random-walk bars of three kinds of markets, each with an order placed "now".
 
-Prices are made up: a random walk with the seed of its case (SEED and the case's name), so every run gives the same bars.
+Prices are made up: a random walk whose seed is SEED with the case's name, so that every run gives the same bars.
 Specs only, and pure; tests and contact sheets draw them.
 """
 
@@ -111,8 +111,8 @@ def live_case(
 def bar_times(market: Market, timeframe: str, until: datetime, count: int) -> tuple[int, ...]:
     """Opening times (epoch milliseconds) of the last `count` bars of a market that open at or before `until`.
 
-    Stocks trade from 14:30 to 21:00 UTC on weekdays, FX from Sunday 22:00 to Friday 22:00 UTC, crypto always. Bars of days
-    begin at midnight, FX has a short one on Sundays; bars of weeks begin on Mondays.
+    Stocks trade from 14:30 to 21:00 UTC on weekdays, FX from Sunday 22:00 to Friday 22:00 UTC, crypto always. Bars of
+    days begin at midnight, FX has a short one on Sundays; bars of weeks begin on Mondays.
     """
     length = TIMEFRAME_SECONDS[timeframe]
     last = int(until.timestamp())

@@ -76,11 +76,11 @@ def read(session: Session, instrument: str, timeframe: str, *, until_ms: int | N
     return _bars([*reversed(session.execute(newest_first).all())])
 
 
-def read_first(session: Session, instrument: str, timeframe: str, *, from_ms: int | None = None, limit: int) -> Bars:
-    """The first `limit` bars that start at or after `from_ms`, oldest first, as `read` gives them."""
+def read_first(session: Session, instrument: str, timeframe: str, *, limit: int) -> Bars:
+    """The first `limit` bars there are, as `read` gives them."""
     oldest_first = (
         select(*(_BARS.c[name] for name in _COLUMNS))
-        .where(_series(instrument, timeframe), *(() if from_ms is None else (_BARS.c.time >= from_ms,)))
+        .where(_series(instrument, timeframe))
         .order_by(_BARS.c.time)
         .limit(limit)
     )

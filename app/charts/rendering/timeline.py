@@ -37,8 +37,9 @@ class Timeline:
     """Opening times (epoch milliseconds) of all bars and of the slots after the last one.
 
     `time` are the bars before aggregation, `factor` of them share a shown slot. `ends_at` is when the last bar ends.
-    `room` counts the shown slots after the last bar and `later` has their opens, also before aggregation: none for renko
-    bricks, which have no duration, and none from the slot `pin` on, where instants after all others stand (-1: nowhere).
+    `room` counts the shown slots after the last bar and `later` has their opens, also before aggregation: none for
+    renko bricks, which have no duration, and none from the slot `pin` on, where instants after all others stand (-1:
+    nowhere).
     """
 
     time: Pixels
