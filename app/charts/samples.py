@@ -92,6 +92,7 @@ def live_case(
         first, decimals = price, max(4 - math.floor(math.log10(price)), 0)
     bars = random_walk(chance, times, first, decimals, daily * math.sqrt(TIMEFRAME_SECONDS[timeframe] / _DAY))
     usual = sum(high - low for high, low in zip(bars.high, bars.low, strict=True)) / len(bars)
+    usual = min(usual, bars.close[-1] / 32)  # targets 26 ranges away stay above zero
     away = usual if side == "buy" else -usual
     entry = round(bars.close[-1] + (0 if ends == "now" else chance.uniform(-1, 1) * usual), decimals)
     stop, *targets = (-1.6, 2.4, 4.4) if reach == "near" else (-11.0, 3.0, 26.0)
