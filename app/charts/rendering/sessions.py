@@ -22,8 +22,7 @@ _SATURDAY, _SUNDAY, _FRIDAY = 2, 3, 1  # days after Thursday, with which the epo
 _WEEKDAYS: Final = (0, 1, 4, 5, 6)
 _WEEKEND: Final = (_SATURDAY, _SUNDAY)
 _OPEN_SHARE: Final = 3  # open is what traded in at least every third week
-_FX_CLOSE_MS: Final = 20 * _HOUR_MS
-_FX_OPEN_MS: Final = 21 * _HOUR_MS
+_FX_CLOSE_MS: Final = (20 * _HOUR_MS, 22 * _HOUR_MS)  # 17:00 in New York is 21:00 or 22:00 UTC
 _GROWTH: Final = 8
 _MOST_CANDIDATES: Final = 200_000
 
@@ -114,13 +113,16 @@ def _open_hours(by_day: Pixels, due: Pixels) -> Flags:
 
 
 def _close_weekend(is_open: Flags, unknown: Flags, hours: Flags, time: Pixels, grid: int) -> None:
-    """Close the steps of a weekend of which the data says nothing, where weekends are likely to be closed."""
+    """Close the steps of a weekend of which the data says nothing, where weekends are likely to be closed.
+
+    `unknown` keeps the steps that this is a guess about.
+    """
     in_day, day = int(time[-1]) % DAY_MS, int(time[-1]) // DAY_MS % 7
     if grid == DAY_MS or not hours.all():
         is_open[unknown] = False
-    elif day == _FRIDAY and in_day + grid >= _FX_CLOSE_MS and unknown.any():
-        is_open[_FRIDAY, in_day // grid + 1 :] = False
+    elif day == _FRIDAY and _FX_CLOSE_MS[0] <= in_day + grid <= _FX_CLOSE_MS[1] and unknown.any():
+        # FX opens on Sunday at the hour of New York at which it closed on Friday.
+        closed = in_day // grid + 1
+        unknown[_FRIDAY, closed:] = True
+        unknown[_SUNDAY, closed:] = False
         is_open[unknown] = False
-        opening = np.zeros_like(unknown)
-        opening[_SUNDAY, _FX_OPEN_MS // grid :] = True
-        is_open[opening & unknown] = True
