@@ -37,10 +37,11 @@ def timeline_for(
 ) -> tuple[PriceData, Timeline]:
     """The data, coarser where bars and free slots would be more than `most` slots, and its timeline."""
     marks = _marks(annotations)
-    allowed = _most_later(len(data.full))
     ends_at, later = data.ends_at, data.full.time[:0]
     if data.timed:
-        ends_at, later = slots_after(data.full.time, data.bar_ms, allowed, (*marks.signals, *marks.starts))
+        instants = (*marks.signals, *marks.starts, *marks.ends)
+        count = _opens_needed(len(data.full), right_offset, is_late=max(instants, default=ends_at) >= ends_at)
+        ends_at, later = slots_after(data.full.time, data.bar_ms, count, (*marks.signals, *marks.starts))
     factor = max(1, -(-len(data.full) // max(most, 1)))
     while True:
         line = _with_room(Timeline(data.full.time, factor, ends_at, data.bar_ms, later, 0, -1), marks, right_offset)
@@ -84,6 +85,12 @@ def _with_room(bare: Timeline, marks: _Marks, right_offset: int | None) -> Timel
 
 def _slots(line: Timeline, instants: Sequence[int]) -> list[Slot]:
     return [slot for instant in instants if (slot := line.find(instant)) is not None]
+
+
+def _opens_needed(bars: int, right_offset: int | None, *, is_late: bool) -> int:
+    """Opening times to look for after the last bar: few, unless something lies there."""
+    free = _usual_room(bars) if right_offset is None else right_offset
+    return max(free, _most_later(bars) if is_late else _position_room(bars - 1, bars))
 
 
 def _usual_room(bars: int) -> int:

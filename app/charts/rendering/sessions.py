@@ -77,8 +77,7 @@ def _open_times(last: int, length: int, count: int, is_open: Flags, grid: int) -
 def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
     """For each step of `grid` milliseconds of a week, from Thursday 00:00 UTC on: whether the market is open."""
     steps = time // grid
-    if grid > _MINUTE_MS or len(steps) > 1:
-        steps = np.unique(steps)
+    steps = steps[np.flatnonzero(np.diff(steps, prepend=steps[0] - 1))]
     size = _WEEK_MS // grid
     seen = np.bincount(steps % size, minlength=size)
     covered = _times_covered(int(steps[0]), int(steps[-1]), size)
