@@ -85,7 +85,7 @@ def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
     hours = _open_hours(by_day, due)
     is_open = np.where(due > 0, by_day * _OPEN_SHARE >= np.maximum(due, 1), hours)
     # A weekday without a single bar was a holiday, or is not covered.
-    traded = by_day.any(axis=1).tolist()
+    traded = by_day.sum(axis=1)
     for day in _WEEKDAYS:
         if not traded[day]:
             is_open[day] = hours

@@ -24,6 +24,7 @@ from app.charts.samples import LiveCase, Market, live_case, live_cases
 from app.events import service as events
 from app.factory import create_app
 from app.market import service as market
+from app.market.domain import Bars
 from app.resources import Resources
 from worker.subscriptions import follow_up
 
@@ -61,7 +62,7 @@ def post(service: Service, case: LiveCase, **payload: object) -> UUID:
         json=signal | {"payload": {name: value for name, value in (levels | payload).items() if value}},
     )
     assert response.status_code == 201, response.json
-    return UUID(response.json["id"])
+    return UUID(response.get_json()["id"])
 
 
 def own_spec(service: Service, signal: UUID) -> ChartSpec:
@@ -90,7 +91,9 @@ def texts_of(image: Image) -> list[tuple[str, float, float, int]]:
 def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
     """Entry, stop and targets have tags inside the picture, and the position is at least 10 slots wide."""
     assert image.warnings == (), case.name
-    tags = {role: [] for role in ("Entry", "SL", *(f"TP{place + 1}" for place in range(len(case.targets))))}
+    tags: dict[str, list[str]] = {
+        role: [] for role in ("Entry", "SL", *(f"TP{place + 1}" for place in range(len(case.targets))))
+    }
     for text, x, baseline, size in texts_of(image):
         names = text.removeprefix("\N{UPWARDS ARROW} ").removeprefix("\N{DOWNWARDS ARROW} ").split(" ")[0].split("/")
         for role in tags.keys() & set(names):
@@ -147,6 +150,7 @@ def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_its_time_written
     early = replace(case, time=case.bars.time[0] - 40 * DAY_MS)
     service.resources = replace(service.resources, settings=replace(service.resources.settings, charts_signal_bars=50))
     spec = own_spec(service, post(service, early))
+    assert isinstance(spec.data, Bars)
     assert spec.data.time == case.bars.time[:50]
     image = engine.render(replace(spec, format="svg"))
     plan = plan_price(spec)
