@@ -17,6 +17,7 @@ from app.charts.rendering.positions import (
     draw_levels,
     draw_zones,
     fault_warnings,
+    level_boxes,
     position,
     reach,
     role_tags,
@@ -154,7 +155,7 @@ def draw_over(plot: Plot, annotations: Annotations) -> None:
     for level in annotations.levels:
         plot.level(level.price, plot.theme.muted, (5, 3))
     draw_levels(plot, annotations.positions)
-    labels = Labels(plot)
+    labels = Labels(plot, level_boxes(plot, annotations.positions))
     draw_signals(plot, annotations.signals, labels)
     for line, index in annotations.moments:
         _caption(labels, line.label, plot.x.at(index))

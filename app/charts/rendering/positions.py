@@ -153,6 +153,18 @@ def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
                     plot.level_between(level.price, right, plot.box.right, color.faded(0.7), (1, 3))
 
 
+def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:
+    """What the lines of entry, stop and targets cover."""
+    boxes = []
+    for place in positions:
+        left, right = reach(plot, place.first, place.last)
+        for level in place.levels:
+            if plot.y.shows(level.price):
+                top = round(plot.y.at(level.price) - plot.metrics.hairline / 2)
+                boxes.append(Box(left, top, right, top + plot.metrics.hairline))
+    return boxes
+
+
 def _tag(text: str, members: list[tuple[Level, Position]], scale: ValueScale, theme: Theme) -> Tag:
     level, _ = members[0]
     detailed = next((one for one, _ in members if one.reward is not None), level)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.charts.domain import OrderMark
 from app.charts.rendering import annotations as marks
 from app.charts.rendering import layout, numbers
 from app.charts.rendering.canvas import Box
@@ -15,6 +16,7 @@ from app.charts.rendering.marks import mark_margin
 from app.charts.rendering.metrics import metrics_of
 from app.charts.rendering.overlays import overlay_studies
 from app.charts.rendering.panels import panel_studies, panel_weight
+from app.charts.rendering.positions import position, role_tags
 from app.charts.rendering.price_data import price_data
 from app.charts.rendering.price_range import price_range
 from app.charts.rendering.room import timeline_for
@@ -27,7 +29,7 @@ from app.charts.rendering.value_ticks import value_ticks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.charts.domain import ChartSpec
+    from app.charts.domain import Annotation, ChartSpec
     from app.charts.rendering.annotations import Annotations
     from app.charts.rendering.color import Color
     from app.charts.rendering.header import Header
@@ -91,12 +93,13 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates)
     rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     left = metrics.px(12)
-    most = (_first_right(metrics, data) - left) // bar_pixels(data)
+    first_right = _first_right(metrics, data, spec.annotations, theme)
+    most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
     annotations = marks.place(spec.annotations, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
-    x = IndexScale(left, _first_right(metrics, data), line.bars, line.room)
+    x = IndexScale(left, first_right, line.bars, line.room)
     main = _main_plot(boxes[0], spec, data, overlays, annotations, metrics, x)
     plots = [main, *(_panel_plot(box, panel, metrics) for box, panel in zip(boxes[1:], panels, strict=True))]
     tags, right = _tags(plots, panels, annotations, data, metrics, theme)
@@ -142,10 +145,12 @@ def bar_pixels(data: PriceData) -> int:
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(metrics: Metrics, data: PriceData) -> int:
-    """A first guess of where the price axis begins, from the bars alone."""
+def _first_right(metrics: Metrics, data: PriceData, annotations: Sequence[Annotation], theme: Theme) -> int:
+    """A first guess of where the price axis begins, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
-    return metrics.width - layout.axis_width(metrics, [numbers.price(end, data.decimals) for end in ends])
+    orders = [position(order, 0, 1, data.decimals) for order in annotations if isinstance(order, OrderMark)]
+    tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
+    return metrics.width - axis_for(metrics, [numbers.price(end, data.decimals) for end in ends], tags)[0]
 
 
 def _main_plot(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FRIDAY: Final = 1  # 1 January 1970 was a Thursday, day 0 of the epoch's weeks
 _WEEK_DAYS: Final = 7
 _USUAL_SHARE: Final = 0.2
+_MOST_SHARE: Final = 0.5
+_FEW_GAPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,25 @@ class Timeline:
 
 
 def bar_length(time: Pixels, timeframe: str) -> int:
-    """Milliseconds a bar lasts: the named timeframe, unless bars lie closer together; else the usual distance.
+    """Milliseconds a bar lasts: the named timeframe, unless the bars contradict it; else the usual distance.
 
-    The usual distance is the most frequent one, or the median where no distance is frequent.
+    The usual distance is the most frequent one, or the median where no distance is frequent. Bars contradict a name
+    when they lie closer together, or when most of several have one other distance.
     """
     named = TIMEFRAME_SECONDS.get(timeframe, 0) * 1000
     gaps = np.diff(time)
     gaps = gaps[gaps > 0]
     if not len(gaps):
         return named or DAY_MS
-    if 0 < named <= int(gaps.min()):
+    least = int(gaps.min())
+    if named and (named == least or (named < least and len(gaps) < _FEW_GAPS)):
         return named
     if len(gaps) == 1 and gaps[0] == 3 * DAY_MS and time[0] // DAY_MS % _WEEK_DAYS == FRIDAY:
         return DAY_MS
     sizes, counts = np.unique(gaps, return_counts=True)
     usual = int(np.argmax(counts))
+    if 0 < named < least and counts[usual] <= _MOST_SHARE * len(gaps):
+        return named
     return int(sizes[usual]) if counts[usual] >= _USUAL_SHARE * len(gaps) else int(np.median(gaps))
 
 
