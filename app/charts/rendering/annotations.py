@@ -14,13 +14,14 @@ from app.charts.rendering.labels import Labels
 from app.charts.rendering.marks import Placed, draw_signals
 from app.charts.rendering.positions import (
     Position,
+    draw_fades,
     draw_levels,
-    draw_zones,
     fault_warnings,
     level_boxes,
     position,
     reach,
     role_tags,
+    zone_boxes,
 )
 from app.charts.rendering.room import POSITION_SLOTS
 from app.charts.rendering.tags import Tag
@@ -142,10 +143,13 @@ def outside(annotations: Annotations, scale: ValueScale) -> list[str]:
 
 def draw_under(plot: Plot, annotations: Annotations) -> None:
     """What lies behind the bars: zones, and the risk and reward of orders."""
+    zones = []
     for _, first, last in annotations.zones:
         left, right = reach(plot, first, last + 1)
-        plot.canvas.box(Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL))
-    draw_zones(plot, annotations.positions)
+        zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
+    for box, color in (*zones, *zone_boxes(plot, annotations.positions)):
+        plot.canvas.box(box, color)
+    draw_fades(plot, annotations.positions)
 
 
 def draw_over(plot: Plot, annotations: Annotations) -> None:

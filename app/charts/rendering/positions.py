@@ -132,13 +132,25 @@ def reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
     return left, min(max(right, left + 1), plot.box.right)
 
 
-def draw_zones(plot: Plot, positions: Sequence[Position]) -> None:
-    """Risk and reward behind the bars, fading out towards what lies off the scale."""
-    for place in positions:
-        left, right = reach(plot, place.first, place.last)
-        for price, color in ((place.risk, plot.theme.down), (place.reward, plot.theme.up)):
-            if price is not None:
-                _zone(plot, left, right, (place.order.entry, price), color)
+def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Color]]:
+    """Risk and reward of each position, without the ends that fade out."""
+    boxes = []
+    for zone in _zones(plot, positions):
+        body = zone.box._replace(top=zone.box.top + zone.upper, bottom=zone.box.bottom - zone.lower)
+        boxes.append((body, zone.color.faded(_FILL)))
+    return boxes
+
+
+def draw_fades(plot: Plot, positions: Sequence[Position]) -> None:
+    """The ends of zones whose stop or target lies off the scale: they fade out towards it."""
+    for zone in _zones(plot, positions):
+        left, top, right, bottom = zone.box
+        for step in range(_FADE_STEPS):
+            share = zone.color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
+            for length, edge, inwards in ((zone.upper, top, 1), (zone.lower, bottom, -1)):
+                if length:
+                    ends = sorted(edge + inwards * (length * part // _FADE_STEPS) for part in (step, step + 1))
+                    plot.canvas.box(Box(left, ends[0], right, ends[1]), share)
 
 
 def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
@@ -191,19 +203,25 @@ def _decimals(levels: Sequence[Level], decimals: int) -> int:
     return decimals + _MORE_DECIMALS
 
 
-def _zone(plot: Plot, left: int, right: int, prices: tuple[float, float], color: Color) -> None:
-    top, bottom = sorted(round(plot.y.at(price)) for price in prices)
-    box = Box(left, top, right, bottom).clipped(plot.box)
-    if box.width <= 0 or box.height <= 0:
-        return
-    fill = color.faded(_FILL)
-    fade = min(plot.metrics.px(_FADE), box.height // (2 if top < box.top and bottom > box.bottom else 1))
-    upper, lower = fade * (top < box.top), fade * (bottom > box.bottom)
-    plot.canvas.box(box._replace(top=box.top + upper, bottom=box.bottom - lower), fill)
-    for step in range(_FADE_STEPS if upper or lower else 0):
-        share = color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
-        begin, end = (fade * edge // _FADE_STEPS for edge in (step, step + 1))
-        if upper:
-            plot.canvas.box(Box(left, box.top + begin, right, box.top + end), share)
-        if lower:
-            plot.canvas.box(Box(left, box.bottom - end, right, box.bottom - begin), share)
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A zone's part of the plot, and over how many pixels it fades out at its upper and its lower end."""
+
+    box: Box
+    color: Color
+    upper: int
+    lower: int
+
+
+def _zones(plot: Plot, positions: Sequence[Position]) -> Iterator[_Zone]:
+    for place in positions:
+        left, right = reach(plot, place.first, place.last)
+        for price, color in ((place.risk, plot.theme.down), (place.reward, plot.theme.up)):
+            if price is None:
+                continue
+            top, bottom = sorted(round(plot.y.at(one)) for one in (place.order.entry, price))
+            box = Box(left, top, right, bottom).clipped(plot.box)
+            if box.width > 0 and box.height > 0:
+                over, under = top < plot.box.top, bottom > plot.box.bottom
+                fade = min(plot.metrics.px(_FADE), box.height // (2 if over and under else 1))
+                yield _Zone(box, color, fade * over, fade * under)
