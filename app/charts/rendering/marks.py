@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HALF_WIDTH, _HEIGHT, _GAP = 5, 8, 4
 _STACK_GAP: Final = 2
 _RING: Final = 3.2
+_CLEAR_ROWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,12 @@ def _clear(labels: Labels, text: str, near: Point) -> list[Point]:
     box = plot.box
     across, down = labels.size(text)
     left = min(max(near[0] - across / 2, box.left), box.right - across)
-    rows = [near[1], *range(box.top + 1, box.bottom - down, max(down // 2, 1))]
+    rows = np.array([near[1], *range(box.top + 1, box.bottom - down, max(down // 2, 1))], np.float64)
     ends = (left - plot.x.left) / plot.x.slot, (left + across - plot.x.left) / plot.x.slot
     first, last = max(int(ends[0]), 0), min(math.ceil(ends[1]), plot.x.count)
     highs, lows = (plot.y.y(values[first:last]) for values in (plot.data.highs, plot.data.lows))
-    free = [row for row in rows if not ((highs < row + down) & (lows > row)).any()]
-    return [(left, float(row)) for row in sorted(free, key=lambda row: abs(row - near[1]))]
+    free = rows[~((highs < rows[:, np.newaxis] + down) & (lows > rows[:, np.newaxis])).any(axis=1)]
+    return [(left, row) for row in sorted(free.tolist(), key=lambda row: abs(row - near[1]))[:_CLEAR_ROWS]]
 
 
 def _bounds(shape: Triangle) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -142,15 +143,29 @@ def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Col
 
 
 def draw_fades(plot: Plot, positions: Sequence[Position]) -> None:
-    """The ends of zones whose stop or target lies off the scale: they fade out towards it."""
+    """The ends of zones whose stop or target lies off the scale: they fade out towards it, each stretch once."""
+    ends: dict[tuple[Color, int, int], list[tuple[int, int]]] = defaultdict(list)
     for zone in _zones(plot, positions):
-        left, top, right, bottom = zone.box
-        for step in range(_FADE_STEPS):
-            share = zone.color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
-            for length, edge, inwards in ((zone.upper, top, 1), (zone.lower, bottom, -1)):
-                if length:
-                    ends = sorted(edge + inwards * (length * part // _FADE_STEPS) for part in (step, step + 1))
-                    plot.canvas.box(Box(left, ends[0], right, ends[1]), share)
+        for length, edge in ((zone.upper, plot.box.top), (-zone.lower, plot.box.bottom)):
+            if length:
+                ends[zone.color, edge, length].append((zone.box.left, zone.box.right))
+    for (color, edge, length), stretches in ends.items():
+        for left, right in _joined(stretches):
+            for step in range(_FADE_STEPS):
+                rows = sorted(edge + length * part // _FADE_STEPS for part in (step, step + 1))
+                share = color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
+                plot.canvas.box(Box(left, rows[0], right, rows[1]), share)
+
+
+def _joined(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same pixels without overlaps, from left to right."""
+    joined: list[tuple[int, int]] = []
+    for left, right in sorted(stretches):
+        if joined and left <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(right, joined[-1][1]))
+        else:
+            joined.append((left, right))
+    return joined
 
 
 def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
