@@ -32,6 +32,7 @@ from benchmarks.render_cases import (
     Timed,
     blank,
     full_chart,
+    live_signal,
     measure,
     ours,
     sample_bars,
@@ -52,6 +53,7 @@ def engine_cases() -> dict[str, Timed]:
         "blank canvas, encoded": timed(blank),
         **{f"{count} bars": ours(usual_chart(count)) for count in SIZES},
         "full chart": ours(full_chart()),
+        "live signal": ours(live_signal()),
         "scale 2": ours(replace(usual, scale=2)),
     }
 
@@ -115,6 +117,7 @@ def goals(report: dict[str, Any]) -> list[dict[str, Any]]:
     promises = [
         ("500 bars, ms", medians["500 bars"], "<=", 8.0),
         ("full chart, ms", medians["full chart"], "<=", 20.0),
+        ("live signal, ms", medians["live signal"], "<=", 6.0),
         ("10,000 bars / 100 bars", medians["10000 bars"] / medians["100 bars"], "<=", 2.5),
         ("scale 2 / scale 1", medians["scale 2"] / medians["500 bars"], "<=", 3.0),
         ("first render / median", first["first_ms"] / first["median_ms"], "<=", 2.0),
@@ -158,6 +161,7 @@ def run_all(rounds: int, *, with_peers: bool) -> dict[str, Any]:
     report["stages"] = {
         "500 bars": stages(usual_chart(USUAL), rounds),
         "full chart": stages(full_chart(), rounds),
+        "live signal": stages(live_signal(), rounds),
     }
     if with_peers:
         report["peers"], report["missing"] = peer_results(rounds)

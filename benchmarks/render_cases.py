@@ -28,6 +28,7 @@ from app.charts.rendering.price_chart import draw_price_chart
 from app.charts.rendering.price_plan import plan_price
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.theme import LIGHT
+from app.charts.samples import live_case
 from app.market.csv_files import read_bars
 from app.market.domain import Bars
 
@@ -84,6 +85,11 @@ def full_chart() -> ChartSpec:
         panels=(VolumePanel(), RsiPanel(), MacdPanel()),
         annotations=(*marks, order, *lines, Zone(times[7], times[8], "range")),
     )
+
+
+def live_signal() -> ChartSpec:
+    """A signal's own chart as the service asks for it: hourly FX, a buy in the newest bar, stop and two targets."""
+    return live_case("fx", "1h", "now", "buy", "near").spec(width=WIDTH, height=HEIGHT)
 
 
 def timed(draw: Callable[[], bytes]) -> Timed:

@@ -228,7 +228,7 @@ def _contact_sheet(drawn: list[tuple[Picture, Image]]) -> bytes:
 
 
 def _page(drawn: list[tuple[Picture, Image]]) -> str:
-    lines = ["# Gallery", "", "What the chart engine draws, on the daily bars of `examples/data`."]
+    lines = ["# Gallery", "", "What the chart engine draws: live signals on made-up bars, the rest on `examples/data`."]
     lines += ["`flask --app wsgi charts gallery --write` renews this page.", ""]
     section = ""
     for picture, image in drawn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
@@ -108,7 +109,7 @@ class SignalMark:
 
 @dataclass(frozen=True, slots=True)
 class OrderMark:
-    """An order with its risk and reward. `start` and `end` in epoch milliseconds; `end` None runs to the last bar."""
+    """An order with its risk and reward. `start` and `end` in epoch milliseconds; `end` None: the order is open."""
 
     side: Side
     entry: float
@@ -155,7 +156,10 @@ class Brick:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
-    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many."""
+    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many.
+
+    `right_offset` counts the bars' widths kept free after the last bar; None: 4, or 4 % of the plot.
+    """
 
     type: ChartType
     data: ChartData
@@ -175,6 +179,7 @@ class ChartSpec:
     colors: dict[str, str] = field(default_factory=dict)
     brick: Brick = Brick()
     bins: int | None = None
+    right_offset: int | None = None
 
 
 _OVERLAYS: Final[dict[str, type[Any]]] = {
@@ -199,6 +204,26 @@ _ANNOTATIONS: Final[dict[str, type[Any]]] = {
     "vline": VLine,
     "zone": Zone,
 }
+
+
+def order_faults(order: OrderMark) -> Iterator[tuple[str, str]]:
+    """What contradicts the order's side: a JSON pointer into the order, and the rule broken there.
+
+    A buy has its stop below the entry and its targets above, a sell the other way round.
+    """
+    behind, ahead = ("below", "above") if order.side == "buy" else ("above", "below")
+    if order.stop is not None and not _is_ahead(order, order.entry, order.stop):
+        yield "/stop", f"must be {behind} the entry of a {order.side}"
+    for place, target in enumerate(order.targets):
+        if not _is_ahead(order, target, order.entry):
+            yield f"/targets/{place}", f"must be {ahead} the entry of a {order.side}"
+    if order.end is not None and order.end < order.start:
+        yield "/to", "is before `from`"
+
+
+def _is_ahead(order: OrderMark, price: float, other: float) -> bool:
+    """Whether the order gains on the way from `other` to `price`."""
+    return price > other if order.side == "buy" else price < other
 
 
 def canonical(spec: ChartSpec) -> str:

@@ -29,6 +29,7 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
+from app.charts.samples import live_case
 from app.market.domain import Bars
 
 SAMPLES: Final = ("aapl", "goog", "msft")
@@ -57,18 +58,37 @@ def stretch(bars: Bars, start: int, stop: int | None = None) -> Bars:
 
 def pictures(samples: Mapping[str, Bars]) -> list[Picture]:
     """The gallery, in its order. `samples` are daily bars by the names in SAMPLES."""
-    return [*_types(samples), *_themes(samples), *_overlays(samples), *_panels(samples), *_marks(samples)]
+    parts = (_types, _themes, _overlays, _panels, _marks)
+    return [*_live_signals(), *(picture for part in parts for picture in part(samples))]
 
 
 def golden_pictures(samples: Mapping[str, Bars]) -> list[Picture]:
     """Few pictures that together use every part of the engine, small enough to be kept beside the tests."""
-    chosen = ("candlestick", "renko", "equity", "histogram", "dark", "full")
+    chosen = ("live-signal", "candlestick", "renko", "equity", "histogram", "dark", "full")
     by_slug = {picture.slug: picture for picture in pictures(samples)}
     return [replace(by_slug[slug], spec=_small(by_slug[slug].spec)) for slug in chosen]
 
 
 def _small(spec: ChartSpec) -> ChartSpec:
     return replace(spec, width=GOLDEN_WIDTH, height=GOLDEN_HEIGHT)
+
+
+def _live_signals() -> Iterator[Picture]:
+    """Signals as the service draws them, on the made-up bars of `samples`."""
+    section = "Live signals"
+    look = {"width": WIDTH, "height": HEIGHT}
+    case = live_case("fx", "1h", "now", "buy", "near")
+    caption = "A signal in the newest hour of EURUSD: entry, stop and targets with their distances and reward"
+    yield Picture("live-signal", section, caption, case.spec(**look))
+    case = live_case("stocks", "1d", "weekend", "sell", "far")
+    caption = "A Monday's sell signal on daily bars that end on Friday; one target lies far below"
+    yield Picture("live-signal-monday", section, caption, case.spec(**look, theme="dark"))
+    case = live_case("crypto", "5m", "month", "buy", "near")
+    caption = "A signal a month after the last bar: its time is written"
+    yield Picture("live-signal-late", section, caption, case.spec(**look))
+    case = live_case("fx", "5m", "now", "sell", "near")
+    caption = "320 by 180 pixels: shorter tags"
+    yield Picture("live-signal-small", section, caption, case.spec(width=320, height=180))
 
 
 def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:

@@ -5,20 +5,24 @@ Pure, and apart from `domain`, where a spec always has its data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.charts.domain import (
     PRICE_TYPES,
+    Annotation,
     Brick,
     ChartData,
     ChartSpec,
     EquityCurve,
+    OrderMark,
     Sample,
     VolumePanel,
     VolumeProfile,
     Vwap,
+    Zone,
+    order_faults,
 )
 from app.market.domain import MAX_BARS, Bars
 from app.shared.errors import FieldError, ValidationFailed
@@ -26,6 +30,7 @@ from app.shared.errors import FieldError, ValidationFailed
 SHORTEST_SIDE: Final = 64
 LARGEST_SCALE: Final = 3
 LONGEST_TEXT: Final = 200
+MAX_RIGHT_OFFSET: Final = 500
 COLOR_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
 
 _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
@@ -113,9 +118,7 @@ def option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldE
     for name in ("instrument", "timeframe") if reference is not None else ():
         if name in options:
             yield FieldError(f"/{name}", "is already named in the data")
-    for place, item in enumerate(options["annotations"]):
-        if getattr(item, "end", None) is not None and item.end < item.start:
-            yield FieldError(f"/annotations/{place}/to", "is before `from`")
+    yield from _annotation_misfits(options["annotations"])
 
 
 def data_misfits(spec: ChartSpec) -> Iterator[FieldError]:
@@ -152,9 +155,19 @@ def _type_misfits(options: Mapping[str, Any]) -> Iterator[FieldError]:
         yield FieldError("/brick", "goes with a chart of type renko only")
     if kind != "histogram" and options.get("bins") is not None:
         yield FieldError("/bins", "goes with a chart of type histogram only")
+    if kind not in PRICE_TYPES and options.get("right_offset") is not None:
+        yield FieldError("/right_offset", f"does not go with a chart of type {kind}")
     if kind == "histogram" and options["y_scale"] == "log":
         yield FieldError("/y_scale", "counts have no log scale")
     yield from _brick_misfits(options.get("brick", Brick()))
+
+
+def _annotation_misfits(annotations: Sequence[Annotation]) -> Iterator[FieldError]:
+    for place, item in enumerate(annotations):
+        if isinstance(item, OrderMark):
+            yield from (FieldError(f"/annotations/{place}{at}", rule) for at, rule in order_faults(item))
+        elif isinstance(item, Zone) and item.end < item.start:
+            yield FieldError(f"/annotations/{place}/to", "is before `from`")
 
 
 def _brick_misfits(brick: Brick) -> Iterator[FieldError]:

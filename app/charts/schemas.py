@@ -19,6 +19,7 @@ from app.charts.request import (
     COLOR_KEYS,
     LARGEST_SCALE,
     LONGEST_TEXT,
+    MAX_RIGHT_OFFSET,
     SHORTEST_SIDE,
     ChartLimits,
     SpecRequest,
@@ -138,6 +139,11 @@ class SpecSchema(Schema):
     colors = fields.Dict(load_default=dict, keys=fields.String(validate=OneOf(COLOR_KEYS)), values=Color())
     brick = fields.Nested(BrickSchema)
     bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
+    right_offset = Whole(
+        allow_none=True,
+        validate=Range(0, MAX_RIGHT_OFFSET),
+        metadata={"description": "Bars' widths kept free after the last bar. Default: 4, or 4 % of the plot"},
+    )
 
     @post_load
     def freeze(self, options: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -68,25 +68,25 @@ def spec_for(session: Session, signal: Signal, settings: Settings) -> ChartSpec 
 
 
 def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -> Bars:
-    """Up to `count` bars, most of them up to the signal; where none are so old or so new, the nearest there are."""
+    """Up to `count` bars, most of them up to the signal; where fewer are so old, the oldest `count` there are."""
     after = epoch_ms(signal.time) + round(count * SHARE_AFTER) * TIMEFRAME_SECONDS[timeframe] * 1000
     bars = market.read(session, signal.instrument, timeframe, until_ms=after, limit=count)
-    return bars if len(bars) else market.read(session, signal.instrument, timeframe, limit=count)
+    return bars if len(bars) == count else market.read_first(session, signal.instrument, timeframe, limit=count)
 
 
 def _panels(bars: Bars) -> tuple[Panel, ...]:
-    return (VolumePanel(),) if bars.volume is not None else ()
+    """A volume panel where anything was traded: many sources of FX send zeros."""
+    return (VolumePanel(),) if bars.volume is not None and any(bars.volume) else ()
 
 
 def _annotations(signal: Signal, payload: dict[str, object]) -> tuple[Annotation, ...]:
+    """The signal and its order, which without stop and targets is its entry alone."""
     time = epoch_ms(signal.time)
     price = float(signal.price)
     side = cast("Side", signal.side)
     mark = SignalMark(side=side, time=time, price=price)
     stops = levels(payload, "stop_loss")
     targets = levels(payload, "take_profit")
-    if not stops and not targets:
-        return (mark,)
     order = OrderMark(
         side=side,
         entry=price,

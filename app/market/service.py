@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, any_, bindparam, exists, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -60,11 +73,18 @@ def read(session: Session, instrument: str, timeframe: str, *, until_ms: int | N
         .order_by(_BARS.c.time.desc())
         .limit(limit)
     )
-    rows = session.execute(newest_first).all()
-    if not rows:
-        return Bars((), (), (), (), ())
-    time, opened, high, low, close, volume = zip(*reversed(rows), strict=True)
-    return Bars(time, opened, high, low, close, None if None in volume else volume)
+    return _bars([*reversed(session.execute(newest_first).all())])
+
+
+def read_first(session: Session, instrument: str, timeframe: str, *, limit: int) -> Bars:
+    """The first `limit` bars there are, as `read` gives them."""
+    oldest_first = (
+        select(*(_BARS.c[name] for name in _COLUMNS))
+        .where(_series(instrument, timeframe))
+        .order_by(_BARS.c.time)
+        .limit(limit)
+    )
+    return _bars(session.execute(oldest_first).all())
 
 
 def known(session: Session, instrument: str, timeframe: str, *, until_ms: int | None = None) -> bool:
@@ -136,6 +156,13 @@ def _columns(bars: Bars, part: slice) -> dict[str, Sequence[Any]]:
 
 def _series(instrument: str, timeframe: str) -> ColumnElement[bool]:
     return and_(_BARS.c.instrument == instrument, _BARS.c.timeframe == timeframe)
+
+
+def _bars(rows: Sequence[Row[Any]]) -> Bars:
+    if not rows:
+        return Bars((), (), (), (), ())
+    time, opened, high, low, close, volume = zip(*rows, strict=True)
+    return Bars(time, opened, high, low, close, None if None in volume else volume)
 
 
 def _until(until_ms: int | None) -> Iterator[ColumnElement[bool]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.charts.rendering import numbers
+from app.charts.rendering.positions import distance
 from app.charts.rendering.time_ticks import calendar, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from app.charts.domain import ChartSpec
+    from app.charts.rendering.positions import Position
     from app.charts.rendering.price_plan import PricePlan
 
 _KINDS: Final = {"heikin_ashi": "Heikin-Ashi", "ohlc": "OHLC"}
@@ -20,8 +24,8 @@ def name_of(spec: ChartSpec) -> str:
     return spec.title or " ".join(part for part in (spec.instrument, spec.timeframe) if part)
 
 
-def price_alt(plan: PricePlan) -> str:
-    """Kind, span, last close, change over the span, and the signals."""
+def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
+    """Kind, span, last close, change over the span, orders and signals, and what of them is `left_out`."""
     spec, bars = plan.spec, plan.data.full
     days = calendar(bars.time, spec.timezone)
     first, last = (moment(int(days.local[end]), dates=days.dates) for end in (0, -1))
@@ -36,9 +40,30 @@ def price_alt(plan: PricePlan) -> str:
     if opened:
         change = (close - opened) / abs(opened)
         parts.append(f"{'up' if change >= 0 else 'down'} {numbers.percent(abs(change))}")
-    signals = plan.annotations.signals
-    parts += [f"{signal.side} at {numbers.price(signal.price, plan.data.decimals)}" for signal in signals[:_SIGNALS]]
-    if len(signals) > _SIGNALS:
-        parts.append(f"{len(signals) - _SIGNALS} more signals")
+    parts += _marks(plan)
     name = name_of(spec)
-    return (f"{name}: " if name else "") + ", ".join(parts) + "."
+    missing = "".join(f" Note: {warning}." for warning in left_out)
+    return (f"{name}: " if name else "") + ", ".join(parts) + "." + missing
+
+
+def _marks(plan: PricePlan) -> Iterator[str]:
+    """Orders with their levels, then the signals that begin none of them."""
+    positions = plan.annotations.positions
+    signals = [signal for signal in plan.annotations.signals if not signal.marked]
+    decimals = plan.data.decimals
+    shown = [_order(place) for place in positions[:_SIGNALS]]
+    shown += [f"{signal.side} at {numbers.price(signal.price, decimals)}" for signal in signals]
+    yield from shown[:_SIGNALS]
+    more = len(positions) + len(signals) - _SIGNALS
+    if more > 0:
+        yield f"{more} more {'orders and signals' if positions else 'signals'}"
+
+
+def _order(place: Position) -> str:
+    """Buy at 1.0712, stop 1.0690 (-0.21%), target 1 1.0750 (+0.35%, 1.7R)."""
+    stated = []
+    for level in place.levels[1:]:
+        role = "stop" if level.role == "SL" else f"target {level.role[2:]} at"
+        parts = f" ({', '.join(distance(level))})" if distance(level) else ""
+        stated.append(f", {role} {numbers.price(level.price, place.decimals)}{parts}")
+    return f"{place.order.side} at {numbers.price(place.order.entry, place.decimals)}" + "".join(stated)

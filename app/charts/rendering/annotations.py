@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from app.charts.domain import HLine, OrderMark, SignalMark, VLine, Zone
 from app.charts.rendering import numbers
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.labels import Labels
 from app.charts.rendering.marks import Placed, draw_signals
+from app.charts.rendering.positions import (
+    Position,
+    draw_fades,
+    draw_levels,
+    fault_warnings,
+    level_boxes,
+    position,
+    reach,
+    role_tags,
+    zone_boxes,
+)
+from app.charts.rendering.room import POSITION_SLOTS
 from app.charts.rendering.tags import Tag
+from app.charts.rendering.time_ticks import calendar, moment
+from app.charts.rendering.timeline import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from app.charts.domain import Annotation
-    from app.charts.rendering.color import Color
     from app.charts.rendering.plot import Plot
     from app.charts.rendering.price_data import PriceData
     from app.charts.rendering.scales import ValueScale
     from app.charts.rendering.theme import Theme
+    from app.charts.rendering.timeline import Timeline
 
-_FILL = 0.13
-_ZONE_FILL = 0.08
-_CAPTION_ROWS = 3
+_ZONE_FILL: Final = 0.08
+_CAPTION_ROWS: Final = 3
+_LEVEL_RANK: Final = 60
+_MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """The annotations that lie within the bars, with the shown bars they belong to."""
+    """The annotations that have a place on the chart, with their slots."""
 
     signals: tuple[Placed, ...] = ()
-    orders: tuple[tuple[OrderMark, int, int], ...] = ()
+    positions: tuple[Position, ...] = ()
     levels: tuple[HLine, ...] = ()
     moments: tuple[tuple[VLine, int], ...] = ()
     zones: tuple[tuple[Zone, int, int], ...] = ()
@@ -40,138 +57,144 @@ class Annotations:
 
     def prices(self) -> Iterator[float]:
         """Prices the scale should hold."""
-        yield from (price for order, _, _ in self.orders for price in order_prices(order))
+        yield from (level.price for place in self.positions for level in place.levels)
         yield from (level.price for level in self.levels)
         yield from (signal.price for signal in self.signals)
 
 
-def order_prices(order: OrderMark) -> Iterator[float]:
-    """Entry, stop and targets."""
-    yield order.entry
-    if order.stop is not None:
-        yield order.stop
-    yield from order.targets
-
-
-def place(annotations: Sequence[Annotation], data: PriceData) -> Annotations:
-    """Every annotation at its bar."""
-    signals, orders, moments, zones = [], [], [], []
+def place(annotations: Sequence[Annotation], data: PriceData, line: Timeline, zone: str) -> Annotations:
+    """Every annotation in its slot. What lies outside the slots is left out with a warning."""
     warnings: list[str] = []
+    positions = []
+    for number, order in enumerate(annotations):
+        if isinstance(order, OrderMark) and (found := _position(order, data, line, zone)) is not None:
+            positions.append(found)
+            warnings += fault_warnings(order, number)
+    drawn = {id(found.order) for found in positions}
+    signals, moments, zones = [], [], []
     for number, annotation in enumerate(annotations):
-        if isinstance(annotation, HLine):
-            continue
-        first, last = _bars_of(annotation, data)
-        if first is None or last is None:
+        if isinstance(annotation, SignalMark) and (mark := _signal(annotation, data, line, zone, positions)):
+            signals.append(mark)
+        elif isinstance(annotation, VLine) and (slot := line.find(annotation.time)) and not slot.pinned:
+            moments.append((annotation, slot.index))
+        elif isinstance(annotation, Zone) and (span := _span(annotation.start, annotation.end, line)):
+            zones.append((annotation, *span))
+        elif not isinstance(annotation, HLine) and id(annotation) not in drawn:
             warnings.append(f"annotation {number} ({annotation.kind}) lies outside the bars and is not drawn")
-        elif isinstance(annotation, SignalMark):
-            price = float(data.shown.close[first]) if annotation.price is None else annotation.price
-            signals.append(Placed(annotation.side, first, price, annotation.label, exact=annotation.price is not None))
-        elif isinstance(annotation, OrderMark):
-            orders.append((annotation, first, last))
-        elif isinstance(annotation, VLine):
-            moments.append((annotation, first))
-        else:
-            zones.append((annotation, first, last))
     levels = tuple(annotation for annotation in annotations if isinstance(annotation, HLine))
-    return Annotations(tuple(signals), tuple(orders), levels, tuple(moments), tuple(zones), warnings)
+    return Annotations(tuple(signals), tuple(positions), levels, tuple(moments), tuple(zones), warnings)
 
 
-def _bars_of(annotation: Annotation, data: PriceData) -> tuple[int | None, int | None]:
-    """First and last shown bar of an annotation; None, None when no part of it lies within the data."""
-    if isinstance(annotation, (SignalMark, VLine)):
-        index = data.index_of(annotation.time)
-        return index, index
-    if isinstance(annotation, HLine):
-        return 0, len(data.shown) - 1
-    start, end = annotation.start, annotation.end
-    first, last = int(data.full.time[0]), int(data.full.time[-1])
-    end = last if end is None else end
-    if end < start or end < first or start > last + data.bar_ms:
-        return None, None
-    return data.index_of(max(start, first)), data.index_of(min(end, last))
+def _position(order: OrderMark, data: PriceData, line: Timeline, zone: str) -> Position | None:
+    """The order from its start to its end, at least 10 slots wide; None when it ended before the first bar."""
+    start = line.find(order.start)
+    last = line.slots
+    if order.end is not None and order.end >= order.start:
+        end = line.find(order.end)
+        if end is None:
+            return None
+        last = line.slots if end.pinned else end.index + 1
+    if start is None:
+        return position(order, 0, max(last, POSITION_SLOTS), data.decimals)
+    when = _moment(order.start, line, zone) if start.pinned else ""
+    return position(order, start.index, max(last, start.index + POSITION_SLOTS), data.decimals, when)
+
+
+def _signal(
+    mark: SignalMark, data: PriceData, line: Timeline, zone: str, positions: Iterable[Position]
+) -> Placed | None:
+    """The signal in its slot. Before the first bar it is shown, with its time, where it begins an order that is."""
+    slot = line.find(mark.time)
+    own = [place for place in positions if (place.order.start, place.order.side) == (mark.time, mark.side)]
+    if slot is None:
+        if not own:
+            return None
+        slot = Slot(0, pinned=True)
+    row = min(slot.index, line.bars - 1)
+    price = float(data.shown.close[row]) if mark.price is None else mark.price
+    marked = any(place.order.entry == price for place in own)
+    when = _moment(mark.time, line, zone) if slot.pinned else ""
+    return Placed(mark.side, slot.index, price, mark.label, mark.price is not None, when, marked)
+
+
+def _span(start: int, end: int, line: Timeline) -> tuple[int, int] | None:
+    """First and last slot of a stretch of time; None when no part of it lies within the slots."""
+    first, last = line.find(start), line.find(end)
+    if end < start or last is None or (first is not None and first.pinned):
+        return None
+    return (first.index if first is not None else 0), last.index
+
+
+def _moment(instant: int, line: Timeline, zone: str) -> str:
+    """The time of day and the date, without seconds where bars last longer than a minute."""
+    if line.length >= _MINUTE_MS:
+        instant -= instant % _MINUTE_MS
+    days = calendar(np.array([instant], np.int64), zone)
+    return moment(int(days.local[0]), dates=days.dates)
 
 
 def outside(annotations: Annotations, scale: ValueScale) -> list[str]:
-    """A warning for each price that the scale cannot hold."""
-    missed = [price for price in annotations.prices() if not scale.shows(price)]
+    """A warning for each price off the scale that no tag of an order names."""
+    prices = [level.price for level in annotations.levels]
+    prices += [signal.price for signal in annotations.signals if not signal.marked]
+    missed = [price for price in prices if not scale.shows(price)]
     return [f"an annotation at {price:g} lies outside the prices and is not drawn" for price in missed]
 
 
 def draw_under(plot: Plot, annotations: Annotations) -> None:
     """What lies behind the bars: zones, and the risk and reward of orders."""
+    zones = []
     for _, first, last in annotations.zones:
-        left, right = _reach(plot, first, last)
-        plot.canvas.box(Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL))
-    for order, first, last in annotations.orders:
-        left, right = _reach(plot, first, last)
-        if order.stop is not None:
-            _stripe(plot, left, right, (order.entry, order.stop), plot.theme.down)
-        if order.targets:
-            farthest = max(order.targets, key=lambda target: abs(target - order.entry))
-            _stripe(plot, left, right, (order.entry, farthest), plot.theme.up)
+        left, right = reach(plot, first, last + 1)
+        zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
+    for box, color in (*zones, *zone_boxes(plot, annotations.positions)):
+        plot.canvas.box(box, color)
+    draw_fades(plot, annotations.positions)
 
 
 def draw_over(plot: Plot, annotations: Annotations) -> None:
     """What lies on the bars: lines, then signals, then all names."""
     for _, index in annotations.moments:
-        _moment(plot, index)
+        _moment_line(plot, index)
     for level in annotations.levels:
         plot.level(level.price, plot.theme.muted, (5, 3))
-    for order, first, last in annotations.orders:
-        _order(plot, order, *_reach(plot, first, last))
-    labels = Labels(plot)
+    draw_levels(plot, annotations.positions)
+    labels = Labels(plot, level_boxes(plot, annotations.positions))
     draw_signals(plot, annotations.signals, labels)
     for line, index in annotations.moments:
         _caption(labels, line.label, plot.x.at(index))
+    for place in annotations.positions:
+        if place.when and not any(signal.when == place.when for signal in annotations.signals):
+            _caption(labels, place.when, plot.x.at(place.first))
     for zone, first, last in annotations.zones:
-        _caption(labels, zone.label, sum(_reach(plot, first, last)) / 2)
+        _caption(labels, zone.label, sum(reach(plot, first, last + 1)) / 2)
     for level in annotations.levels:
         if plot.y.shows(level.price):
             _level_label(labels, level)
 
 
 def price_tags(annotations: Annotations, scale: ValueScale, decimals: int, theme: Theme) -> list[Tag]:
-    """Right-edge tags of orders and horizontal lines."""
-    wishes = [(price, color, 1) for order, _, _ in annotations.orders for price, color in _order_lines(order, theme)]
-    wishes += [(level.price, theme.muted, 2) for level in annotations.levels]
-    return [
-        Tag(scale.at(price), numbers.price(price, decimals), color, rank)
-        for price, color, rank in wishes
-        if scale.shows(price)
-    ]
+    """Right-edge tags of orders and of horizontal lines that lie at no price of an order."""
+    tags = role_tags(annotations.positions, scale, theme)
+    written = _written(annotations)
+    for level in annotations.levels:
+        text = numbers.price(level.price, decimals)
+        if scale.shows(level.price) and text not in written:
+            tags.append(Tag(scale.at(level.price), (text,), theme.muted, _LEVEL_RANK))
+    return tags
 
 
-def _order_lines(order: OrderMark, theme: Theme) -> Iterator[tuple[float, Color]]:
-    yield order.entry, theme.accent
-    if order.stop is not None:
-        yield order.stop, theme.down
-    for target in order.targets:
-        yield target, theme.up
+def at_price_of_order(annotations: Annotations, data: PriceData) -> bool:
+    """Whether an order has a price that is written as the last close is: its tag stands for both."""
+    return numbers.price(float(data.full.close[-1]), data.decimals) in _written(annotations)
 
 
-def _reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
-    """Pixels from the start of one bar's slot to the end of another's."""
-    slot = plot.x.slot
-    left, right = round(plot.x.left + first * slot), round(plot.x.left + (last + 1) * slot)
-    return left, min(max(right, left + 1), plot.box.right)
+def _written(annotations: Annotations) -> set[str]:
+    """The prices of orders as their tags write them."""
+    return {numbers.price(level.price, place.decimals) for place in annotations.positions for level in place.levels}
 
 
-def _stripe(plot: Plot, left: int, right: int, prices: tuple[float, float], color: Color) -> None:
-    held = [min(max(price, plot.y.low), plot.y.high) for price in prices]
-    top, bottom = sorted(round(plot.y.at(price)) for price in held)
-    plot.canvas.box(Box(left, top, right, bottom).clipped(plot.box), color.faded(_FILL))
-
-
-def _order(plot: Plot, order: OrderMark, left: int, right: int) -> None:
-    """Entry, stop and targets as lines, dotted on to their tags where the order ended before."""
-    for price, color in _order_lines(order, plot.theme):
-        if plot.y.shows(price):
-            plot.level_between(price, left, right, color)
-            if right < plot.box.right:
-                plot.level_between(price, right, plot.box.right, color.faded(0.7), (1, 3))
-
-
-def _moment(plot: Plot, index: int) -> None:
+def _moment_line(plot: Plot, index: int) -> None:
     hairline = plot.metrics.hairline
     left = int(plot.x.at(index) - hairline / 2 + 0.5)
     plot.canvas.box(Box(left, plot.box.top, left + hairline, plot.box.bottom), plot.theme.muted.faded(0.7))

@@ -43,11 +43,13 @@ def whole_labels(scale: ValueScale, values: Sequence[float], box: Box, metrics: 
     return kept
 
 
-def draw_value_labels(plot: Plot, values: Sequence[float], text: Callable[[float], str], taken: Sequence[Box]) -> None:
-    """Labels on the right axis, but none where a tag lies."""
+def draw_value_labels(
+    plot: Plot, values: Sequence[float], text: Callable[[float], str], taken: Sequence[Box], gutter: int | None = None
+) -> None:
+    """Labels on the right axis, `gutter` pixels and a margin beside the plot, but none where a tag lies."""
     metrics = plot.metrics
     height = cap_height(metrics.label)
-    x = plot.box.right + metrics.px(2) + metrics.px(5)
+    x = plot.box.right + (metrics.px(2) if gutter is None else gutter) + metrics.px(5)
     for value in values:
         top = round(plot.y.at(value) - height / 2)
         label = text(value)

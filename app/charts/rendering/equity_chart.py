@@ -21,7 +21,7 @@ from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_data import PriceData, check_times, drawable
 from app.charts.rendering.scales import IndexScale, value_scale
 from app.charts.rendering.series import circle, draw_area
-from app.charts.rendering.tags import Tag, draw_tags
+from app.charts.rendering.tags import Tag, draw_tags, lay_out
 from app.charts.rendering.text import cap_height, width
 from app.charts.rendering.theme import theme_of
 from app.charts.rendering.time_ticks import Calendar, calendar, covered, moment, time_ticks
@@ -176,8 +176,8 @@ def _draw_axes(
     if metrics.width - plan.box.right > metrics.px(8):
         last = float(plan.data.full.close[-1])
         column = Box(plan.box.right + metrics.px(2), plan.box.top, metrics.width, plan.box.bottom)
-        tag = Tag(plan.y.at(last), numbers.price(last, plan.data.decimals), theme.accent)
-        taken = draw_tags(canvas, [tag], column, metrics)
+        tag = Tag(plan.y.at(last), (numbers.price(last, plan.data.decimals),), theme.accent)
+        taken = draw_tags(canvas, lay_out([tag], column, metrics), plan.box.right, metrics, theme)
         shown = axes.whole_labels(plan.y, values, plan.box, metrics)
         axes.draw_value_labels(upper, shown, partial(numbers.price, decimals=plan.data.decimals), taken)
     if plan.box.left > metrics.px(12):

@@ -52,10 +52,10 @@ def axis_height(metrics: Metrics) -> int:
     return cap_height(metrics.label) + metrics.px(16)
 
 
-def axis_width(metrics: Metrics, labels: Sequence[str]) -> int:
-    """Pixels of the price axis for its widest label; a bare margin on pictures too narrow to have one."""
+def axis_width(metrics: Metrics, labels: Sequence[str], extra: int = 0) -> int:
+    """Pixels of the price axis for its widest label and `extra`; a bare margin on pictures too narrow to have one."""
     if metrics.width / metrics.unit < _LEAST_FOR_PRICE or not labels:
         return metrics.px(4)
     widest = max(width(label, metrics.label) for label in labels)
-    needed = widest + 2 * metrics.px(5) + metrics.px(4)
+    needed = widest + 2 * metrics.px(5) + metrics.px(4) + extra
     return needed if needed <= metrics.width * 0.45 else metrics.px(4)

@@ -10,7 +10,7 @@ from app.charts.rendering.equity_chart import draw_equity_chart, equity_alt, pla
 from app.charts.rendering.fallback_text import missing
 from app.charts.rendering.histogram_chart import draw_histogram, histogram_alt, plan_histogram
 from app.charts.rendering.image import Image
-from app.charts.rendering.price_chart import draw_price_chart, warnings_of
+from app.charts.rendering.price_chart import draw_price_chart, missing_marks, warnings_of
 from app.charts.rendering.price_plan import plan_price
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.svg import SvgCanvas
@@ -32,7 +32,7 @@ def paint(spec: ChartSpec) -> Image:
     plan = plan_price(spec)
     canvas = _canvas(spec, plan.metrics, plan.theme)
     draw_price_chart(canvas, plan)
-    return _finished(spec, canvas, warnings_of(plan), price_alt(plan))
+    return _finished(spec, canvas, warnings_of(plan), price_alt(plan, missing_marks(plan)))
 
 
 def _paint_equity(spec: ChartSpec) -> Image:

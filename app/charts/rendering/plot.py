@@ -33,10 +33,6 @@ class Plot:
     metrics: Metrics
     data: PriceData
 
-    def bar_ends(self, index: int) -> tuple[float, float]:
-        """Pixel heights of the low and the high of one bar."""
-        return self.y.at(float(self.data.lows[index])), self.y.at(float(self.data.highs[index]))
-
     def line(self, values: Floats, color: Color, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
         """A line through one value per shown bar; `width` and `dash` in design pixels."""
         unit = self.metrics.unit

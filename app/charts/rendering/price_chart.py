@@ -14,7 +14,7 @@ from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_plan import STRIP, bar_pixels
 from app.charts.rendering.scales import IndexScale
 from app.charts.rendering.series import draw_area, draw_bricks, draw_candles, draw_line, draw_ohlc
-from app.charts.rendering.tags import draw_tags
+from app.charts.rendering.tags import draw_tags, leader_width
 from app.charts.rendering.text import width
 from app.charts.rendering.time_ticks import time_ticks
 
@@ -31,14 +31,15 @@ _SERIES: Final = {
     "renko": draw_bricks,
 }
 _TIME_GAP: Final = 22
+_NAMED: Final = 8
 
 
 def draw_price_chart(canvas: Canvas, plan: PricePlan) -> None:
     """Draw back to front: grid, what lies behind the bars, the bars, overlays, annotations, axes, head."""
-    x = IndexScale(plan.plots[0].box.left, plan.right, len(plan.data.shown))
+    x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.room)
     metrics, theme = plan.metrics, plan.theme
     ticks = time_ticks(plan.calendar, x.slot, partial(width, font=metrics.strong), metrics.px(_TIME_GAP))
-    columns = axes.tick_columns(ticks, x.centers())
+    columns = [x.at(tick.index) for tick in ticks]
     plots = [Plot(canvas, plot.box, x, plot.y, theme, metrics, plan.data) for plot in plan.plots]
     for plot, planned in zip(plots, plan.plots, strict=True):
         axes.draw_grid(plot, planned.ticks, columns)
@@ -64,8 +65,7 @@ def _draw_main(plot: Plot, plan: PricePlan) -> None:
     for study in plan.overlays:
         if study.draw is not None:
             study.draw(plot)
-    last = plan.tags[0]
-    plot.level(float(plan.data.full.close[-1]), last.color.faded(0.8), (1, 2))
+    plot.level(float(plan.data.full.close[-1]), plan.last_color.faded(0.8), (1, 2))
     marks.draw_over(plot, plan.annotations)
 
 
@@ -74,13 +74,13 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
     metrics, main = plan.metrics, plan.plots[0]
     if plan.metrics.width - plan.right <= metrics.px(8):
         return
-    column = Box(plan.right + metrics.px(2), main.box.top, metrics.width, main.box.bottom)
-    taken = draw_tags(canvas, plan.tags, column, metrics)
+    gutter = leader_width(metrics, [placed.tag for placed in plan.tags.placed])
+    taken = draw_tags(canvas, plan.tags, plan.right, metrics, plan.theme)
     values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
-    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken)
+    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken, gutter)
     for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
-        axes.draw_value_labels(plot, values, panel.text, ())
+        axes.draw_value_labels(plot, values, panel.text, (), gutter)
 
 
 def warnings_of(plan: PricePlan) -> list[str]:
@@ -95,4 +95,18 @@ def warnings_of(plan: PricePlan) -> list[str]:
     hidden = len(plan.spec.panels) - len(plan.panels)
     if hidden:
         found.append(f"the picture is too low for {hidden} of {len(plan.spec.panels)} panels")
-    return found + plan.annotations.warnings + marks.outside(plan.annotations, plan.plots[0].y)
+    return found + missing_marks(plan)
+
+
+def missing_marks(plan: PricePlan) -> list[str]:
+    """What of the annotations is not in the picture, or not as given."""
+    return plan.annotations.warnings + marks.outside(plan.annotations, plan.plots[0].y) + _untagged(plan)
+
+
+def _untagged(plan: PricePlan) -> list[str]:
+    """A warning that names the prices for which the axis has no room. The last close stands in the head as well."""
+    texts = [tag.texts[-1] for tag in plan.tags.left_out if tag.kind != "last"]
+    if not texts:
+        return []
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return [f"the price axis has no room for {', '.join(texts[:_NAMED])}{more}"]

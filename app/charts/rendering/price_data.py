@@ -11,6 +11,7 @@ from app.charts.rendering import numbers
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.local_time import DAY_MS
 from app.charts.rendering.scales import SMALLEST
+from app.charts.rendering.timeline import bar_length
 from app.charts.rendering.transforms import BrickError, Columns, aggregate, heikin_ashi, renko
 from app.market.domain import Bars
 
@@ -30,8 +31,8 @@ _PRICES: Final = ("open", "high", "low", "close")
 class PriceData:
     """`full` is what indicators are computed on, `shown` what is drawn: the same bars, or `factor` of them in one.
 
-    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. `bar_ms` is the
-    usual distance of two bars in milliseconds.
+    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
+    `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
     """
 
     full: Columns
@@ -41,6 +42,8 @@ class PriceData:
     brick: float | None = None
     closes_only: bool = False
     bar_ms: int = DAY_MS
+    ends_at: int = 0
+    timed: bool = True
 
     @property
     def lows(self) -> Floats:
@@ -60,17 +63,9 @@ class PriceData:
         sampled: Floats = values[last]
         return sampled
 
-    def index_of(self, time: int) -> int | None:
-        """The shown bar that holds an instant, None before the first bar and long after the last."""
-        times = self.full.time
-        if time < times[0] or time > times[-1] + self.bar_ms:
-            return None
-        return int(np.searchsorted(times, time, side="right") - 1) // self.factor
-
-    def coarser(self, most: int) -> PriceData:
-        """The same data with at most `most` shown bars."""
-        factor = -(-len(self.full) // max(most, 1))
-        return replace(self, shown=aggregate(self.full, factor), factor=factor)
+    def joined(self, factor: int) -> PriceData:
+        """The same data with `factor` bars in each shown one."""
+        return self if factor == self.factor else replace(self, shown=aggregate(self.full, factor), factor=factor)
 
 
 def price_data(spec: ChartSpec) -> PriceData:
@@ -80,13 +75,15 @@ def price_data(spec: ChartSpec) -> PriceData:
     _check_lengths(spec.data)
     bars = _checked(Columns.from_bars(spec.data), log=spec.y_scale == "log")
     decimals = numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
-    distance = int(np.median(np.diff(bars.time))) if len(bars) > 1 else DAY_MS
+    length = bar_length(bars.time, spec.timeframe)
+    ends_at = int(bars.time[-1]) + length
     if spec.type == "heikin_ashi":
         bars = heikin_ashi(bars)
     if spec.type == "renko":
         bricks, size = _bricks(bars, spec)
-        return PriceData(bricks, bricks, 1, decimals, size, bar_ms=distance)
-    return PriceData(bars, bars, 1, decimals, closes_only=spec.type in ("line", "area"), bar_ms=distance)
+        return PriceData(bricks, bricks, 1, decimals, size, bar_ms=length, ends_at=ends_at, timed=False)
+    closes_only = spec.type in ("line", "area")
+    return PriceData(bars, bars, 1, decimals, closes_only=closes_only, bar_ms=length, ends_at=ends_at)
 
 
 def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:

@@ -6,35 +6,40 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.charts.domain import OrderMark
 from app.charts.rendering import annotations as marks
 from app.charts.rendering import layout, numbers
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.header import header
 from app.charts.rendering.legend import Item
-from app.charts.rendering.marks import mark_room
+from app.charts.rendering.marks import mark_margin
 from app.charts.rendering.metrics import metrics_of
 from app.charts.rendering.overlays import overlay_studies
 from app.charts.rendering.panels import panel_studies, panel_weight
+from app.charts.rendering.positions import position, role_tags
 from app.charts.rendering.price_data import price_data
-from app.charts.rendering.scales import value_scale
-from app.charts.rendering.tags import Tag
+from app.charts.rendering.price_range import price_range
+from app.charts.rendering.room import timeline_for
+from app.charts.rendering.scales import IndexScale, ValueScale, value_scale, widened
+from app.charts.rendering.tags import Tag, TagColumn, axis_for, lay_out, leader_width
 from app.charts.rendering.theme import theme_of
 from app.charts.rendering.time_ticks import calendar, covered
 from app.charts.rendering.value_ticks import value_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from app.charts.domain import ChartSpec
+    from app.charts.domain import Annotation, ChartSpec
     from app.charts.rendering.annotations import Annotations
+    from app.charts.rendering.color import Color
     from app.charts.rendering.header import Header
     from app.charts.rendering.layout import Rows
     from app.charts.rendering.metrics import Metrics
     from app.charts.rendering.price_data import PriceData
-    from app.charts.rendering.scales import ValueScale
     from app.charts.rendering.studies import PanelStudy, Study
     from app.charts.rendering.theme import Theme
     from app.charts.rendering.time_ticks import Calendar
+    from app.charts.rendering.timeline import Timeline
 
 _BAR_PIXELS: Final = 2
 _POINT_PIXELS: Final = 1
@@ -42,9 +47,7 @@ STRIP: Final = 18
 _TICK_GAP: Final = 38
 _PANEL_TICK_GAP: Final = 22
 _BREATH: Final = 10
-_FARTHEST: Final = 1.5
-_STUDY_REACH: Final = 1.0
-_FLAT_SHARE: Final = 0.02
+_LAST_PRICE_RANK: Final = 40
 _MOST_MARGIN: Final = 0.22
 
 
@@ -71,8 +74,10 @@ class PricePlan:
     head: Header
     rows: Rows
     plots: tuple[PlotPlan, ...]
-    tags: tuple[Tag, ...]
+    tags: TagColumn
+    last_color: Color
     calendar: Calendar
+    timeline: Timeline
 
     @property
     def right(self) -> int:
@@ -88,14 +93,16 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates)
     rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     left = metrics.px(12)
-    data = data.coarser((_first_right(metrics, data) - left) // bar_pixels(data))
-    annotations = marks.place(spec.annotations, data)
+    first_right = _first_right(metrics, data, spec.annotations, theme)
+    most = (first_right - left) // bar_pixels(data)
+    data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
+    annotations = marks.place(spec.annotations, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
-    main = _main_plot(boxes[0], spec, data, overlays, annotations, metrics)
+    x = IndexScale(left, first_right, line.bars, line.room)
+    main = _main_plot(boxes[0], spec, data, overlays, annotations, metrics, x)
     plots = [main, *(_panel_plot(box, panel, metrics) for box, panel in zip(boxes[1:], panels, strict=True))]
-    tags = (_last_price(data, main.y, theme), *marks.price_tags(annotations, main.y, data.decimals, theme))
-    right = metrics.width - layout.axis_width(metrics, [*_labels(plots, panels, data), *(tag.text for tag in tags)])
+    tags, right = _tags(plots, panels, annotations, data, metrics, theme)
     return PricePlan(
         spec,
         theme,
@@ -108,7 +115,9 @@ def plan_price(spec: ChartSpec) -> PricePlan:
         rows,
         tuple(PlotPlan(plot.box._replace(right=max(right, left + 1)), plot.y, plot.ticks) for plot in plots),
         tags,
-        calendar(data.shown.time, spec.timezone),
+        _last_color(data, theme),
+        calendar(line.opens(), spec.timezone),
+        line,
     )
 
 
@@ -136,10 +145,12 @@ def bar_pixels(data: PriceData) -> int:
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(metrics: Metrics, data: PriceData) -> int:
-    """A first guess of where the price axis begins, from the bars alone."""
+def _first_right(metrics: Metrics, data: PriceData, annotations: Sequence[Annotation], theme: Theme) -> int:
+    """A first guess of where the price axis begins, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
-    return metrics.width - layout.axis_width(metrics, [numbers.price(end, data.decimals) for end in ends])
+    orders = [position(order, 0, 1, data.decimals) for order in annotations if isinstance(order, OrderMark)]
+    tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
+    return metrics.width - axis_for(metrics, [numbers.price(end, data.decimals) for end in ends], tags)[0]
 
 
 def _main_plot(
@@ -149,32 +160,22 @@ def _main_plot(
     overlays: Sequence[Study],
     annotations: Annotations,
     metrics: Metrics,
+    x: IndexScale,
 ) -> PlotPlan:
+    """The plot of the bars, with room inside it for the arrows of signals beyond the lowest and the highest price."""
     log = spec.y_scale == "log"
     ends = [(study.low, study.high) for study in overlays]
-    low, high = _price_range(data, ends, annotations.prices(), log=log)
-    above = metrics.px(_BREATH) + mark_room(annotations.signals, "sell", metrics.unit)
-    below = metrics.px(_BREATH) + mark_room(annotations.signals, "buy", metrics.unit)
-    most = box.height * _MOST_MARGIN
-    y = value_scale(low, high, box, above=min(above, most), below=min(below, most), log=log)
+    breath, most = metrics.px(_BREATH), box.height * _MOST_MARGIN
+    above = below = min(float(breath), most)
+    # Arrows need room that depends on the scale, and the scale takes in less where they need more.
+    for _ in range(2 if annotations.signals else 1):
+        inner = max(1 - (above + below) / max(box.height, 1), 0.1)
+        low, high = price_range(data, ends, annotations.prices(), inner, log=log)
+        bare = ValueScale(*widened(low, high), box.top + above, max(box.bottom - below, box.top + above + 1), log)
+        reach = mark_margin(annotations.signals, data, x, bare, metrics.unit)
+        above, below = (min(max(margin, over), most) for margin, over in zip((above, below), reach, strict=True))
+    y = value_scale(low, high, box, above=above, below=below, log=log)
     return PlotPlan(box, y, tuple(value_ticks(y, metrics.px(_TICK_GAP), numbers.finest(data.decimals))))
-
-
-def _price_range(
-    data: PriceData, studies: Iterable[tuple[float, float]], prices: Iterable[float], *, log: bool
-) -> tuple[float, float]:
-    """From the lowest to the highest bar, widened for overlays and annotations that are not too far away."""
-    first, last = float(data.lows.min()), float(data.highs.max())
-    span = max(last - first, abs(last) * _FLAT_SHARE)
-    low, high = first, last
-    for bottom, top in studies:
-        if not math.isnan(bottom):
-            low = min(low, max(bottom, first - _STUDY_REACH * span))
-            high = max(high, min(top, last + _STUDY_REACH * span))
-    for price in prices:
-        if first - _FARTHEST * span <= price <= last + _FARTHEST * span:
-            low, high = min(low, price), max(high, price)
-    return (max(low, first / 4), high) if log else (low, high)
 
 
 def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
@@ -190,10 +191,36 @@ def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
     )
 
 
+def _tags(
+    plots: Sequence[PlotPlan],
+    panels: Sequence[PanelStudy],
+    annotations: Annotations,
+    data: PriceData,
+    metrics: Metrics,
+    theme: Theme,
+) -> tuple[TagColumn, int]:
+    """The tags of the price axis in their places, and the first pixel of the axis."""
+    main = plots[0]
+    tags = marks.price_tags(annotations, main.y, data.decimals, theme)
+    if not marks.at_price_of_order(annotations, data):
+        tags.append(_last_price(data, main.y, theme))
+    labels = _labels(plots, panels, data)
+    needed, shortened = axis_for(metrics, labels, tags)
+    right = metrics.width - needed
+    if needed <= metrics.px(8):
+        return TagColumn((), tuple(tags)), right
+    column = Box(right + leader_width(metrics, tags), main.box.top, metrics.width, main.box.bottom)
+    return lay_out(tags, column, metrics, shortened), right
+
+
+def _last_color(data: PriceData, theme: Theme) -> Color:
+    return theme.up if float(data.full.close[-1]) >= float(data.full.open[-1]) else theme.down
+
+
 def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
     close = float(data.full.close[-1])
-    color = theme.up if close >= float(data.full.open[-1]) else theme.down
-    return Tag(y.at(close), numbers.price(close, data.decimals), color, 0)
+    text = numbers.price(close, data.decimals)
+    return Tag(y.at(close), (text,), _last_color(data, theme), _LAST_PRICE_RANK, "last")
 
 
 def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:

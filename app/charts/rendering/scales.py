@@ -55,23 +55,27 @@ class ValueScale:
 
 @dataclass(frozen=True, slots=True)
 class IndexScale:
-    """`count` bars side by side on the pixels from `left` to `right`: no gaps for nights and weekends."""
+    """`count` bars side by side on the pixels from `left` to `right`: no gaps for nights and weekends.
+
+    After the last bar `room` more slots of the same width are free.
+    """
 
     left: int
     right: int
     count: int
+    room: int = 0
 
     @property
     def slot(self) -> float:
         """Pixels from one bar to the next."""
-        return (self.right - self.left) / max(self.count, 1)
+        return (self.right - self.left) / max(self.count + self.room, 1)
 
     def centers(self) -> Floats:
         """Middle of every bar in pixels, not rounded."""
         return self.left + (np.arange(self.count, dtype=np.float64) + 0.5) * self.slot
 
     def at(self, index: float) -> float:
-        """Middle of one bar."""
+        """Middle of one bar, or of a slot after the last one."""
         return self.left + (index + 0.5) * self.slot
 
 
@@ -98,13 +102,13 @@ def bar_widths(slot: float, hairline: int) -> BarWidths:
 
 def value_scale(low: float, high: float, box: Box, *, above: float, below: float, log: bool = False) -> ValueScale:
     """A scale over `box` with `above` and `below` pixels kept free inside it; a span too small to see is widened."""
-    low, high = widened(low, high, _FLAT_REACH)
+    low, high = widened(low, high)
     top, bottom = box.top + above, box.bottom - below
     scale = ValueScale(low, high, top, max(bottom, top + 1), log)
     return _extended(scale, box.top, box.bottom)
 
 
-def widened(low: float, high: float, share: float) -> tuple[float, float]:
+def widened(low: float, high: float, share: float = _FLAT_REACH) -> tuple[float, float]:
     """The same ends, or, where they are too close to tell apart, ends a `share` of their size to either side."""
     size = max(abs(low), abs(high))
     if high - low > max(size * RESOLUTION, SMALLEST):

@@ -56,6 +56,14 @@ def test_bars_are_read_as_they_were_stored(database: Database) -> None:
     assert read(database) == bars
 
 
+def test_the_first_bars_are_read_oldest_first(database: Database) -> None:
+    upsert(database, some_bars(5, 10))
+    upsert(database, some_bars(0, 3), instrument="GBPUSD")
+    with database.reading() as session:
+        assert service.read_first(session, "EURUSD", "1h", limit=4) == some_bars(5, 4)
+        assert service.read_first(session, "EURUSD", "1d", limit=4).time == ()
+
+
 def test_bars_without_volume_are_read_without(database: Database) -> None:
     bars = some_bars(0, 3, volume=False)
     upsert(database, bars)

@@ -47,6 +47,7 @@ def test_a_report_says_which_goals_are_met_and_which_are_missed():
     assert {goal["goal"]: goal["met"] for goal in report["goals"]} == {
         "500 bars, ms": True,
         "full chart, ms": True,
+        "live signal, ms": True,
         "10,000 bars / 100 bars": True,
         "scale 2 / scale 1": True,
         "first render / median": True,

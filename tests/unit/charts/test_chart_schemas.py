@@ -38,6 +38,7 @@ MARKS: dict[str, dict[str, Any]] = {
     "vline": {"kind": "vline", "time": 60_000},
     "zone": {"kind": "zone", "from": 60_000, "to": 120_000},
 }
+AN_ORDER = {"kind": "order", "side": "buy", "entry": 2, "stop": 1, "targets": [3], "from": 60_000}
 
 
 def a_spec(**changes: Any) -> dict[str, Any]:
@@ -113,6 +114,19 @@ def test_a_full_spec_survives_the_way_through_its_canonical_form():
     assert spec.colors == {"up": "#abc", "down": "#00ff00"}
     assert parse_canonical(canonical(spec)) == spec
     assert load_spec(json.loads(json.dumps(a_spec()))).complete() == loaded()
+
+
+@pytest.mark.parametrize("offset", [None, 0, 500])
+def test_the_right_offset_is_kept_and_changes_the_chart(offset):
+    spec = loaded(right_offset=offset)
+    assert spec.right_offset == offset
+    assert parse_canonical(canonical(spec)) == spec
+    assert (canonical(spec) == canonical(loaded())) is (offset is None)
+
+
+def test_a_right_offset_goes_with_price_charts_only():
+    raw = {"type": "histogram", "data": {"values": [1, 2]}, "right_offset": 3}
+    assert errors_of(raw).keys() == {"/right_offset"}
 
 
 @pytest.mark.parametrize("kind", MARKS)
@@ -272,6 +286,18 @@ def test_a_column_may_be_neither_missing_nor_empty_nor_anything_but_a_list(colum
         ({"annotations": [{**MARKS["order"], "targets": [1, "2"]}]}, "/annotations/0/targets/1"),
         ({"annotations": [{**MARKS["order"], "targets": [1] * 21}]}, "/annotations/0/targets"),
         ({"annotations": [{**MARKS["order"], "to": 59_999}]}, "/annotations/0/to"),
+        *(
+            ({"annotations": [MARKS["hline"], {**AN_ORDER, **change}]}, f"/annotations/1{pointer}")
+            for change, pointer in (
+                ({"stop": 2}, "/stop"),
+                ({"stop": 2.5}, "/stop"),
+                ({"side": "sell", "targets": []}, "/stop"),
+                ({"targets": [3, 2]}, "/targets/1"),
+                ({"targets": [1.5]}, "/targets/0"),
+                ({"side": "sell", "stop": 3, "targets": [1, 4, 1.5]}, "/targets/1"),
+            )
+        ),
+        *(({"right_offset": wrong}, "/right_offset") for wrong in (-1, 501, 2.5, "4", True)),
         ({"annotations": [{**MARKS["zone"], "to": None}]}, "/annotations/0/to"),
         ({"annotations": [{**MARKS["zone"], "start": 1}]}, "/annotations/0/start"),
         ({"annotations": [{"kind": "hline"}]}, "/annotations/0/price"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from app.charts.domain import EquityCurve, Sample, SignalMark
+from app.charts.domain import EquityCurve, OrderMark, Sample, SignalMark
 from app.charts.rendering import engine
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, one_bar, some_bars
 
@@ -15,6 +15,20 @@ def test_a_price_chart_tells_span_close_change_and_signals():
         "TEST 1d: Candlestick chart, 60 bars from 1 Jan 2024 to 29 Feb 2024, close 118.40, up 18.99%, "
         "buy at 101.89, sell at 101.50."
     )
+
+
+def test_an_order_is_told_with_its_side_and_all_its_levels_and_once_with_its_signal():
+    time = START_MS + 59 * DAY_MS + 5
+    order = OrderMark("sell", 118.0, time, stop=120.0, targets=(115.0, 114.0))
+    assert alt_of(annotations=(order, SignalMark("sell", time, 118.0))).endswith(
+        ", sell at 118.00, stop 120.00 (+1.69%), target 1 at 115.00 (\N{MINUS SIGN}2.54%, 1.5R), "
+        "target 2 at 114.00 (\N{MINUS SIGN}3.39%, 2.0R)."
+    )
+
+
+def test_what_is_left_out_is_told():
+    alt = alt_of(annotations=(SignalMark("buy", START_MS - DAY_MS),))
+    assert alt.endswith(". Note: annotation 0 (signal) lies outside the bars and is not drawn.")
 
 
 def test_a_title_stands_in_for_the_instrument():

@@ -61,9 +61,9 @@ def test_a_buy_points_up_from_below_its_bars_and_a_sell_down_from_above(side, op
     bars = replace(bars, close=(close,) * count)
     picture = pixels(a_spec(data=bars, annotations=(SignalMark(side, START_MS + 9 * DAY_MS),)))
     own, other = (LIGHT.up, LIGHT.down) if side == "buy" else (LIGHT.down, LIGHT.up)
-    arrow = np.flatnonzero(where(picture, own[:3])[60:370, :560].any(axis=1))
-    bodies = np.flatnonzero(where(picture, other[:3])[60:370, :560].sum(axis=1) > count)
-    widths = where(picture, own[:3])[60:370, :560].sum(axis=1)[arrow]
+    arrow = np.flatnonzero(where(picture, own[:3])[50:370, :560].any(axis=1))
+    bodies = np.flatnonzero(where(picture, other[:3])[50:370, :560].sum(axis=1) > count)
+    widths = where(picture, own[:3])[50:370, :560].sum(axis=1)[arrow]
     if side == "buy":
         assert arrow.min() > bodies.max()
         assert widths[0] < widths[-2]

@@ -52,7 +52,7 @@ def test_bars_of_one_price_are_seen():
 @pytest.mark.parametrize("scale", [1, 2])
 def test_bodies_keep_one_width_and_never_touch(count, scale):
     bars = some_bars(count)
-    level = a_spec(data=bars, scale=scale, panels=(VolumePanel(),), instrument="", timeframe="")
+    level = a_spec(data=bars, scale=scale, panels=(VolumePanel(),), instrument="", timeframe="", right_offset=0)
     # The foot of the volume panel is crossed by every bar's column: there widths and gaps can be counted.
     foot = pixels(level)[_bottom_of_plots(level) - 1, :, :]
     coloured = (foot != foot[2]).any(axis=1)

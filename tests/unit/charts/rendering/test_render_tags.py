@@ -16,7 +16,7 @@ from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_data import price_data
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.scales import IndexScale, ValueScale
-from app.charts.rendering.tags import Tag, draw_tags, spread, tag_height
+from app.charts.rendering.tags import Tag, draw_tags, lay_out, spread, tag_height
 from app.charts.rendering.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import START_MS, a_spec, pixels, some_bars, where
 
@@ -43,17 +43,19 @@ def test_neighbours_move_apart_evenly():
 @given(st.lists(st.floats(-50, 400), max_size=60))
 def test_drawn_tags_never_overlap_and_stay_in_their_column(heights):
     column = Box(40, 10, 100, 310)
-    tags = [Tag(y, "1.00", parse("#123456")) for y in heights]
-    boxes = draw_tags(RasterCanvas(100, 320, LIGHT.background), tags, column, METRICS)
+    tags = [Tag(y, ("1.00",), parse("#123456")) for y in heights]
+    laid = lay_out(tags, column, METRICS)
+    boxes = draw_tags(RasterCanvas(100, 320, LIGHT.background), laid, 38, METRICS, LIGHT)
     assert all(box.clipped(column) == box for box in boxes)
     assert all(above.bottom <= below.top for above, below in pairwise(boxes))
-    assert len(boxes) == min(len(tags), column.height // tag_height(METRICS))
+    assert len(boxes) == min(len(tags), column.height // tag_height(METRICS, padding=2))
+    assert len(boxes) + len(laid.left_out) == len(tags)
 
 
 def test_without_room_for_all_the_most_important_tags_are_kept():
     canvas = RasterCanvas(100, 40, LIGHT.background)
-    tags = [*(Tag(20.0, "x", parse("#ff0000"), rank=2) for _ in range(9)), Tag(20.0, "y", parse("#0000ff"), rank=0)]
-    draw_tags(canvas, tags, Box(0, 0, 100, tag_height(METRICS)), METRICS)
+    tags = [*(Tag(20.0, ("x",), parse("#ff0000"), rank=2) for _ in range(9)), Tag(20.0, ("y",), parse("#0000ff"), 0)]
+    draw_tags(canvas, lay_out(tags, Box(2, 0, 100, tag_height(METRICS)), METRICS), 0, METRICS, LIGHT)
     assert where(canvas.pixels[..., :3], (0, 0, 255)).any()
     assert not where(canvas.pixels[..., :3], (255, 0, 0)).any()
 

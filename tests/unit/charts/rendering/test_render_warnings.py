@@ -46,11 +46,11 @@ def test_a_panel_longer_than_the_data_is_a_warning(panel):
     "annotation",
     [
         SignalMark("buy", BEFORE),
-        SignalMark("sell", LONG_AFTER),
         VLine(BEFORE),
         Zone(BEFORE, BEFORE + DAY_MS),
         Zone(LONG_AFTER, LONG_AFTER + DAY_MS),
-        OrderMark("buy", 100.0, LONG_AFTER),
+        OrderMark("buy", 100.0, BEFORE, end=BEFORE + DAY_MS),
+        VLine(LONG_AFTER),
     ],
     ids=lambda annotation: annotation.kind,
 )
@@ -66,7 +66,7 @@ def test_a_price_far_from_the_bars_is_a_warning_and_does_not_squeeze_them(annota
 
 
 def test_a_price_near_the_bars_widens_the_scale_instead():
-    assert warnings_of(annotations=(HLine(130.0), HLine(85.0))) == ()
+    assert warnings_of(annotations=(HLine(122.0), HLine(90.0))) == ()
 
 
 def test_more_bars_than_pixels_are_joined_with_a_warning():
