@@ -155,7 +155,10 @@ class Brick:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
-    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many."""
+    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many.
+
+    `precision` is the number of decimals prices are written with; None follows the data.
+    """
 
     type: ChartType
     data: ChartData
@@ -175,6 +178,7 @@ class ChartSpec:
     colors: dict[str, str] = field(default_factory=dict)
     brick: Brick = Brick()
     bins: int | None = None
+    precision: int | None = None
 
 
 _OVERLAYS: Final[dict[str, type[Any]]] = {

@@ -50,6 +50,7 @@ from app.shared.errors import FieldError, ValidationFailed
 
 DEFAULT_LIMITS: Final = ChartLimits()
 MOST_BINS: Final = 500
+MAX_PRECISION: Final = 10
 MOST_ERRORS: Final = 100
 LONGEST_TIMEFRAME: Final = 16
 
@@ -138,6 +139,11 @@ class SpecSchema(Schema):
     colors = fields.Dict(load_default=dict, keys=fields.String(validate=OneOf(COLOR_KEYS)), values=Color())
     brick = fields.Nested(BrickSchema)
     bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
+    precision = Whole(
+        allow_none=True,
+        validate=Range(0, MAX_PRECISION),
+        metadata={"description": "Decimals of prices and values. Default: by the data"},
+    )
 
     @post_load
     def freeze(self, options: dict[str, Any], **_: Any) -> dict[str, Any]:

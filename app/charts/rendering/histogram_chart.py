@@ -73,7 +73,7 @@ def plan_histogram(spec: ChartSpec) -> HistogramPlan:
     values, warnings = _values(spec)
     edges = _edges(values, spec.bins, min(_MOST_BINS, metrics.width // metrics.px(_BIN_PIXELS)))
     counts = np.histogram(values, edges)[0]
-    head = header(spec, metrics, (), _legend(values, theme), "")
+    head = header(spec, metrics, (), _legend(values, theme, spec.precision), "")
     rows = layout.rows(metrics, head.height, ())
     top, bottom = rows.plots[0]
     box = Box(metrics.px(12), top, metrics.width, bottom)
@@ -115,18 +115,18 @@ def _edges(values: Floats, bins: int | None, most: int) -> Floats:
     return np.arange(first, last + 1) * step
 
 
-def _legend(values: Floats, theme: Theme) -> list[Item]:
+def _legend(values: Floats, theme: Theme, precision: int | None) -> list[Item]:
     facts = (
         ("n", f"{len(values):,}", theme.text),
-        ("Mean", _text(float(values.mean())), theme.lines[1]),
-        ("Median", _text(float(np.median(values))), theme.lines[2]),
-        ("Deviation", _text(float(values.std())), theme.text),
+        ("Mean", _text(float(values.mean()), precision), theme.lines[1]),
+        ("Median", _text(float(np.median(values)), precision), theme.lines[2]),
+        ("Deviation", _text(float(values.std()), precision), theme.text),
     )
     return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
 
 
-def _text(value: float) -> str:
-    return numbers.price(value, numbers.decimals_for(abs(value)))
+def _text(value: float, precision: int | None) -> str:
+    return numbers.price(value, numbers.decimals_for(abs(value)) if precision is None else precision)
 
 
 def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
@@ -195,27 +195,33 @@ def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> No
     if plan.rows.axis_top + height + metrics.px(7) > metrics.height:
         return
     baseline = plan.rows.axis_top + metrics.px(7) + height
-    across = ValueScale(plan.x.low, plan.x.high, 0, box.width)
-    for value in value_ticks(across, metrics.px(80)):
-        text = _axis_text(value, plan)
+    for value, text in _value_labels(plan):
         half = width(text, metrics.label) / 2
         x = min(max(plan.x.at(value), half + metrics.px(4)), metrics.width - half - metrics.px(4))
         canvas.text(x, baseline, text, metrics.label, theme.muted, "center")
 
 
-def _axis_text(value: float, plan: HistogramPlan) -> str:
-    span = plan.x.high - plan.x.low
-    text = numbers.price(value, max(0, min(numbers.decimals_for(span), 12)))
-    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
+    """Round values along the axis with their texts, as far apart as the widest of them needs."""
+    metrics = plan.metrics
+    across = ValueScale(plan.x.low, plan.x.high, 0, plan.box.width)
+    gap = metrics.px(64)
+    while True:
+        ticks = value_ticks(across, gap)
+        texts = [*map(numbers.axis_text(ticks, 0), ticks)]
+        widest = max((width(text, metrics.label) for text in texts), default=0) + metrics.px(16)
+        if gap >= widest:
+            return [*zip(ticks, texts, strict=True)]
+        gap = widest
 
 
 def histogram_alt(plan: HistogramPlan) -> str:
     """Kind, count, range, mean and median."""
-    low, high = float(plan.values.min()), float(plan.values.max())
+    low, high, precision = float(plan.values.min()), float(plan.values.max()), plan.spec.precision
     parts = [
         f"Histogram of {numbers.counted(len(plan.values), 'value')} in {numbers.counted(len(plan.counts), 'bin')}",
-        f"from {_text(low)} to {_text(high)}",
-        f"mean {_text(plan.mean)}, median {_text(plan.median)}",
+        f"from {_text(low, precision)} to {_text(high, precision)}",
+        f"mean {_text(plan.mean, precision)}, median {_text(plan.median, precision)}",
     ]
     name = name_of(plan.spec)
     return (f"{name}: " if name else "") + ", ".join(parts) + "."

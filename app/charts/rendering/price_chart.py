@@ -77,7 +77,7 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
     column = Box(plan.right + metrics.px(2), main.box.top, metrics.width, main.box.bottom)
     taken = draw_tags(canvas, plan.tags, column, metrics)
     values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
-    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken)
+    axes.draw_value_labels(plots[0], values, numbers.axis_text(main.ticks, plan.data.decimals), taken)
     for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
         axes.draw_value_labels(plot, values, panel.text, ())

@@ -79,7 +79,7 @@ def price_data(spec: ChartSpec) -> PriceData:
         raise RenderError("/data", f"a {spec.type} chart needs bars: time, open, high, low, close")
     _check_lengths(spec.data)
     bars = _checked(Columns.from_bars(spec.data), log=spec.y_scale == "log")
-    decimals = numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
+    decimals = _decimals(bars) if spec.precision is None else spec.precision
     distance = int(np.median(np.diff(bars.time))) if len(bars) > 1 else DAY_MS
     if spec.type == "heikin_ashi":
         bars = heikin_ashi(bars)
@@ -87,6 +87,11 @@ def price_data(spec: ChartSpec) -> PriceData:
         bricks, size = _bricks(bars, spec)
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=distance)
     return PriceData(bars, bars, 1, decimals, closes_only=spec.type in ("line", "area"), bar_ms=distance)
+
+
+def _decimals(bars: Columns) -> int:
+    """The instrument's precision, as its last prices have it."""
+    return numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
 
 
 def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:

@@ -20,7 +20,7 @@ from app.charts.rendering.scales import value_scale
 from app.charts.rendering.tags import Tag
 from app.charts.rendering.theme import theme_of
 from app.charts.rendering.time_ticks import calendar, covered
-from app.charts.rendering.value_ticks import value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, value_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,7 +157,8 @@ def _main_plot(
     below = metrics.px(_BREATH) + mark_room(annotations.signals, "buy", metrics.unit)
     most = box.height * _MOST_MARGIN
     y = value_scale(low, high, box, above=min(above, most), below=min(below, most), log=log)
-    return PlotPlan(box, y, tuple(value_ticks(y, metrics.px(_TICK_GAP), numbers.finest(data.decimals))))
+    ticks = axis_ticks(y, metrics.px(_TICK_GAP), numbers.finest(data.decimals), exact=spec.precision is not None)
+    return PlotPlan(box, y, tuple(ticks))
 
 
 def _price_range(
@@ -197,7 +198,7 @@ def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
 
 
 def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:
-    labels = [numbers.price(tick, data.decimals) for tick in plots[0].ticks]
+    labels = [*map(numbers.axis_text(plots[0].ticks, data.decimals), plots[0].ticks)]
     for plot, panel in zip(plots[1:], panels, strict=True):
         labels += [panel.text(tick) for tick in plot.ticks]
     return labels

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.scales import BarWidths, IndexScale, ValueScale, bar_widths, value_scale
 from app.charts.rendering.time_ticks import calendar, covered, time_ticks
-from app.charts.rendering.value_ticks import nice_step, value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, nice_step, value_ticks
 
 BOX = Box(0, 10, 100, 310)
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
@@ -110,6 +110,39 @@ def test_logarithmic_ticks_keep_their_distance_too(low, ratio, gap):
     scale = ValueScale(low, low * ratio, 10, 310, log=True)
     ticks = value_ticks(scale, gap)
     assert all(scale.at(a) - scale.at(b) >= gap * 0.99 for a, b in pairwise(ticks))
+
+
+@given(
+    st.floats(1e-80, 1e80),
+    st.floats(1e-6, 1e8),
+    st.integers(300, 2900),
+    st.booleans(),
+    st.integers(0, 10),
+)
+def test_a_price_axis_has_five_to_twelve_labels(low, span, height, log, decimals):
+    scale = ValueScale(low, low * (1 + span), 10, 10 + height, log)
+    ticks = axis_ticks(scale, 38, 10.0**-decimals)
+    assert 5 <= len(ticks) <= 12
+    assert all(scale.at(a) - scale.at(b) >= 20 for a, b in pairwise(ticks))
+    assert all(scale.top + 6 <= scale.at(tick) <= scale.bottom - 6 for tick in ticks)
+
+
+@given(st.floats(-1e6, 1e6), st.integers(300, 1000))
+def test_equal_prices_have_five_labels_around_them(price, height):
+    scale = value_scale(price, price, BOX._replace(bottom=BOX.top + height), above=10, below=10)
+    ticks = axis_ticks(scale, 38, 1.0)
+    assert len(ticks) >= 5
+    assert ticks[0] < price < ticks[-1] or price == 0
+
+
+def test_a_given_precision_is_never_exceeded():
+    assert axis_ticks(ValueScale(99.9, 102.1, 0, 300), 38, 1.0, exact=True) == [100, 101, 102]
+    assert axis_ticks(ValueScale(99.9, 102.1, 0, 300), 38, 1.0) == [100, 100.5, 101, 101.5, 102]
+
+
+def test_a_logarithmic_axis_has_labels_between_its_decades():
+    assert axis_ticks(ValueScale(0.9, 110.0, 0, 400, log=True), 38) == [1, 2, 5, 10, 20, 50, 100]
+    assert axis_ticks(ValueScale(90.0, 150.0, 0, 400, log=True), 38) == [90, 100, 110, 120, 130, 140, 150][1:-1]
 
 
 def test_ticks_are_round():
