@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from app.charts.rendering.theme import Theme
     from app.charts.rendering.time_ticks import Calendar
 
-_BAR_PIXELS: Final = 2
+_BAR_PIXELS: Final = 3
+_BRICK_PIXELS: Final = 2
 _POINT_PIXELS: Final = 1
 STRIP: Final = 18
 _TICK_GAP: Final = 38
@@ -132,7 +133,9 @@ def quote(data: PriceData, theme: Theme) -> list[Item]:
 
 
 def bar_pixels(data: PriceData) -> int:
-    """Real pixels a bar needs to be told from its neighbours; the points of a line need less."""
+    """Real pixels a bar needs to show a body around its wick; bricks and the points of a line need less."""
+    if data.brick is not None:
+        return _BRICK_PIXELS
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
