@@ -67,13 +67,20 @@ class HistogramPlan:
         return float(np.median(self.values))
 
 
+def _decimals(values: Floats, spec: ChartSpec) -> int:
+    """Decimals of numbers about the values: four digits of their deviation."""
+    if spec.precision is not None:
+        return spec.precision
+    return numbers.decimals_for(float(values.std()) or float(np.abs(values).max()))
+
+
 def plan_histogram(spec: ChartSpec) -> HistogramPlan:
     """Decide the picture; RenderError for what cannot be drawn."""
     theme, metrics = theme_of(spec), metrics_of(spec)
     values, warnings = _values(spec)
     edges = _edges(values, spec.bins, min(_MOST_BINS, metrics.width // metrics.px(_BIN_PIXELS)))
     counts = np.histogram(values, edges)[0]
-    head = header(spec, metrics, (), _legend(values, theme, spec.precision), "")
+    head = header(spec, metrics, (), _legend(values, theme, _decimals(values, spec)), "")
     rows = layout.rows(metrics, head.height, ())
     top, bottom = rows.plots[0]
     box = Box(metrics.px(12), top, metrics.width, bottom)
@@ -115,18 +122,14 @@ def _edges(values: Floats, bins: int | None, most: int) -> Floats:
     return np.arange(first, last + 1) * step
 
 
-def _legend(values: Floats, theme: Theme, precision: int | None) -> list[Item]:
+def _legend(values: Floats, theme: Theme, decimals: int) -> list[Item]:
     facts = (
         ("n", f"{len(values):,}", theme.text),
-        ("Mean", _text(float(values.mean()), precision), theme.lines[1]),
-        ("Median", _text(float(np.median(values)), precision), theme.lines[2]),
-        ("Deviation", _text(float(values.std()), precision), theme.text),
+        ("Mean", numbers.price(float(values.mean()), decimals), theme.lines[1]),
+        ("Median", numbers.price(float(np.median(values)), decimals), theme.lines[2]),
+        ("Deviation", numbers.price(float(values.std()), decimals), theme.text),
     )
     return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
-
-
-def _text(value: float, precision: int | None) -> str:
-    return numbers.price(value, numbers.decimals_for(abs(value)) if precision is None else precision)
 
 
 def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
@@ -217,11 +220,15 @@ def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
 
 def histogram_alt(plan: HistogramPlan) -> str:
     """Kind, count, range, mean and median."""
-    low, high, precision = float(plan.values.min()), float(plan.values.max()), plan.spec.precision
+    decimals = _decimals(plan.values, plan.spec)
+    low, high, mean, median = (
+        numbers.price(value, decimals)
+        for value in (float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median)
+    )
     parts = [
         f"Histogram of {numbers.counted(len(plan.values), 'value')} in {numbers.counted(len(plan.counts), 'bin')}",
-        f"from {_text(low, precision)} to {_text(high, precision)}",
-        f"mean {_text(plan.mean, precision)}, median {_text(plan.median, precision)}",
+        f"from {low} to {high}",
+        f"mean {mean}, median {median}",
     ]
     name = name_of(plan.spec)
     return (f"{name}: " if name else "") + ", ".join(parts) + "."
