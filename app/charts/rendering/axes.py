@@ -61,7 +61,7 @@ def draw_time_labels(
 ) -> None:
     """Labels under the plots, moved inside the picture at its edges; larger units in the stronger ink."""
     baseline = axis.top + metrics.px(7) + cap_height(metrics.label)
-    margin = metrics.px(2)
+    margin = metrics.px(4)
     end = float("-inf")
     for tick, x in zip(ticks, xs, strict=True):
         font, color = (metrics.strong, theme.text) if tick.major else (metrics.label, theme.muted)
@@ -69,7 +69,7 @@ def draw_time_labels(
         middle = min(max(x, axis.left + margin + half), axis.right - margin - half)
         if middle - half >= max(end, axis.left):
             canvas.text(middle, baseline, tick.text, font, color, "center")
-            end = middle + half + 2 * margin
+            end = middle + half + margin
 
 
 def draw_separators(canvas: Canvas, rows: Rows, metrics: Metrics, theme: Theme) -> None:

@@ -38,9 +38,18 @@ class LabelPlaces:
                 self.units[index] = unit
 
     def spread(self, candidates: Sequence[int], unit: int, limit: float = 0.0) -> None:
-        """Place as many candidates (ascending) as have room, evenly within each gap of more than `limit` bars."""
-        for left, right in self._gaps():
-            if right - left > limit:
+        """Place as many candidates (ascending) as have room within each gap of more than `limit` bars.
+
+        Between two labels they are placed evenly, before the first and after the last as close as may be.
+        """
+        gaps = [gap for gap in self._gaps() if gap[1] - gap[0] > limit]
+        first, last = (self._sorted[0], self._sorted[-1]) if self._sorted else (-1, -1)
+        for left, right in gaps:
+            if right == first:
+                self.add(reversed(candidates[: bisect_left(candidates, first)]), unit)
+            elif left == last or not self._sorted:
+                self.add(candidates[bisect_right(candidates, last) :], unit)
+            else:
                 self.add(_even(candidates, left, right, self.distance), unit)
 
     def remove(self, unit: int) -> None:

@@ -29,6 +29,7 @@ _SHORTENED_FROM: Final = 1e7
 _SHORTENED_DECIMALS: Final = 3
 _LOG_SPAN: Final = 20.0
 _HUGE_SHARE: Final = 1e7
+_SMALL_SHARE: Final = 1e-3
 _SHORT_FROM: Final = (1, 100, 1000)
 _SHORT_DECIMALS: Final = (4, 2, 1, 0)
 MINUS: Final = "\N{MINUS SIGN}"
@@ -167,7 +168,9 @@ def percent(fraction: float, *, sign: bool = False) -> str:
 
 
 def rough_percent(fraction: float) -> str:
-    """A share as a percentage without trailing zeros, for axes: -12.5%."""
+    """A share as a percentage without trailing zeros, for axes: -12.5%. Below 0.1% with two significant digits."""
+    if _SCIENTIFIC_BELOW < abs(fraction) < _SMALL_SHARE:
+        return _signed(_significant(abs(fraction) * 100), fraction) + "%"
     text = percent(fraction).removesuffix("%")
     return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
 
