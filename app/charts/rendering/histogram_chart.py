@@ -19,7 +19,7 @@ from app.charts.rendering.price_data import drawable
 from app.charts.rendering.scales import ValueScale, value_scale, widened
 from app.charts.rendering.text import cap_height, width
 from app.charts.rendering.theme import theme_of
-from app.charts.rendering.value_ticks import nice_step, value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, nice_step, value_ticks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,9 +85,7 @@ def plan_histogram(spec: ChartSpec) -> HistogramPlan:
     top, bottom = rows.plots[0]
     box = Box(metrics.px(12), top, metrics.width, bottom)
     y = value_scale(0.0, float(counts.max()), box, above=metrics.px(24), below=0)
-    right = metrics.width - layout.axis_width(
-        metrics, [numbers.compact(tick) for tick in value_ticks(y, metrics.px(42), 1)]
-    )
+    right = metrics.width - layout.axis_width(metrics, [numbers.compact(tick) for tick in _count_ticks(y, metrics)])
     box = box._replace(right=max(right, box.left + 1))
     # A scale counts pixels upwards; across it runs from the left edge to the right one.
     x = ValueScale(float(edges[0]), float(edges[-1]), box.right, box.left)
@@ -132,11 +130,15 @@ def _legend(values: Floats, theme: Theme, decimals: int) -> list[Item]:
     return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
 
 
+def _count_ticks(scale: ValueScale, metrics: Metrics) -> list[float]:
+    return axis_ticks(scale, metrics.px(42), 1, exact=True)
+
+
 def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
     """Draw back to front: grid, bins, mean and median, axes, head."""
     metrics, theme, box = plan.metrics, plan.theme, plan.box
     hairline = metrics.hairline
-    counts = value_ticks(plan.y, metrics.px(42), 1)
+    counts = _count_ticks(plan.y, metrics)
     for count in counts:
         top = round(plan.y.at(count))
         canvas.box(Box(box.left, top, box.right, top + hairline).clipped(box), theme.grid)

@@ -54,7 +54,12 @@ class LabelPlaces:
 
     def remove(self, unit: int) -> None:
         """Take the labels of a unit away."""
-        self.units = {index: own for index, own in self.units.items() if own != unit}
+        self.discard([index for index, own in self.units.items() if own == unit])
+
+    def discard(self, indices: Iterable[int]) -> None:
+        """Take labels away."""
+        for index in indices:
+            del self.units[index]
         self._sorted = sorted(self.units)
 
     def has_wide_gap(self) -> bool:

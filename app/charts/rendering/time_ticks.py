@@ -226,12 +226,24 @@ def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
         return np.flatnonzero(np.diff(bars.local // step, prepend=bars.local[:1] // step - 1))
 
     chosen = _usual(places, (begins(step) for step in _TIME_STEPS))
-    places.add(chosen[named[chosen]].tolist(), _TIME)
+    chosen = chosen[named[chosen]]
+    before = places.indices()
+    places.add(chosen.tolist(), _TIME)
+    if len(before) > 1:
+        _drop_rare(places, bars, chosen)
     for step in reversed(_TIME_STEPS):
         if not places.has_wide_gap():
             break
         candidates = begins(step)
         places.spread(candidates[named[candidates]].tolist(), _TIME, places.wide_gap())
+
+
+def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices) -> None:
+    """Take away the times of day that have room in fewer than half of the days, so that all days look alike."""
+    clocks, group = np.unique(bars.local[times] % DAY_MS, return_inverse=True)
+    placed = np.array([index in places for index in times.tolist()], np.bool_)
+    rare = np.bincount(group[placed], minlength=len(clocks)) < _GOOD_PART * np.bincount(group)
+    places.discard(times[placed & rare[group]].tolist())
 
 
 def _dated(bars: Calendar, ticks: list[TimeTick], finest: int) -> list[TimeTick]:

@@ -22,9 +22,11 @@ _MANTISSAS: Final = (
     (1, 3),
 )
 _EVEN_RATIO: Final = 2.0
+_NARROW_RATIO: Final = 4.0
 _MAX_TICKS: Final = 200
 _FEWEST, _MOST = 5, 12
 _CLOSER: Final = (1.0, 0.92, 0.8, 0.65, 0.53)
+_WIDER: Final = 1.25
 _EDGE: Final = 1 / 6
 
 
@@ -40,25 +42,50 @@ def axis_ticks(scale: ValueScale, gap: float, finest: float = 0.0, *, exact: boo
     They are `gap` pixels apart, or a little closer where that gives too few. Steps are not finer than `finest` unless
     there would be too few; with `exact` never.
     """
-    height = scale.bottom - scale.top
     best: list[float] = []
-    for share in _CLOSER:
+    for apart in _distances(scale, gap):
         for least in (finest,) if exact or not finest else (finest, 0.0):
-            for steps in (None, _STEPS, _MORE_STEPS):
-                apart = max(gap, height / _MOST) * share
-                ticks = value_ticks(scale, apart, least) if steps is None else _even_ticks(scale, apart, least, steps)
-                ticks = [tick for tick in ticks if _clear(scale, tick, gap * _EDGE)]
-                if _FEWEST <= len(ticks) <= _MOST:
-                    return ticks
-                best = max(best, ticks, key=lambda found: len(found) if len(found) <= _MOST else 0)
+            for ticks in _choices(scale, apart, least):
+                clear = [tick for tick in ticks if _clear(scale, tick, gap * _EDGE)]
+                if _FEWEST <= len(clear) <= _MOST:
+                    return clear
+                best = max(best, clear, key=lambda found: len(found) if len(found) <= _MOST else 0)
     return best
 
 
+def _distances(scale: ValueScale, gap: float) -> Iterator[float]:
+    """Distances to try: first those that suit the height, then closer ones, for too few labels."""
+    if _is_wide(scale):
+        # Ticks of a decade are unevenly spaced, so that the height does not tell how many there will be.
+        apart = gap
+        while apart * _FEWEST <= scale.bottom - scale.top:
+            yield apart
+            apart *= _WIDER
+        yield from (gap * share for share in _CLOSER)
+    else:
+        yield from (max(gap, (scale.bottom - scale.top) / _MOST) * share for share in _CLOSER)
+
+
+def _choices(scale: ValueScale, apart: float, finest: float) -> Iterator[list[float]]:
+    yield _ticks(scale, apart, finest)
+    if not scale.log or scale.high <= _NARROW_RATIO * scale.low:
+        yield _even_ticks(scale, apart, finest, _STEPS)
+        yield _even_ticks(scale, apart, finest, _MORE_STEPS)
+
+
 def value_ticks(scale: ValueScale, gap: float, finest: float = 0.0) -> list[float]:
-    """Round values on the scale, rising, at least `gap` pixels apart and `finest` in value."""
-    if scale.log and scale.high / scale.low > _EVEN_RATIO:
+    """Round values on the scale, rising: a dozen at most, at least `gap` pixels apart and `finest` in value."""
+    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MOST), finest)
+
+
+def _ticks(scale: ValueScale, gap: float, finest: float) -> list[float]:
+    if _is_wide(scale):
         return [tick for tick in _log_ticks(scale, gap) if tick >= finest]
     return _even_ticks(scale, gap, finest, _STEPS)
+
+
+def _is_wide(scale: ValueScale) -> bool:
+    return scale.log and scale.high / scale.low > _EVEN_RATIO
 
 
 def _even_ticks(scale: ValueScale, gap: float, finest: float, steps: tuple[float, ...]) -> list[float]:
