@@ -42,6 +42,7 @@ _YEARLY_MS: Final = 360 * DAY_MS
 _SHORT_SESSION: Final = 0.75
 _CROWDED: Final = 1.5
 _GOOD_PART: Final = 0.5
+_MOST_DAYS: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +240,10 @@ def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
 
 
 def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices) -> None:
-    """Take away the times of day that have room in fewer than half of the days, so that all days look alike."""
+    """Take away the times of day that have room in only some of the days, so that all days look alike."""
     clocks, group = np.unique(bars.local[times] % DAY_MS, return_inverse=True)
     placed = np.array([index in places for index in times.tolist()], np.bool_)
-    rare = np.bincount(group[placed], minlength=len(clocks)) < _GOOD_PART * np.bincount(group)
+    rare = np.bincount(group[placed], minlength=len(clocks)) < _MOST_DAYS * np.bincount(group)
     places.discard(times[placed & rare[group]].tolist())
 
 
