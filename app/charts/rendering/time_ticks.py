@@ -174,19 +174,13 @@ def _moved(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[In
     A month of foreign exchange that begins with two hours of Sunday is named at its Monday.
     """
     lengths = np.diff(days, append=len(starts[_DAY]))
+    yields = np.append((np.diff(days) < distance) & (lengths[:-1] < _SHORT_SESSION * lengths[1:]), [False])
     found = []
     for unit in (_YEAR, _MONTH):
-        moved = []
-        for start in np.flatnonzero(starts[unit]).tolist():
-            place = int(np.searchsorted(days, start))
-            while (
-                place + 1 < len(days)
-                and days[place + 1] - days[place] < distance
-                and lengths[place] < _SHORT_SESSION * lengths[place + 1]
-            ):
-                place += 1
-            moved.append(int(days[place]))
-        found.append(np.unique(np.array(moved, np.intp)))
+        place = np.searchsorted(days, np.flatnonzero(starts[unit]))
+        while yields[place].any():
+            place = place + yields[place]
+        found.append(np.unique(days[place]))
     return found[0], found[1]
 
 
@@ -231,7 +225,7 @@ def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
     before = places.indices()
     places.add(chosen.tolist(), _TIME)
     if len(before) > 1:
-        _drop_rare(places, bars, chosen)
+        _drop_rare(places, bars, chosen, set(before))
     for step in reversed(_TIME_STEPS):
         if not places.has_wide_gap():
             break
@@ -239,8 +233,9 @@ def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
         places.spread(candidates[named[candidates]].tolist(), _TIME, places.wide_gap())
 
 
-def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices) -> None:
+def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices, days: set[int]) -> None:
     """Take away the times of day that have room in only some of the days, so that all days look alike."""
+    times = times[np.array([index not in days for index in times.tolist()], np.bool_)]
     clocks, group = np.unique(bars.local[times] % DAY_MS, return_inverse=True)
     placed = np.array([index in places for index in times.tolist()], np.bool_)
     rare = np.bincount(group[placed], minlength=len(clocks)) < _MOST_DAYS * np.bincount(group)
