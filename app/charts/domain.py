@@ -159,6 +159,7 @@ class ChartSpec:
     """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many.
 
     `right_offset` counts the bars' widths kept free after the last bar; None: 4, or 4 % of the plot.
+    `precision` is the number of decimals prices are written with; None follows the data.
     """
 
     type: ChartType
@@ -180,6 +181,7 @@ class ChartSpec:
     brick: Brick = Brick()
     bins: int | None = None
     right_offset: int | None = None
+    precision: int | None = None
 
 
 _OVERLAYS: Final[dict[str, type[Any]]] = {

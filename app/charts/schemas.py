@@ -51,6 +51,7 @@ from app.shared.errors import FieldError, ValidationFailed
 
 DEFAULT_LIMITS: Final = ChartLimits()
 MOST_BINS: Final = 500
+MAX_PRECISION: Final = 10
 MOST_ERRORS: Final = 100
 LONGEST_TIMEFRAME: Final = 16
 
@@ -143,6 +144,11 @@ class SpecSchema(Schema):
         allow_none=True,
         validate=Range(0, MAX_RIGHT_OFFSET),
         metadata={"description": "Bars' widths kept free after the last bar. Default: 4, or 4 % of the plot"},
+    )
+    precision = Whole(
+        allow_none=True,
+        validate=Range(0, MAX_PRECISION),
+        metadata={"description": "Decimals of prices and values. Default: by the data"},
     )
 
     @post_load

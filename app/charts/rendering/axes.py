@@ -61,13 +61,17 @@ def draw_value_labels(
 def draw_time_labels(
     canvas: Canvas, ticks: Sequence[TimeTick], xs: Sequence[float], axis: Box, metrics: Metrics, theme: Theme
 ) -> None:
-    """Labels under the plots, kept inside the picture; larger units in the stronger ink."""
+    """Labels under the plots, moved inside the picture at its edges; larger units in the stronger ink."""
     baseline = axis.top + metrics.px(7) + cap_height(metrics.label)
+    margin = metrics.px(4)
+    end = float("-inf")
     for tick, x in zip(ticks, xs, strict=True):
         font, color = (metrics.strong, theme.text) if tick.major else (metrics.label, theme.muted)
         half = width(tick.text, font) / 2
-        if axis.left <= x - half and x + half <= axis.right:
-            canvas.text(x, baseline, tick.text, font, color, "center")
+        middle = min(max(x, axis.left + margin + half), axis.right - margin - half)
+        if middle - half >= max(end, axis.left):
+            canvas.text(middle, baseline, tick.text, font, color, "center")
+            end = middle + half + margin
 
 
 def draw_separators(canvas: Canvas, rows: Rows, metrics: Metrics, theme: Theme) -> None:

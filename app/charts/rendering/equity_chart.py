@@ -26,7 +26,7 @@ from app.charts.rendering.text import cap_height, width
 from app.charts.rendering.theme import theme_of
 from app.charts.rendering.time_ticks import Calendar, calendar, covered, moment, time_ticks
 from app.charts.rendering.transforms import Columns
-from app.charts.rendering.value_ticks import value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, upper_part, value_ticks
 
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec
@@ -74,9 +74,10 @@ def plan_equity(spec: ChartSpec) -> EquityPlan:
     y = value_scale(
         float(equity.min()), float(equity.max()), box, above=metrics.px(10), below=bottom - split + metrics.px(8)
     )
+    values = _value_ticks(y, split - metrics.px(6), spec, data, metrics)
     lowest = min(float(np.nanmin(fall, initial=0.0)), -1e-4)
     low_y = value_scale(lowest, 0.0, box._replace(top=split), above=metrics.px(2), below=metrics.px(6))
-    labels = [numbers.price(tick, data.decimals) for tick in (y.low, y.high)]
+    labels = [*map(numbers.axis_text(values, data.decimals), values), numbers.price(float(equity[-1]), data.decimals)]
     falls = axes.whole_labels(low_y, _fall_ticks(low_y, metrics), box._replace(top=split), metrics)
     left_axis = layout.axis_width(metrics, [numbers.rough_percent(tick) for tick in falls])
     right = metrics.width - layout.axis_width(metrics, labels)
@@ -97,7 +98,8 @@ def _curve(spec: ChartSpec) -> PriceData:
     check_times(time)
     equity = drawable("equity", np.array(spec.data.equity, np.float64))
     bars = Columns(time, equity, equity, equity, equity)
-    return PriceData(bars, bars, 1, min(numbers.decimals_of(equity), 2 if np.abs(equity).max() >= 1 else 10))
+    decimals = min(numbers.decimals_of(equity), 2 if np.abs(equity).max() >= 1 else 10)
+    return PriceData(bars, bars, 1, decimals if spec.precision is None else spec.precision)
 
 
 def _legend(data: PriceData, summary: DrawdownSummary, theme: Theme) -> list[Item]:
@@ -132,7 +134,7 @@ def draw_equity_chart(canvas: Canvas, plan: EquityPlan) -> None:
     lower = Plot(canvas, plan.box._replace(top=round(plan.low_y.top)), x, plan.low_y, theme, metrics, plan.data)
     ticks = time_ticks(plan.calendar, x.slot, partial(width, font=metrics.strong), metrics.px(22))
     columns = axes.tick_columns(ticks, x.centers())
-    values = [tick for tick in value_ticks(plan.y, metrics.px(42)) if plan.y.at(tick) < plan.low_y.top - metrics.px(6)]
+    values = _value_ticks(plan.y, plan.low_y.top - metrics.px(6), plan.spec, plan.data, metrics)
     falls = _fall_ticks(plan.low_y, metrics)
     axes.draw_grid(upper, values, columns)
     axes.draw_grid(lower, falls, ())
@@ -147,6 +149,13 @@ def draw_equity_chart(canvas: Canvas, plan: EquityPlan) -> None:
     axis = Box(0, plan.rows.axis_top, metrics.width, metrics.height)
     axes.draw_time_labels(canvas, ticks, columns, axis, metrics, theme)
     draw_header(canvas, plan.head, metrics, theme)
+
+
+def _value_ticks(scale: ValueScale, bottom: float, spec: ChartSpec, data: PriceData, metrics: Metrics) -> list[float]:
+    """Values of the equity axis, which ends above the drawdown at the pixel `bottom`."""
+    return axis_ticks(
+        upper_part(scale, bottom), metrics.px(42), numbers.finest(data.decimals), exact=spec.precision is not None
+    )
 
 
 def _fall_ticks(scale: ValueScale, metrics: Metrics) -> list[float]:
@@ -179,7 +188,7 @@ def _draw_axes(
         tag = Tag(plan.y.at(last), (numbers.price(last, plan.data.decimals),), theme.accent)
         taken = draw_tags(canvas, lay_out([tag], column, metrics), plan.box.right, metrics, theme)
         shown = axes.whole_labels(plan.y, values, plan.box, metrics)
-        axes.draw_value_labels(upper, shown, partial(numbers.price, decimals=plan.data.decimals), taken)
+        axes.draw_value_labels(upper, shown, numbers.axis_text(values, plan.data.decimals), taken)
     if plan.box.left > metrics.px(12):
         for value in axes.whole_labels(plan.low_y, falls, lower.box, metrics):
             baseline = round(plan.low_y.at(value) + cap_height(metrics.label) / 2)

@@ -19,7 +19,7 @@ from app.charts.rendering.price_data import drawable
 from app.charts.rendering.scales import ValueScale, value_scale, widened
 from app.charts.rendering.text import cap_height, width
 from app.charts.rendering.theme import theme_of
-from app.charts.rendering.value_ticks import nice_step, value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, nice_step, value_ticks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,20 +67,25 @@ class HistogramPlan:
         return float(np.median(self.values))
 
 
+def _decimals(values: Floats, spec: ChartSpec) -> int:
+    """Decimals of numbers about the values: four digits of their deviation."""
+    if spec.precision is not None:
+        return spec.precision
+    return numbers.decimals_for(float(values.std()) or float(np.abs(values).max()))
+
+
 def plan_histogram(spec: ChartSpec) -> HistogramPlan:
     """Decide the picture; RenderError for what cannot be drawn."""
     theme, metrics = theme_of(spec), metrics_of(spec)
     values, warnings = _values(spec)
     edges = _edges(values, spec.bins, min(_MOST_BINS, metrics.width // metrics.px(_BIN_PIXELS)))
     counts = np.histogram(values, edges)[0]
-    head = header(spec, metrics, (), _legend(values, theme), "")
+    head = header(spec, metrics, (), _legend(values, theme, _decimals(values, spec)), "")
     rows = layout.rows(metrics, head.height, ())
     top, bottom = rows.plots[0]
     box = Box(metrics.px(12), top, metrics.width, bottom)
     y = value_scale(0.0, float(counts.max()), box, above=metrics.px(24), below=0)
-    right = metrics.width - layout.axis_width(
-        metrics, [numbers.compact(tick) for tick in value_ticks(y, metrics.px(42), 1)]
-    )
+    right = metrics.width - layout.axis_width(metrics, [numbers.compact(tick) for tick in _count_ticks(y, metrics)])
     box = box._replace(right=max(right, box.left + 1))
     # A scale counts pixels upwards; across it runs from the left edge to the right one.
     x = ValueScale(float(edges[0]), float(edges[-1]), box.right, box.left)
@@ -115,25 +120,25 @@ def _edges(values: Floats, bins: int | None, most: int) -> Floats:
     return np.arange(first, last + 1) * step
 
 
-def _legend(values: Floats, theme: Theme) -> list[Item]:
+def _legend(values: Floats, theme: Theme, decimals: int) -> list[Item]:
     facts = (
         ("n", f"{len(values):,}", theme.text),
-        ("Mean", _text(float(values.mean())), theme.lines[1]),
-        ("Median", _text(float(np.median(values))), theme.lines[2]),
-        ("Deviation", _text(float(values.std())), theme.text),
+        ("Mean", numbers.price(float(values.mean()), decimals), theme.lines[1]),
+        ("Median", numbers.price(float(np.median(values)), decimals), theme.lines[2]),
+        ("Deviation", numbers.price(float(values.std()), decimals), theme.text),
     )
     return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
 
 
-def _text(value: float) -> str:
-    return numbers.price(value, numbers.decimals_for(abs(value)))
+def _count_ticks(scale: ValueScale, metrics: Metrics) -> list[float]:
+    return axis_ticks(scale, metrics.px(42), 1, exact=True)
 
 
 def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
     """Draw back to front: grid, bins, mean and median, axes, head."""
     metrics, theme, box = plan.metrics, plan.theme, plan.box
     hairline = metrics.hairline
-    counts = value_ticks(plan.y, metrics.px(42), 1)
+    counts = _count_ticks(plan.y, metrics)
     for count in counts:
         top = round(plan.y.at(count))
         canvas.box(Box(box.left, top, box.right, top + hairline).clipped(box), theme.grid)
@@ -195,27 +200,37 @@ def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> No
     if plan.rows.axis_top + height + metrics.px(7) > metrics.height:
         return
     baseline = plan.rows.axis_top + metrics.px(7) + height
-    across = ValueScale(plan.x.low, plan.x.high, 0, box.width)
-    for value in value_ticks(across, metrics.px(80)):
-        text = _axis_text(value, plan)
+    for value, text in _value_labels(plan):
         half = width(text, metrics.label) / 2
         x = min(max(plan.x.at(value), half + metrics.px(4)), metrics.width - half - metrics.px(4))
         canvas.text(x, baseline, text, metrics.label, theme.muted, "center")
 
 
-def _axis_text(value: float, plan: HistogramPlan) -> str:
-    span = plan.x.high - plan.x.low
-    text = numbers.price(value, max(0, min(numbers.decimals_for(span), 12)))
-    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
+    """Round values along the axis with their texts, as far apart as the widest of them needs."""
+    metrics = plan.metrics
+    across = ValueScale(plan.x.low, plan.x.high, 0, plan.box.width)
+    gap = metrics.px(64)
+    while True:
+        ticks = value_ticks(across, gap)
+        texts = [*map(numbers.axis_text(ticks, 0), ticks)]
+        widest = max((width(text, metrics.label) for text in texts), default=0) + metrics.px(16)
+        if gap >= widest:
+            return [*zip(ticks, texts, strict=True)]
+        gap = widest
 
 
 def histogram_alt(plan: HistogramPlan) -> str:
     """Kind, count, range, mean and median."""
-    low, high = float(plan.values.min()), float(plan.values.max())
+    decimals = _decimals(plan.values, plan.spec)
+    low, high, mean, median = (
+        numbers.price(value, decimals)
+        for value in (float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median)
+    )
     parts = [
         f"Histogram of {numbers.counted(len(plan.values), 'value')} in {numbers.counted(len(plan.counts), 'bin')}",
-        f"from {_text(low)} to {_text(high)}",
-        f"mean {_text(plan.mean)}, median {_text(plan.median)}",
+        f"from {low} to {high}",
+        f"mean {mean}, median {median}",
     ]
     name = name_of(plan.spec)
     return (f"{name}: " if name else "") + ", ".join(parts) + "."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,7 @@ def local_offsets(time_ms: IntArray, zone: str) -> IntArray:
     """Milliseconds to add to each instant (epoch milliseconds, ascending) to get the wall clock of `zone`."""
     if zone == "UTC" or not len(time_ms):
         return np.zeros(len(time_ms), dtype=np.int64)
-    info = ZoneInfo(zone)
-    changes, offsets = _changes(int(time_ms[0]), int(time_ms[-1]), info)
+    changes, offsets = _changes(int(time_ms[0]), int(time_ms[-1]), zone)
     return offsets[np.searchsorted(changes, time_ms, side="right") - 1]
 
 
@@ -29,8 +29,13 @@ def local_days(time_ms: IntArray, zone: str) -> IntArray:
     return (time_ms + local_offsets(time_ms, zone)) // DAY_MS
 
 
-def _changes(first: int, last: int, info: ZoneInfo) -> tuple[IntArray, IntArray]:
-    """Instants from which an offset holds, up to `last`, and those offsets; the first instant is `first`."""
+@lru_cache(maxsize=64)
+def _changes(first: int, last: int, zone: str) -> tuple[IntArray, IntArray]:
+    """Instants from which an offset holds, up to `last`, and those offsets; the first instant is `first`.
+
+    Cached: one chart needs them several times, and over many years they take thousands of probes.
+    """
+    info = ZoneInfo(zone)
     changes, offsets = [first], [_offset(first, info)]
     for probe in range(first + _PROBE_MS, last + _PROBE_MS, _PROBE_MS):
         offset = _offset(probe, info)

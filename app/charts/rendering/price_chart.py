@@ -77,7 +77,7 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
     gutter = leader_width(metrics, [placed.tag for placed in plan.tags.placed])
     taken = draw_tags(canvas, plan.tags, plan.right, metrics, plan.theme)
     values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
-    axes.draw_value_labels(plots[0], values, partial(numbers.price, decimals=plan.data.decimals), taken, gutter)
+    axes.draw_value_labels(plots[0], values, numbers.axis_text(main.ticks, plan.data.decimals), taken, gutter)
     for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
         axes.draw_value_labels(plot, values, panel.text, (), gutter)

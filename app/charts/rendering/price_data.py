@@ -74,7 +74,7 @@ def price_data(spec: ChartSpec) -> PriceData:
         raise RenderError("/data", f"a {spec.type} chart needs bars: time, open, high, low, close")
     _check_lengths(spec.data)
     bars = _checked(Columns.from_bars(spec.data), log=spec.y_scale == "log")
-    decimals = numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
+    decimals = _decimals(bars) if spec.precision is None else spec.precision
     length = bar_length(bars.time, spec.timeframe)
     ends_at = int(bars.time[-1]) + length
     if spec.type == "heikin_ashi":
@@ -84,6 +84,11 @@ def price_data(spec: ChartSpec) -> PriceData:
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=length, ends_at=ends_at, timed=False)
     closes_only = spec.type in ("line", "area")
     return PriceData(bars, bars, 1, decimals, closes_only=closes_only, bar_ms=length, ends_at=ends_at)
+
+
+def _decimals(bars: Columns) -> int:
+    """The instrument's precision, as its last prices have it."""
+    return numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
 
 
 def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:

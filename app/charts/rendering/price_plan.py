@@ -24,7 +24,7 @@ from app.charts.rendering.scales import IndexScale, ValueScale, value_scale, wid
 from app.charts.rendering.tags import Tag, TagColumn, axis_for, lay_out, leader_width
 from app.charts.rendering.theme import theme_of
 from app.charts.rendering.time_ticks import calendar, covered
-from app.charts.rendering.value_ticks import value_ticks
+from app.charts.rendering.value_ticks import axis_ticks, value_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from app.charts.rendering.time_ticks import Calendar
     from app.charts.rendering.timeline import Timeline
 
-_BAR_PIXELS: Final = 2
+_BAR_PIXELS: Final = 3
+_BRICK_PIXELS: Final = 2
 _POINT_PIXELS: Final = 1
 STRIP: Final = 18
 _TICK_GAP: Final = 38
@@ -141,7 +142,9 @@ def quote(data: PriceData, theme: Theme) -> list[Item]:
 
 
 def bar_pixels(data: PriceData) -> int:
-    """Real pixels a bar needs to be told from its neighbours; the points of a line need less."""
+    """Real pixels a bar needs to show a body around its wick; bricks and the points of a line need less."""
+    if data.brick is not None:
+        return _BRICK_PIXELS
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
@@ -175,7 +178,8 @@ def _main_plot(
         reach = mark_margin(annotations.signals, data, x, bare, metrics.unit)
         above, below = (min(max(margin, over), most) for margin, over in zip((above, below), reach, strict=True))
     y = value_scale(low, high, box, above=above, below=below, log=log)
-    return PlotPlan(box, y, tuple(value_ticks(y, metrics.px(_TICK_GAP), numbers.finest(data.decimals))))
+    ticks = axis_ticks(y, metrics.px(_TICK_GAP), numbers.finest(data.decimals), exact=spec.precision is not None)
+    return PlotPlan(box, y, tuple(ticks))
 
 
 def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
@@ -224,7 +228,7 @@ def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
 
 
 def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:
-    labels = [numbers.price(tick, data.decimals) for tick in plots[0].ticks]
+    labels = [*map(numbers.axis_text(plots[0].ticks, data.decimals), plots[0].ticks)]
     for plot, panel in zip(plots[1:], panels, strict=True):
         labels += [panel.text(tick) for tick in plot.ticks]
     return labels

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.charts.rendering import numbers
+from app.charts.rendering.scales import ValueScale
+from app.charts.rendering.value_ticks import axis_ticks
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,12 @@ def test_one_odd_price_does_not_widen_all_labels():
         (1.0712, 4, "1.0712"),
         (1234567.5, 2, "1,234,567.50"),
         (-3.5, 1, "\N{MINUS SIGN}3.5"),
-        (-0.001, 2, "0.00"),
+        (-0.001, 2, "\N{MINUS SIGN}0.001"),
+        (-1e-17, 2, "0.00"),
+        (-0.0, 2, "0.00"),
+        (0.0, 6, "0"),
+        (0.0000001, 6, "0.0000001"),
+        (0.00001234, 8, "0.00001234"),
         (1.5e20, 0, "1.50e20"),
         (2.5e-30, 20, "2.50e-30"),
         (-2.5e-30, 20, "\N{MINUS SIGN}2.50e-30"),
@@ -58,7 +69,8 @@ def test_a_price_is_written_as_traders_do(value, decimals, text):
         (2e12, "2T"),
         (0.5, "0.5"),
         (123.45, "123.5"),
-        (0.00001, "1.0e-5"),
+        (0.00001, "0.00001"),
+        (0.000012, "0.000012"),
         (1e60, "1.00e60"),
         (-2500, "\N{MINUS SIGN}2.5k"),
     ],
@@ -88,3 +100,43 @@ def test_axis_percentages_drop_their_zeros():
         "\N{MINUS SIGN}12.5%",
         "0%",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ticks", "decimals", "texts"),
+    [
+        ([1.07, 1.0705, 1.071], 4, ["1.0700", "1.0705", "1.0710"]),
+        ([100.0, 100.5, 101.0], 0, ["100.0", "100.5", "101.0"]),
+        ([12_400_000, 12_600_000], 0, ["12.4M", "12.6M"]),
+        ([12_345_600, 12_345_700], 0, ["12,345,600", "12,345,700"]),
+        ([800e6, 1e9, 1.2e9], 0, ["0.8B", "1.0B", "1.2B"]),
+        ([0.00001230, 0.00001232], 8, ["0.00001230", "0.00001232"]),
+        ([0.1, 1, 10, 100, 1000], 2, ["0.1", "1", "10", "100", "1,000"]),
+        ([0.001, 0.01, 0.1], 2, ["0.001", "0.01", "0.1"]),
+        ([1e6, 1e8, 1e10], 2, ["1M", "100M", "10B"]),
+        ([1.234e-12, 1.235e-12], 15, ["1.234e-12", "1.235e-12"]),
+        ([-0.0005, 0.0, 0.0005], 4, ["\N{MINUS SIGN}0.0005", "0", "0.0005"]),
+        ([0.0], 4, ["0"]),
+    ],
+)
+def test_the_labels_of_an_axis_are_short_and_told_apart(ticks, decimals, texts):
+    assert [*map(numbers.axis_text(ticks, decimals), ticks)] == texts
+
+
+@given(st.floats(1e-90, 1e90), st.floats(1e-6, 1e6), st.booleans(), st.integers(0, 10))
+def test_no_two_labels_of_an_axis_look_alike(low, span, log, decimals):
+    scale = ValueScale(low, low * (1 + span), 0, 400, log)
+    ticks = axis_ticks(scale, 38)
+    texts = [*map(numbers.axis_text(ticks, decimals), ticks)]
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        assert not re.fullmatch(r"\N{MINUS SIGN}?0\.0{3,}", text)
+        assert not re.search(r"e-0\d|e\+", text)
+
+
+@given(st.floats(-1e12, 1e12), st.integers(0, 10))
+def test_no_price_is_a_row_of_zeros_or_minus_nothing(value, decimals):
+    text = numbers.price(value, decimals)
+    if not any(digit in text for digit in "123456789"):
+        assert text in {"0", "0.0", "0.00"}
+        assert abs(value) < 1e-10

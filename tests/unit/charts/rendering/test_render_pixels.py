@@ -61,6 +61,28 @@ def test_bodies_keep_one_width_and_never_touch(count, scale):
     assert len(set(lengths)) == 1
 
 
+@pytest.mark.parametrize("chart_type", ["candlestick", "heikin_ashi"])
+def test_two_hundred_bars_of_640_pixels_have_bodies_around_their_wicks(chart_type):
+    spec = a_spec(type=chart_type, data=some_bars(200), panels=(VolumePanel(),), instrument="", timeframe="")
+    picture = pixels(spec)
+    foot = picture[_bottom_of_plots(spec) - 1, :, :]
+    lengths = runs((foot != foot[2]).any(axis=1))
+    assert set(lengths) == {3}
+    assert len(lengths) == 100
+    shape = (where(picture, UP) | where(picture, DOWN))[60:250, :560]
+    heights = shape.sum(axis=0)
+    bodies = [column for column in range(13, 559) if shape[:, column - 1 : column + 2].sum(axis=1).max() == 3]
+    assert len(bodies) > 80
+    assert sum(heights[column] > heights[column - 1] for column in bodies) > 0.6 * len(bodies)
+
+
+def test_rising_candles_of_the_colour_blind_theme_are_hollow_at_small_widths_too():
+    spec = a_spec(data=some_bars(170), theme="colorblind", instrument="", timeframe="")
+    shape = where(pixels(spec), COLORBLIND.up[:3])[60:, :560]
+    hollow = sum(row[left : left + 3].tolist() == [True, False, True] for row in shape for left in range(557))
+    assert hollow > 100
+
+
 def _bottom_of_plots(spec):
     border = where(pixels(spec), LIGHT.border[:3])
     return int(np.flatnonzero(border.all(axis=1))[-1]) - (spec.scale - 1)

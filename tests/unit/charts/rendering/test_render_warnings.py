@@ -71,7 +71,7 @@ def test_a_price_near_the_bars_widens_the_scale_instead():
 
 def test_more_bars_than_pixels_are_joined_with_a_warning():
     (warning,) = warnings_of(data=some_bars(1000))
-    assert warning.startswith("1000 bars are drawn as 250, 4 in one")
+    assert warning.startswith("1000 bars are drawn as 167, 6 in one")
 
 
 def test_panels_that_do_not_fit_are_named():
