@@ -186,12 +186,16 @@ def _moved(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[In
 
 def _long(days: Indices, count: int, distance: float) -> Indices:
     """The days without those whose label would collide with that of a much longer session beside them."""
-    lengths = np.diff(days, append=count).astype(np.float64)
-    apart = np.diff(days) >= distance
-    beside = np.where(apart, 0.0, lengths[1:]), np.where(apart, 0.0, lengths[:-1])
-    longer = np.maximum(np.append(beside[0], 0.0), np.append(0.0, beside[1]))
-    kept: Indices = days[lengths >= _SHORT_SESSION * longer]
-    return kept
+    lengths = np.diff(days, append=count)
+    while len(days) > 1:
+        near = np.diff(days) < distance
+        after = np.where(near, lengths[1:], 0)
+        before = np.where(near, lengths[:-1], 0)
+        kept = lengths >= _SHORT_SESSION * np.maximum(np.append(after, 0), np.append(0, before))
+        if kept.all():
+            break
+        days, lengths = days[kept], lengths[kept]
+    return days
 
 
 def _usual(places: LabelPlaces, by_step: Iterable[Indices]) -> Indices:

@@ -145,6 +145,12 @@ def test_a_month_that_begins_with_a_short_sunday_is_named_at_its_monday():
     assert datetime.fromtimestamp(time[tick.index] / 1000, UTC).date().isoformat() == "2024-09-02"
 
 
+def test_a_monday_is_named_after_the_last_hours_of_friday_and_a_short_sunday():
+    texts = [tick.text for tick in assert_sound(CALENDARS["forex 15m"](627 + 496)[627:], 1552)]
+    assert "9 Sep" in texts
+    assert "6 Sep" not in texts
+
+
 def test_the_hours_before_the_first_midnight_stand_under_a_day_too():
     ticks = placed(steady("2024-03-01T07:00", HOUR, 48), 1128)
     assert ticks[0].text == "1 Mar"
