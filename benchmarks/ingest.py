@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from benchmarks import ingest_servers as servers
 from benchmarks.goals import Goal
-from benchmarks.ingest_load import Driver, Outcome, Target, drive
+from benchmarks.ingest_load import Driver, Outcome, Target, drive_for
 from benchmarks.ingest_servers import Park, Server
 from benchmarks.ingest_soak import soak
 from benchmarks.render import machine
@@ -33,8 +33,8 @@ CLIENTS: Final = 16
 ROUNDS: Final = 5
 SECONDS: Final = 4
 WARM_UP_SECONDS: Final = 2
-FASTEST: Final = 8_000
-"""Requests a second that no server here reaches: how many bodies are made before any rate is known."""
+FIRST_RATE: Final = 2_000.0
+"""Signals a second for which bodies are made before any rate is known. A quicker server has the run repeated."""
 REPEATED: Final = 200
 BATCH: Final = 100
 STORED: Final = 1_000_000
@@ -92,12 +92,18 @@ class Case:
     signals: int = 1
     refused: bool = False
 
-    def run(self, seconds: float, most: int, park: Park) -> dict[str, float]:
-        bodies = list(islice(self.bodies, int(seconds * most)))
-        before = self.server.processor_ms(), park.database_ms()
-        outcome = drive(self.target, bodies, clients=CLIENTS, seconds=seconds)
+    def run(self, seconds: float, rate: float, park: Park) -> dict[str, float]:
+        """Rates and costs of one run. `rate` is how many signals a second the server is thought to take at most."""
+        before = 0.0, 0.0
+
+        def begin() -> None:
+            nonlocal before
+            before = self.server.processor_ms(), park.database_ms()
+
+        outcome = drive_for(
+            self.target, self.bodies, clients=CLIENTS, seconds=seconds, rate=rate / self.signals, begin=begin
+        )
         self._check(outcome)
-        assert outcome.answers < len(bodies), f"{self.name}: too few bodies for its speed"
         signals = outcome.answers * self.signals
         return {
             "per_second": signals / outcome.seconds,
@@ -161,14 +167,11 @@ def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Cas
 
 def measure(park: Park, wanted: dict[str, Case], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Medians over the rounds, and of each rate the lowest and the highest."""
-    speeds = {
-        name: case.run(WARM_UP_SECONDS, FASTEST // case.signals, park)["per_second"] for name, case in wanted.items()
-    }
+    speeds = {name: case.run(WARM_UP_SECONDS, FIRST_RATE, park)["per_second"] for name, case in wanted.items()}
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in wanted}
     for _ in range(rounds):
         for name, case in wanted.items():
-            most = int(2 * speeds[name] / case.signals) + CLIENTS
-            taken[name].append(case.run(seconds, most, park))
+            taken[name].append(case.run(seconds, 2 * speeds[name], park))
             speeds[name] = max(speeds[name], taken[name][-1]["per_second"])
     return {name: _summary(rows) for name, rows in taken.items()}
 

@@ -13,8 +13,9 @@ import socket
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -50,7 +51,11 @@ class Target:
 def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: float) -> Outcome:
     """Send bodies for so many seconds, or until they are used up. None is sent twice."""
     if shutil.which("wrk") is None:
-        return Driver(target, clients).run(iter(bodies), seconds=seconds)
+        driver = Driver(target, clients)
+        try:
+            return driver.run(iter(bodies), seconds=seconds)
+        finally:
+            driver.close()
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"\n".join(bodies))
         file.flush()
@@ -62,6 +67,23 @@ def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: flo
         raise SystemExit(f"wrk, {target}: {ended.stdout}{ended.stderr}")
     counted = json.loads(ended.stdout.rsplit("\n", 2)[-2])
     return Outcome(**counted)
+
+
+def drive_for(
+    target: Target, bodies: Iterator[bytes], *, clients: int, seconds: float, rate: float, begin: Callable[[], None]
+) -> Outcome:
+    """Send bodies for so many seconds, as `drive` does, with enough of them made beforehand for `rate` a second.
+
+    A server that is quicker uses them up. That run does not count, and is repeated with twice as many. `begin` is
+    called before each run.
+    """
+    while True:
+        prepared = list(islice(bodies, int(seconds * rate) + clients))
+        begin()
+        outcome = drive(target, prepared, clients=clients, seconds=seconds)
+        if outcome.answers + outcome.broken < len(prepared):
+            return outcome
+        rate *= 2
 
 
 @dataclass(slots=True)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Final
 
 from benchmarks import ingest_servers as servers
 from benchmarks.goals import Goal
-from benchmarks.ingest_load import Driver, drive
+from benchmarks.ingest_load import Driver
 from benchmarks.render import machine
 
 CLIENTS: Final = 16
 TOP_SECONDS: Final = 10
-FASTEST: Final = 8_000
 PIECES: Final = 20
 MOST_GROWTH: Final = 1.05
 
@@ -30,7 +28,9 @@ def soak(options: argparse.Namespace, bodies: Iterator[bytes]) -> int:
 def run(database: str, seconds: float, bodies: Iterator[bytes]) -> dict[str, Any]:
     with servers.park(database) as park:
         server = park.signalbox()
-        top = drive(server.target, list(islice(bodies, TOP_SECONDS * FASTEST)), clients=CLIENTS, seconds=TOP_SECONDS)
+        driver = Driver(server.target, CLIENTS)
+        top = driver.run(bodies, seconds=TOP_SECONDS)
+        driver.close()
         pieces = []
         for _ in range(PIECES):
             driver = Driver(server.target, CLIENTS)

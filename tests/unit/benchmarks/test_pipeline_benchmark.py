@@ -82,7 +82,7 @@ def test_every_goal_of_the_line_is_told(capsys: pytest.CaptureFixture[str]) -> N
         "signals": {"signals_per_second": 1.0},
         "sustained": {"charts_per_second": 61.0},
         "reads": {"reads_per_second": 2_000.0},
-        "not_modified": {"reads_per_second": 1_999.0},
+        "not_modified": {"reads_per_second": 1_999.0, "speed_of_whole": 0.89},
         "storm": {"renders": 2.0},
     }
     report["goals"] = [goal.row() for goal in pipeline.goals(report)]
@@ -94,3 +94,8 @@ def test_the_clean_up_is_measured_to_the_last_file() -> None:
     report = media.run_all(300)
     assert {step["files"] for step in report["steps"].values()} == {300, 200, 100, 0}
     assert [*media.lines_of(report)]
+
+
+def test_one_disturbed_pair_of_turns_does_not_decide_about_304s() -> None:
+    assert pipeline.median_ratio([1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 9.0, 1.0, 1.0]) == 1.0
+    assert pipeline.median_ratio([1.0, 1.0, 9.0], [1.25, 1.25, 1.25]) == 0.8
