@@ -157,7 +157,7 @@ def _part(option: str, text: str, kinds: dict[str, type[Schema]]) -> dict[str, A
     kind, _, numbers = text.partition(":")
     if kind not in kinds:
         raise click.BadParameter(f"{kind!r} is not one of {', '.join(kinds)}", param_hint=f"--{option}")
-    names = [name for name in kinds[kind]().fields if name != "kind"]
+    names = [name for name in kinds[kind]().fields if name not in {"kind", "color", "width"}]
     values = numbers.split(",") if numbers else []
     if len(values) > len(names):
         raise click.BadParameter(f"{text!r}: {kind} takes {', '.join(names) or 'no numbers'}", param_hint=f"--{option}")

@@ -182,7 +182,7 @@ def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
         row = int(to_left != before)
         edge = x - gap if to_left else x + gap
         baseline = top + height + row * (height + gap)
-        canvas.text(edge, baseline, name, metrics.label, color, "right" if to_left else "left")
+        canvas.text(edge, baseline, name, metrics.label, theme.text_in(color), "right" if to_left else "left")
 
 
 def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from app.charts.rendering.canvas import Box
-from app.charts.rendering.text import cap_height, width
+from app.charts.rendering.text import cap_height, fit, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from app.charts.rendering.plot import Plot
 
 _MARGIN: Final = 2
-_VEIL: Final = 0.8
+_WIDTH_SHARE: Final = 0.5
+_NAMED_LENGTH: Final = 40
 
 
 @dataclass(slots=True)
 class Labels:
-    """The labels of one plot. `taken` are the boxes no label may touch."""
+    """The labels of one plot. `taken` are the boxes no label may touch.
+
+    A label is never wider than half of the plot: a longer text is cut. What is cut or left out is named in the canvas's
+    `left_out`.
+    """
 
     plot: Plot
     taken: list[Box] = field(default_factory=list)
@@ -29,21 +34,53 @@ class Labels:
         """Width and height of a label with its margin, in pixels."""
         metrics = self.plot.metrics
         margin = 2 * metrics.px(_MARGIN)
-        return width(text, metrics.label) + margin, cap_height(metrics.label) + margin
+        return width(self._cut(text), metrics.label) + margin, cap_height(metrics.label) + margin
 
     def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
-        """Write on a veil of the background at the first of the upper left corners where nothing else is."""
+        """Write at the first of the upper left corners where neither a label nor a bar is, else where no label is.
+
+        Over bars, a line around the glyphs keeps them readable; the bars stay visible between them.
+        """
         if not text:
             return
         across, down = self.size(text)
-        for left, top in corners:
-            box = Box(round(left), round(top), round(left) + across, round(top) + down)
-            if box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken):
-                self._draw(text, color, box)
-                return
+        boxes = [Box(round(left), round(top), round(left) + across, round(top) + down) for left, top in corners]
+        free = [box for box in boxes if self._is_free(box)]
+        shown = self._cut(text)
+        if not free or not shown:
+            self.plot.canvas.left_out.append(f"the label {_quoted(text)}")
+            return
+        if shown != text:
+            self.plot.canvas.left_out.append(f"the end of the label {_quoted(text)}")
+        self._draw(shown, color, next((box for box in free if not self._covers_bars(box)), free[0]))
+
+    def _cut(self, text: str) -> str:
+        return fit(text, self.plot.metrics.label, int(self.plot.box.width * _WIDTH_SHARE))
+
+    def _is_free(self, box: Box) -> bool:
+        return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
+
+    def _covers_bars(self, box: Box) -> bool:
+        """Whether a bar, or the line through the closes, runs through the box."""
+        plot, data = self.plot, self.plot.data
+        around = 1 if data.closes_only else 0
+        first = max(int((box.left - plot.x.left) / plot.x.slot) - around, 0)
+        last = int((box.right - plot.x.left) / plot.x.slot) + 1 + around
+        tops, bottoms = plot.y.y(data.highs[first:last]), plot.y.y(data.lows[first:last])
+        if not len(tops):
+            return False
+        if data.closes_only:
+            return bool(tops.min() < box.bottom and bottoms.max() > box.top)
+        return bool(((tops < box.bottom) & (bottoms > box.top)).any())
 
     def _draw(self, text: str, color: Color, box: Box) -> None:
         plot, margin = self.plot, self.plot.metrics.px(_MARGIN)
         self.taken.append(box)
-        plot.canvas.box(box, plot.theme.background.faded(_VEIL))
-        plot.canvas.text(box.left + margin, box.bottom - margin, text, plot.metrics.label, color)
+        ink = plot.theme.text_in(color)
+        left, baseline = box.left + margin, box.bottom - margin
+        plot.canvas.text(left, baseline, text, plot.metrics.label, ink, halo=plot.metrics.hairline)
+
+
+def _quoted(text: str) -> str:
+    shown = text if len(text) <= _NAMED_LENGTH else text[: _NAMED_LENGTH - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    return f'"{shown}"'

@@ -31,7 +31,8 @@ class PriceData:
     """`full` is what indicators are computed on, `shown` what is drawn: the same bars, or `factor` of them in one.
 
     `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. `bar_ms` is the
-    usual distance of two bars in milliseconds.
+    usual distance of two bars in milliseconds. `market_close` is the last close where the bars'
+    own is calculated.
     """
 
     full: Columns
@@ -41,6 +42,12 @@ class PriceData:
     brick: float | None = None
     closes_only: bool = False
     bar_ms: int = DAY_MS
+    market_close: float | None = None
+
+    @property
+    def last_close(self) -> float:
+        """The market's last close; of renko bricks, the last brick's."""
+        return float(self.full.close[-1]) if self.market_close is None else self.market_close
 
     @property
     def lows(self) -> Floats:
@@ -82,7 +89,9 @@ def price_data(spec: ChartSpec) -> PriceData:
     decimals = numbers.decimals_of(np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:])))
     distance = int(np.median(np.diff(bars.time))) if len(bars) > 1 else DAY_MS
     if spec.type == "heikin_ashi":
+        market_close = float(bars.close[-1])
         bars = heikin_ashi(bars)
+        return PriceData(bars, bars, 1, decimals, bar_ms=distance, market_close=market_close)
     if spec.type == "renko":
         bricks, size = _bricks(bars, spec)
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=distance)

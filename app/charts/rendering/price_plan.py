@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.charts.rendering import annotations as marks
 from app.charts.rendering import layout, numbers
 from app.charts.rendering.canvas import Box
-from app.charts.rendering.header import header
+from app.charts.rendering.header import header, timeframes
 from app.charts.rendering.legend import Item
 from app.charts.rendering.marks import mark_room
 from app.charts.rendering.metrics import metrics_of
@@ -84,11 +84,12 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     """Decide the picture; RenderError for what cannot be drawn."""
     theme, metrics, data = theme_of(spec), metrics_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
-    dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
-    head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates)
-    rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     left = metrics.px(12)
     data = data.coarser((_first_right(metrics, data) - left) // bar_pixels(data))
+    dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
+    timeframe = timeframes(spec, data.bar_ms, data.factor)
+    head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
+    rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     annotations = marks.place(spec.annotations, data)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
@@ -191,8 +192,8 @@ def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
 
 
 def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
-    close = float(data.full.close[-1])
-    color = theme.up if close >= float(data.full.open[-1]) else theme.down
+    close = data.last_close
+    color = theme.up if data.full.close[-1] >= data.full.open[-1] else theme.down
     return Tag(y.at(close), numbers.price(close, data.decimals), color, 0)
 
 

@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from app.charts.rendering.fallback_text import is_plain, shaped
+from app.charts.rendering.font_faces import use_folders
 from app.charts.rendering.fonts import Mask, glyph, kerning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from app.charts.rendering.canvas import Font
 
 _CAP_HEIGHT: Final = 0.729
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def use_fonts(folders: Sequence[Path]) -> list[str]:
+    """Write what DejaVu lacks with the fonts of these folders, in this process. Returns the files that are no fonts."""
+    unreadable = use_folders(folders)
+    for cached in (width, mask, outline):
+        cached.cache_clear()
+    return unreadable
 
 
 def cap_height(font: Font) -> int:
@@ -50,6 +62,22 @@ def mask(text: str, font: Font) -> Mask:
         place = coverage[shape.top - top : shape.top - top + height, x - left : x - left + across]
         np.maximum(place, shape.coverage, out=place)
     return Mask(coverage, left, top, starts[-1])
+
+
+@lru_cache(maxsize=128)
+def outline(text: str, font: Font, reach: int) -> Mask:
+    """The pixels of a line of text and those within `reach` pixels of them, for a halo."""
+    own = mask(text, font)
+    if not own.coverage.size:
+        return own
+    rows, columns = own.coverage.shape
+    spread = np.zeros((rows + 2 * reach, columns + 2 * reach), np.uint8)
+    for down in range(2 * reach + 1):
+        for across in range(2 * reach + 1):
+            if (down - reach) ** 2 + (across - reach) ** 2 <= reach * reach + 1:
+                place = spread[down : down + rows, across : across + columns]
+                np.maximum(place, own.coverage, out=place)
+    return Mask(spread, own.left - reach, own.top - reach, own.advance)
 
 
 def fit(text: str, font: Font, room: int) -> str:
