@@ -9,6 +9,7 @@ from flask_migrate import Migrate
 
 from app import cli
 from app.charts import routes as charts
+from app.charts.schemas import document_variant
 from app.hooks import routes as hooks
 from app.market import routes as bars
 from app.resources import Resources
@@ -66,6 +67,7 @@ def _glue(app: Flask, resources: Resources) -> None:
 def _mount(app: Flask) -> None:
     app.register_blueprint(docs.blueprint)
     api = docs.describe(app)
+    api.ma_plugin.converter.add_attribute_function(document_variant)
     api.register_blueprint(signals.blueprint)
     api.register_blueprint(hooks.blueprint)
     api.register_blueprint(bars.blueprint)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.charts.rendering.legend import Item, draw_row, flow
 from app.charts.rendering.text import cap_height, fit, width
@@ -62,8 +62,7 @@ def header(
     height = metrics.height / metrics.unit
     if height < _LEAST_HEIGHT:
         names = [name for name, there in (("title", title), ("timeframe", aside), ("dates", covered)) if there]
-        warnings = _left_out([*names, *_item_names((*quote, *lines))])
-        return Header("", "", "", (), metrics.px(6), warnings)
+        return Header("", "", "", (), metrics.px(6), _no_room([*names, *_item_names((*quote, *lines))]))
     max_rows = bisect_right(_LEGEND_ROWS, height)
     room = metrics.width - 2 * metrics.px(_MARGIN)
     dropped: Sequence[Item] = ()
@@ -72,8 +71,10 @@ def header(
     rows, rest = flow([*quote, *lines], room, metrics, max_rows)
     titled = metrics.px(_TITLE_ROW) if title or aside else 0
     taken = metrics.px(8) + titled + metrics.px(_ROW) * len(rows) + metrics.px(4)
-    head = _title_line(title, aside, covered if titled else "", room, metrics)
-    return replace(head, rows=rows, height=taken, warnings=(*head.warnings, *_left_out(_item_names((*dropped, *rest)))))
+    line = _title_line(title, aside, covered if titled else "", room, metrics)
+    warnings = [f'the title is cut to "{line.title}"'] if line.title not in ("", title) else []
+    warnings += _no_room([*line.left_out, *_item_names((*dropped, *rest))])
+    return Header(line.title, line.aside, line.covered, rows, taken, tuple(warnings))
 
 
 def timeframes(spec: ChartSpec, bar_ms: int, factor: int) -> tuple[str, str]:
@@ -106,21 +107,22 @@ def _names(spec: ChartSpec, own: str, drawn: str) -> tuple[str, str]:
     return title, drawn if spec.timeframe else ""
 
 
-def _title_line(title: str, aside: str, covered: str, room: int, metrics: Metrics) -> Header:
+class _TitleLine(NamedTuple):
+    title: str
+    aside: str
+    covered: str
+    left_out: tuple[str, ...]
+
+
+def _title_line(title: str, aside: str, covered: str, room: int, metrics: Metrics) -> _TitleLine:
     """The title gives way to the timeframe beside it, the covered dates to both."""
-    warnings: list[str] = []
     reserved = metrics.px(8) + width(aside, metrics.label) if aside else 0
-    if reserved > room / 2:
-        warnings += _left_out(["timeframe"])
-        aside, reserved = "", 0
-    shown = fit(title, metrics.title, room - reserved)
-    if shown != title:
-        warnings.append(f'the title is cut to "{shown}"' if shown else "there is no room in the header for the title")
-    end = width(shown, metrics.title) + reserved
-    if covered and end + metrics.px(16) + width(covered, metrics.label) > room:
-        warnings += _left_out(["dates"])
-        covered = ""
-    return Header(shown, aside, covered, (), 0, tuple(warnings))
+    kept_aside = aside if reserved <= room / 2 else ""
+    shown = fit(title, metrics.title, room - (reserved if kept_aside else 0))
+    end = width(shown, metrics.title) + (reserved if kept_aside else 0)
+    kept_covered = covered if end + metrics.px(16) + width(covered, metrics.label) <= room else ""
+    asked = (("title", title, shown), ("timeframe", aside, kept_aside), ("dates", covered, kept_covered))
+    return _TitleLine(shown, kept_aside, kept_covered, tuple(name for name, text, kept in asked if text and not kept))
 
 
 def _item_names(items: Sequence[Item]) -> list[str]:
@@ -129,8 +131,8 @@ def _item_names(items: Sequence[Item]) -> list[str]:
     return [_NAMES.get(name, name) for name in named]
 
 
-def _left_out(names: Sequence[str]) -> tuple[str, ...]:
-    return (f"there is no room in the header for: {', '.join(names)}",) if names else ()
+def _no_room(names: Sequence[str]) -> tuple[str, ...]:
+    return (f"there is no room in the header for: {'; '.join(names)}",) if names else ()
 
 
 def draw_header(canvas: Canvas, head: Header, metrics: Metrics, theme: Theme) -> None:

@@ -18,7 +18,7 @@ def omissions(plan: PricePlan) -> list[str]:
     found = list(plan.head.warnings)
     if hidden := hidden_panels(plan):
         found.append(
-            f"the picture is too low for {len(hidden)} of {len(plan.spec.panels)} panels: {', '.join(hidden)} not drawn"
+            f"the picture is too low for {len(hidden)} of {len(plan.spec.panels)} panels, not drawn: {'; '.join(hidden)}"
         )
     found += [f"{name} lies outside the prices shown and is not seen" for name in unseen_overlays(plan)]
     metrics = plan.metrics

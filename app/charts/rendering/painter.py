@@ -39,7 +39,7 @@ def paint(spec: ChartSpec) -> Image:
     draw_price_chart(canvas, plan)
     alt = price_alt(plan)
     if missed := not_drawn(plan):
-        alt += f" Not drawn: {', '.join(missed)}."
+        alt += f" Not drawn: {'; '.join(missed)}."
     return _finished(spec, canvas, warnings_of(plan), alt)
 
 
