@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from app.charts.domain import ChartData, ChartType
 
+__all__ = ["render", "use_fonts", "warm_up"]
+
 _WARM_UP_BARS: Final = 60
 _DAY_MS: Final = 86_400_000
 _LETTERS: Final = "".join(map(chr, range(33, 127)))

@@ -17,9 +17,8 @@ def omissions(plan: PricePlan) -> list[str]:
     """A warning for each part of the picture that found no room, or that lies outside it."""
     found = list(plan.head.warnings)
     if hidden := hidden_panels(plan):
-        found.append(
-            f"the picture is too low for {len(hidden)} of {len(plan.spec.panels)} panels, not drawn: {'; '.join(hidden)}"
-        )
+        count = f"{len(hidden)} of {len(plan.spec.panels)} panels"
+        found.append(f"the picture is too low for {count}, not drawn: {'; '.join(hidden)}")
     found += [f"{name} lies outside the prices shown and is not seen" for name in unseen_overlays(plan)]
     metrics = plan.metrics
     if metrics.width - plan.right <= metrics.px(_LEAST_AXIS):

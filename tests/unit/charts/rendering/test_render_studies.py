@@ -70,8 +70,8 @@ def test_rows_of_a_volume_profile_are_equally_high_on_a_logarithmic_axis():
 
 
 def test_the_last_price_of_heikin_ashi_is_the_markets_close():
-    spec = a_spec(type="heikin_ashi", format="svg")
-    close = spec.data.close[-1]
+    bars = some_bars()
+    spec, close = a_spec(type="heikin_ashi", data=bars, format="svg"), bars.close[-1]
     plan = plan_price(spec)
     assert plan.tags[0].text == f"{close:.2f}"
     assert plan.tags[0].y == pytest.approx(plan.plots[0].y.at(close))
