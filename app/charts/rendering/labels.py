@@ -11,6 +11,7 @@ from app.charts.rendering.text import cap_height, fit, width
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.charts.rendering.canvas import Floats
     from app.charts.rendering.color import Color
     from app.charts.rendering.plot import Plot
 
@@ -29,6 +30,7 @@ class Labels:
 
     plot: Plot
     taken: list[Box] = field(default_factory=list)
+    _bar_ends: tuple[Floats, Floats] | None = None
 
     def size(self, text: str) -> tuple[int, int]:
         """Width and height of a label with its margin, in pixels."""
@@ -66,7 +68,9 @@ class Labels:
         around = 1 if data.closes_only else 0
         first = max(int((box.left - plot.x.left) / plot.x.slot) - around, 0)
         last = int((box.right - plot.x.left) / plot.x.slot) + 1 + around
-        tops, bottoms = plot.y.y(data.highs[first:last]), plot.y.y(data.lows[first:last])
+        if self._bar_ends is None:
+            self._bar_ends = plot.y.y(data.highs), plot.y.y(data.lows)
+        tops, bottoms = (ends[first:last] for ends in self._bar_ends)
         if not len(tops):
             return False
         if data.closes_only:

@@ -83,15 +83,6 @@ def test_names_of_moments_and_zones_are_written_on_the_plot():
     assert not changed[100:].any()
 
 
-def test_a_label_over_bars_leaves_them_visible():
-    line = HLine(104.0, "Somewhere")
-    named, bare = pixels(a_spec(annotations=(line,))), pixels(a_spec(annotations=(replace(line, label=""),)))
-    changed = np.argwhere((named != bare).any(axis=2))
-    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
-    area = (bottom - top + 1) * (right - left + 1)
-    assert len(changed) < 0.8 * area
-
-
 def test_a_label_on_a_wall_of_candles_covers_only_its_letters_and_a_pixel_around():
     count = 60
     wall = replace(some_bars(count), open=(90.0,) * count, high=(110.0,) * count, low=(90.0,) * count)

@@ -146,13 +146,10 @@ def test_no_text_of_a_picture_is_drawn_in_a_colour_that_cannot_be_read(name, bac
         annotations=(HLine(104.0, "Level"), SignalMark("buy", START_MS + 9 * DAY_MS, None, "In")),
         height=600,
     )
-    svg = engine.render(spec).data.decode()
-    inks = {part[1:8] for part in svg.split("fill=") if 'fill="none"' not in part} & set(_text_colors(svg))
-    tags = {color.hex for color in (parse("#bada55"), parse("#ff8a80"), theme_of(spec).muted)}
-    for ink in inks:
-        grounds = [background, *tags]
-        assert max(ratio(parse(ink), parse(ground)) for ground in grounds) >= TEXT
-        assert ratio(parse(ink), parse(background)) >= TEXT or ink in {parse(tag).ink().hex for tag in tags}
+    inks = set(_text_colors(engine.render(spec).data.decode()))
+    on_tags = {tag.ink().hex for tag in (parse("#bada55"), parse("#ff8a80"), theme_of(spec).muted)}
+    assert len(inks) > 5
+    assert all(ratio(parse(ink), parse(background)) >= TEXT for ink in inks - on_tags)
 
 
 def _text_colors(svg):
