@@ -41,7 +41,7 @@ def is_plain(text: str) -> bool:
     """Whether a row of DejaVu glyphs writes it: left to right, one glyph a character, none of them missing."""
     if text.isascii():
         return text.isprintable()
-    return all(char.isprintable() and ord(char) not in _JOINED and not _joins(char) and _has(char) for char in text)
+    return all(char.isprintable() and ord(char) not in _JOINED and not joins(char) and _has(char) for char in text)
 
 
 def missing(texts: Iterable[str]) -> list[str]:
@@ -102,7 +102,8 @@ def _visible(char: str) -> bool:
     return not char.isspace() and unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Mn", "Me"}
 
 
-def _joins(char: str) -> bool:
+def joins(char: str) -> bool:
+    """Whether the character belongs to the one before it: a mark, or a sign that shapes its neighbours."""
     return unicodedata.category(char) in {"Mn", "Me", "Mc", "Cf"}
 
 

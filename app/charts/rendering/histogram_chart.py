@@ -163,7 +163,7 @@ def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
         pairs = [(middles < 0, theme.down), (middles >= 0, theme.up)]
     else:
         pairs = [(np.ones(len(middles), np.bool_), theme.accent)]
-    return [(part, color.faded(0.72).over(theme.background)) for part, color in pairs]
+    return [(part, theme.faint(color, 0.72)) for part, color in pairs]
 
 
 def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:

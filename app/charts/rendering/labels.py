@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 _MARGIN: Final = 2
 _WIDTH_SHARE: Final = 0.5
+_MAX_LENGTH: Final = 60
+_MIN_LENGTH: Final = 5  # of a text that is cut; less says nothing
 _NAMED_LENGTH: Final = 40
+_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(slots=True)
 class Labels:
     """The labels of one plot. `taken` are the boxes no label may touch.
 
-    A label is never wider than half of the plot: a longer text is cut. What is cut or left out is named in the canvas's
-    `left_out`.
+    A label is never wider than half of the plot, nor longer than 60 characters: a longer text is cut. What is cut or
+    left out is named in the canvas's `left_out`.
     """
 
     plot: Plot
@@ -57,7 +60,9 @@ class Labels:
         self._draw(shown, color, next((box for box in free if not self._covers_bars(box)), free[0]))
 
     def _cut(self, text: str) -> str:
-        return fit(text, self.plot.metrics.label, int(self.plot.box.width * _WIDTH_SHARE))
+        short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+        shown = fit(short, self.plot.metrics.label, int(self.plot.box.width * _WIDTH_SHARE))
+        return shown if shown == text or len(shown) >= _MIN_LENGTH else ""
 
     def _is_free(self, box: Box) -> bool:
         return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
@@ -86,5 +91,5 @@ class Labels:
 
 
 def _quoted(text: str) -> str:
-    shown = text if len(text) <= _NAMED_LENGTH else text[: _NAMED_LENGTH - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    shown = text if len(text) <= _NAMED_LENGTH else text[: _NAMED_LENGTH - 1].rstrip() + _ELLIPSIS
     return f'"{shown}"'

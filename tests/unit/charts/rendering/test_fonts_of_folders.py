@@ -157,6 +157,36 @@ def test_a_text_of_a_font_is_cut_to_its_room(folder):
     assert width(fit(HAN * 30, Font(20), 200), Font(20)) <= 200
 
 
+@pytest.mark.parametrize("room", [0, 30, 100, 333, 1000, 5000])
+@pytest.mark.parametrize("glyph_width", [110, 400, 1000, 3000])
+def test_as_much_of_a_text_is_kept_as_fits(folder, room, glyph_width):
+    build_font(folder / "a.ttf", {HAN: glyph_width})
+    engine.use_fonts([folder])
+    text = HAN * 60
+    kept = fit(text, Font(20), room)
+    assert width(kept, Font(20)) <= room
+    more = text if len(kept) >= len(text) - 1 else HAN * (len(kept) + 4) + "\N{HORIZONTAL ELLIPSIS}"
+    assert kept == text or width(more, Font(20)) > room
+
+
+def test_a_long_text_is_shaped_only_a_few_times_to_be_cut(folder):
+    build_font(folder / "a.ttf", {HAN: 700})
+    engine.use_fonts([folder])
+    before = mask.cache_info().misses
+    fit(HAN * 200, Font(20), 500)
+    assert mask.cache_info().misses - before <= 6
+
+
+def test_a_text_is_not_cut_between_a_letter_and_its_marks(folder):
+    build_font(folder / "a.ttf", {KA: 800, I_SIGN: 400, MAN: 900, JOINER: 0})
+    engine.use_fonts([folder])
+    for room in range(40, 200, 7):
+        assert fit((KA + I_SIGN) * 20, Font(20), room).count(KA) == fit((KA + I_SIGN) * 20, Font(20), room).count(
+            I_SIGN
+        )
+        assert JOINER + "\N{HORIZONTAL ELLIPSIS}" not in fit((MAN + JOINER) * 20, Font(20), room)
+
+
 def test_labels_of_a_font_stand_on_the_picture_whole(folder):
     build_font(folder / "a.ttf", {HAN: 1000})
     engine.use_fonts([folder])

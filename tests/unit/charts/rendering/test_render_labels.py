@@ -152,3 +152,11 @@ def test_an_svg_label_has_a_halo_of_the_background():
     label = next(part for part in svg.split("<text ") if ">Level<" in part)
     assert 'stroke="#131722" stroke-width="2"' in label
     assert 'paint-order="stroke"' in label
+
+
+def test_a_label_that_would_be_cut_to_a_few_letters_is_left_out():
+    labels = some_labels()
+    narrow = Labels(replace(labels.plot, box=BOX._replace(right=60)))
+    narrow.write("Resistance", LIGHT.text, [(12, 20)])
+    assert narrow.taken == []
+    assert narrow.plot.canvas.left_out == ['the label "Resistance"']
