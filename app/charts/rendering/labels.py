@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.text import cap_height, fit, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from app.charts.rendering.canvas import Floats
     from app.charts.rendering.color import Color
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARGIN: Final = 2
 _WIDTH_SHARE: Final = 0.5
+_NEAR_ROWS: Final = (-1, 1, -2, 2)
 _MAX_LENGTH: Final = 60
 _MIN_LENGTH: Final = 5  # of a text that is cut; less says nothing
 _NAMED_LENGTH: Final = 40
@@ -33,7 +36,7 @@ class Labels:
 
     plot: Plot
     taken: list[Box] = field(default_factory=list)
-    _bar_ends: tuple[Floats, Floats] | None = None
+    _heights: tuple[tuple[Floats, ...], Floats] | None = None
 
     def size(self, text: str) -> tuple[int, int]:
         """Width and height of a label with its margin, in pixels."""
@@ -42,9 +45,9 @@ class Labels:
         return width(self._cut(text), metrics.label) + margin, cap_height(metrics.label) + margin
 
     def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
-        """Write at the first of the upper left corners where neither a label nor a bar is, else where no label is.
+        """Write at the first of the upper left corners, or near them, where nothing is, else where no label is.
 
-        Over bars, a line around the glyphs keeps them readable; the bars stay visible between them.
+        Over bars and lines, an outline around the glyphs keeps them readable; what is below stays visible between them.
         """
         if not text:
             return
@@ -57,7 +60,16 @@ class Labels:
             return
         if shown != text:
             self.plot.canvas.left_out.append(f"the end of the label {_quoted(text)}")
-        self._draw(shown, color, next((box for box in free if not self._covers_bars(box)), free[0]))
+        clear = (box for box in (*free, *self._near(free, down)) if not self._covers_series(box))
+        self._draw(shown, color, next(clear, free[0]))
+
+    def _near(self, boxes: Sequence[Box], step: int) -> Iterator[Box]:
+        """Free places a row and two rows above and below the given ones, the nearer ones first."""
+        for rows in _NEAR_ROWS:
+            for box in boxes:
+                moved = box._replace(top=box.top + rows * step, bottom=box.bottom + rows * step)
+                if self._is_free(moved):
+                    yield moved
 
     def _cut(self, text: str) -> str:
         short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1].rstrip() + _ELLIPSIS
@@ -67,20 +79,25 @@ class Labels:
     def _is_free(self, box: Box) -> bool:
         return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
 
-    def _covers_bars(self, box: Box) -> bool:
-        """Whether a bar, or the line through the closes, runs through the box."""
+    def _covers_series(self, box: Box) -> bool:
+        """Whether a bar, the line through the closes or another line of the plot runs through the box."""
         plot, data = self.plot, self.plot.data
-        around = 1 if data.closes_only else 0
-        first = max(int((box.left - plot.x.left) / plot.x.slot) - around, 0)
-        last = int((box.right - plot.x.left) / plot.x.slot) + 1 + around
-        if self._bar_ends is None:
-            self._bar_ends = plot.y.y(data.highs), plot.y.y(data.lows)
-        tops, bottoms = (ends[first:last] for ends in self._bar_ends)
-        if not len(tops):
+        if self._heights is None:
+            bars: tuple[Floats, ...] = () if data.closes_only else (plot.y.y(data.highs), plot.y.y(data.lows))
+            lines = np.array(plot.lines) if plot.lines else np.empty((0, len(data.lows)))
+            self._heights = bars, lines
+        bar_ends, lines = self._heights
+        first = max(int((box.left - plot.x.left) / plot.x.slot), 0)
+        last = int((box.right - plot.x.left) / plot.x.slot) + 1
+        if bar_ends:
+            tops, bottoms = (ends[first:last] for ends in bar_ends)
+            if ((tops < box.bottom) & (bottoms > box.top)).any():
+                return True
+        # A line also runs through the box between two bars beside it.
+        around = lines[:, max(first - 1, 0) : last + 1]
+        if not around.size:
             return False
-        if data.closes_only:
-            return bool(tops.min() < box.bottom and bottoms.max() > box.top)
-        return bool(((tops < box.bottom) & (bottoms > box.top)).any())
+        return bool(((np.fmin.reduce(around, 1) < box.bottom) & (np.fmax.reduce(around, 1) > box.top)).any())
 
     def _draw(self, text: str, color: Color, box: Box) -> None:
         plot, margin = self.plot, self.plot.metrics.px(_MARGIN)

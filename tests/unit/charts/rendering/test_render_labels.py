@@ -116,6 +116,7 @@ def test_a_label_prefers_a_place_beside_the_line_of_a_line_chart():
     canvas = RasterCanvas(640, 400, LIGHT.background)
     box = Box(10, 10, 610, 390)
     plot = Plot(canvas, box, IndexScale(10, 610, 60), ValueScale(90, 130, 10, 390), LIGHT, metrics_of(spec), data)
+    plot.line(data.full.close, LIGHT.accent)
     labels = Labels(plot)
     middle = plot.y.at(data.full.close[30])
     labels.write("A", LIGHT.text, [(plot.x.at(30) - 4, middle - 5), (plot.x.at(30), 12.0)])
@@ -160,3 +161,32 @@ def test_a_label_that_would_be_cut_to_a_few_letters_is_left_out():
     narrow.write("Resistance", LIGHT.text, [(12, 20)])
     assert narrow.taken == []
     assert narrow.plot.canvas.left_out == ['the label "Resistance"']
+
+
+def test_a_label_avoids_the_lines_of_overlays():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    count = len(plot.data.shown)
+    plot.line(np.full(count, 125.0), LIGHT.lines[0])
+    on_the_line = round(plot.y.at(125.0)) - 5
+    labels.write("A", LIGHT.text, [(150, on_the_line), (150, 60)])
+    assert labels.taken[0].top != on_the_line
+    assert not labels.taken[0].top < plot.y.at(125.0) < labels.taken[0].bottom
+
+
+def test_a_label_moves_a_row_or_two_where_its_places_are_covered():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    plot.line(np.full(len(plot.data.shown), 125.0), LIGHT.lines[0])
+    asked = round(plot.y.at(125.0)) - 5
+    labels.write("A", LIGHT.text, [(150, asked)])
+    assert abs(labels.taken[0].top - asked) in {labels.taken[0].height, 2 * labels.taken[0].height}
+
+
+def test_a_label_with_nowhere_else_to_go_stands_on_the_lines():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    for price in range(90, 131):
+        plot.line(np.full(len(plot.data.shown), float(price)), LIGHT.lines[0])
+    labels.write("A", LIGHT.text, [(150, 50)])
+    assert labels.taken[0][:2] == (150, 50)
