@@ -32,8 +32,7 @@ class Color(NamedTuple):
 
     def contrast(self, other: Color) -> float:
         """Contrast ratio of two opaque colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
-        lighter, darker = sorted((self.luminance, other.luminance), reverse=True)
-        return (lighter + 0.05) / (darker + 0.05)
+        return _contrast(self, other)
 
     @property
     def luminance(self) -> float:
@@ -46,12 +45,11 @@ class Color(NamedTuple):
 
         Black replaces the softer dark where only it reaches TEXT_CONTRAST. White or black always does.
         """
-        dark = INK if self.contrast(INK) >= TEXT_CONTRAST else BLACK
-        return max(WHITE, dark, key=self.contrast)
+        return _ink(self)
 
     def readable_on(self, background: Color, ratio: float) -> Color:
         """This colour, mixed with as little black or white as gives it at least `ratio` on an opaque background."""
-        return self if self.contrast(background) >= ratio else _readable(self, background, ratio)
+        return _readable(self, background, ratio)
 
     def faint_on(self, background: Color, share: float, ratio: float) -> Color:
         """The opaque colour of this one laid on `background` at opacity `share`, or higher where `ratio` needs it.
@@ -93,6 +91,18 @@ def parse(text: str) -> Color:
 
 def _linear(part: float) -> float:
     return part / 12.92 if part <= _LINEAR_END else math.pow((part + 0.055) / 1.055, 2.4)
+
+
+@lru_cache(maxsize=1024)
+def _contrast(one: Color, other: Color) -> float:
+    lighter, darker = sorted((one.luminance, other.luminance), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@lru_cache(maxsize=256)
+def _ink(color: Color) -> Color:
+    dark = INK if color.contrast(INK) >= TEXT_CONTRAST else BLACK
+    return max(WHITE, dark, key=color.contrast)
 
 
 @lru_cache(maxsize=1024)
