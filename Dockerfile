@@ -7,11 +7,28 @@ ENV PATH=/opt/venv/bin:$PATH
 COPY requirements.txt .
 RUN pip install --no-cache-dir --no-input --disable-pip-version-check --require-hashes -r requirements.txt
 
+# Fonts for what DejaVu Sans lacks: CHARTS_FONT_DIRS. Their copyright files go along, as their licences require.
+FROM python:${PYTHON} AS fonts
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk fonts-symbola \
+ && mkdir /fonts \
+ && cd /usr/share/fonts \
+ && for script in "" Arabic Hebrew Devanagari Thai; do \
+        cp truetype/noto/NotoSans$script-Regular.ttf truetype/noto/NotoSans$script-Bold.ttf /fonts/ || exit 1; \
+    done \
+ && cp opentype/noto/NotoSansCJK-Regular.ttc opentype/noto/NotoSansCJK-Bold.ttc /fonts/ \
+ && cp truetype/noto/NotoSansSymbols-Regular.ttf truetype/noto/NotoSansSymbols2-Regular.ttf /fonts/ \
+ && cp truetype/ancient-scripts/Symbola_hint.ttf /fonts/ \
+ && for package in fonts-noto-core fonts-noto-cjk fonts-symbola; do \
+        cp /usr/share/doc/$package/copyright /fonts/$package.copyright || exit 1; \
+    done
+
 FROM python:${PYTHON}
 RUN groupadd --gid 10001 signalbox \
  && useradd --uid 10001 --gid signalbox --no-create-home --shell /usr/sbin/nologin signalbox \
  && install --directory --owner signalbox --group signalbox /media /srv/signalbox/var
 COPY --from=packages /opt/venv /opt/venv
+COPY --from=fonts /fonts /usr/share/fonts/signalbox
 WORKDIR /srv/signalbox
 COPY config.py wsgi.py LICENSE ./
 COPY app app
@@ -26,6 +43,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     APP_ENV=production \
     WEB_HOST=0.0.0.0 \
     MEDIA_DIR=/media \
+    CHARTS_FONT_DIRS=/usr/share/fonts/signalbox \
     PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 RUN python -m compileall -q config.py wsgi.py app worker migrations
 USER signalbox

@@ -24,6 +24,12 @@ DEVELOPMENT_SECRET: Final = "development-only-secret-key-not-for-production"  # 
 DEFAULT_DATABASE_URL: Final = f"sqlite:///{ROOT / 'var' / 'signalbox.db'}"
 DEFAULT_MEDIA_DIR: Final = ROOT / "media"
 MEDIA_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*/?")
+# Where the packages fonts-noto-core, fonts-noto-cjk and fonts-symbola of Debian and Ubuntu put their files.
+DEFAULT_FONT_DIRS: Final = (
+    "/usr/share/fonts/truetype/noto",
+    "/usr/share/fonts/opentype/noto",
+    "/usr/share/fonts/truetype/ancient-scripts",
+)
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 PERIODS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
@@ -124,6 +130,9 @@ class Settings:
     charts_max_attempts: int = _count(3, "renders started before a chart is failed")
     charts_local_ttl_seconds: float = _seconds(5.0, "how long a process knows that an image is ready; 0: it asks")
     charts_lease_seconds: int = _whole_seconds(60, "how long one render may hold its chart")
+    charts_font_dirs: tuple[str, ...] = _names(
+        DEFAULT_FONT_DIRS, "folders of fonts for what DejaVu Sans lacks; alike for web and worker processes"
+    )
     charts_max_side: int = _count(3_000, "longest side in pixels")
     charts_max_pixels: int = _count(9_000_000, "most pixels in an image, after scale")
     charts_max_bars: int = _count(20_000, "most bars in a chart")
@@ -211,6 +220,11 @@ class Settings:
     @property
     def cache_url(self) -> str:
         return self.cache_redis_url or self.redis_url
+
+    @property
+    def font_folders(self) -> tuple[Path, ...]:
+        """The folders of CHARTS_FONT_DIRS."""
+        return tuple(map(Path, self.charts_font_dirs))
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -93,6 +93,8 @@ def _configure_logs(**_: Any) -> None:
 def _prepare(**_: Any) -> None:
     """Before the fork: refuse to run on a database that does not fit, and draw one chart of each type to be warm."""
     preflight(settings)
+    for path in engine.use_fonts(settings.font_folders):
+        log.warning("font_unreadable", path=path)
     engine.warm_up()
     if settings.worker_metrics_port:
         prometheus_client.start_http_server(

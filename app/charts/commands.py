@@ -26,6 +26,7 @@ from app.market.csv_files import BadBarFile, read_bars
 from app.market.domain import Bars
 from app.shared import exact_json
 from app.shared.errors import MalformedJson, ValidationFailed
+from config import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLE_FOLDER: Final = ROOT / "examples" / "data"
@@ -79,7 +80,10 @@ def render(spec: Path | None, output: Path, csv_file: Path | None, count: int | 
     raw |= _given(options)
     if (suffix := output.suffix.removeprefix(".").lower()) in get_args(ImageFormat):
         raw["format"] = suffix
-    image = _draw(_complete(raw, bars))
+    chart = _complete(raw, bars)
+    for path in engine.use_fonts(Settings.from_env().font_folders):
+        click.echo(f"warning: CHARTS_FONT_DIRS: {path} is no scalable font", err=True)
+    image = _draw(chart)
     _write(output, image.data)
     click.echo(f"{output}: {image.width}x{image.height}, {len(image.data) / 1000:.1f} kB. {image.alt}")
 
@@ -157,7 +161,7 @@ def _part(option: str, text: str, kinds: dict[str, type[Schema]]) -> dict[str, A
     kind, _, numbers = text.partition(":")
     if kind not in kinds:
         raise click.BadParameter(f"{kind!r} is not one of {', '.join(kinds)}", param_hint=f"--{option}")
-    names = [name for name in kinds[kind]().fields if name != "kind"]
+    names = [name for name in kinds[kind]().fields if name not in {"kind", "color", "width"}]
     values = numbers.split(",") if numbers else []
     if len(values) > len(names):
         raise click.BadParameter(f"{text!r}: {kind} takes {', '.join(names) or 'no numbers'}", param_hint=f"--{option}")

@@ -38,8 +38,12 @@ ChartData = Bars | EquityCurve | Sample
 
 @dataclass(frozen=True, slots=True)
 class MovingAverage:
+    """`color` (#rrggbb) None takes the next of the theme's colours; `width` is the line's, in CSS pixels."""
+
     kind: Literal["sma", "ema", "wma"]
     period: int = 20
+    color: str | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,22 @@ class Bollinger:
     period: int = 20
     multiplier: float = 2.0
     kind: Literal["bollinger"] = "bollinger"
+    color: str | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Vwap:
     kind: Literal["vwap"] = "vwap"
+    color: str | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeProfile:
     rows: int = 48
     kind: Literal["volume_profile"] = "volume_profile"
+    color: str | None = None
 
 
 Overlay = MovingAverage | Bollinger | Vwap | VolumeProfile

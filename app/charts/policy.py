@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.charts.rendering.version import ENGINE_VERSION
+from app.charts.rendering.version import engine_version
 from config import Settings
 
 
@@ -22,7 +22,7 @@ class Policy:
     @classmethod
     def of(cls, settings: Settings) -> Policy:
         return cls(
-            engine_version=ENGINE_VERSION,
+            engine_version=engine_version(settings.font_folders),
             max_queue=settings.charts_max_queue,
             max_attempts=settings.charts_max_attempts,
             lease=timedelta(seconds=settings.charts_lease_seconds),

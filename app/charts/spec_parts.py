@@ -31,13 +31,14 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.fields import Column, Instant, Instrument, Number, Text, Whole, instant
+from app.charts.fields import Color, Column, Instant, Instrument, Number, Text, Whole, instant
 from app.charts.request import LONGEST_TEXT, BarsReference
 from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, check, rises
 
 LONGEST_PERIOD: Final = 5_000
 MOST_ROWS: Final = 500
 MOST_TARGETS: Final = 20
+LINE_WIDTHS: Final = (0.5, 10.0)
 
 
 class _Record(Schema):
@@ -66,10 +67,27 @@ def _label() -> Text:
     return Text(load_default="", validate=Length(max=LONGEST_TEXT))
 
 
+def _color() -> Color:
+    return Color(
+        load_default=None, allow_none=True, metadata={"description": "Default: the next of the theme's overlay colours"}
+    )
+
+
+def _width() -> Number:
+    return Number(
+        load_default=None,
+        allow_none=True,
+        validate=Range(*LINE_WIDTHS),
+        metadata={"description": "Width of the line in CSS pixels. Default: 1.5, of Bollinger bands 1"},
+    )
+
+
 class MovingAverageSchema(_Record):
     makes = MovingAverage
     kind = _kind("sma", "ema", "wma")
     period = _period(20)
+    color = _color()
+    width = _width()
 
 
 class BollingerSchema(_Record):
@@ -77,17 +95,22 @@ class BollingerSchema(_Record):
     kind = _kind("bollinger")
     period = _period(20)
     multiplier = Number(load_default=2.0, validate=Range(0.1, 100))
+    color = _color()
+    width = _width()
 
 
 class VwapSchema(_Record):
     makes = Vwap
     kind = _kind("vwap")
+    color = _color()
+    width = _width()
 
 
 class VolumeProfileSchema(_Record):
     makes = VolumeProfile
     kind = _kind("volume_profile")
     rows = Whole(load_default=48, validate=Range(2, MOST_ROWS))
+    color = _color()
 
 
 class VolumePanelSchema(_Record):

@@ -32,7 +32,7 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
     span = f"of {first}" if first == last else f"from {first} to {last}"
     unit = "brick" if spec.type == "renko" else "bar"
     count = numbers.counted(len(bars), unit)
-    opened, close = float(bars.open[0]), float(bars.close[-1])
+    opened, close = float(bars.open[0]), plan.data.last_close
     parts = [f"{_KINDS.get(spec.type, spec.type.capitalize())} chart, {count} {span}"]
     if plan.data.brick is not None:
         parts.append(f"brick {numbers.price(plan.data.brick, numbers.decimals_for(plan.data.brick))}")

@@ -65,7 +65,10 @@ class Font(NamedTuple):
 
 
 class Canvas(Protocol):
-    """Where a chart is drawn."""
+    """Where a chart is drawn. `left_out` names what found no room, for the chart's warnings."""
+
+    background: Color
+    left_out: list[str]
 
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
@@ -88,5 +91,10 @@ class Canvas(Protocol):
     def tag(self, box: Box, radius: float, color: Color) -> None:
         """Fill a rectangle with rounded corners."""
 
-    def text(self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left") -> None:
-        """Write one line of text; `x` is its left end, middle or right end as `align` says."""
+    def text(
+        self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left", halo: int = 0
+    ) -> None:
+        """Write one line of text; `x` is its left end, middle or right end as `align` says.
+
+        `halo` is how many pixels around the glyphs are filled with the background.
+        """

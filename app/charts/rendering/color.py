@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SHORT: Final = 3
 
@@ -26,9 +30,33 @@ class Color(NamedTuple):
         mixed = (round(top * share + below * (1 - share)) for top, below in zip(self[:3], ground[:3], strict=True))
         return Color(*mixed)
 
+    def contrast(self, other: Color) -> float:
+        """Contrast ratio of two opaque colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+        return _contrast(self, other)
+
+    @property
+    def luminance(self) -> float:
+        """Relative luminance, 0 for black to 1 for white (WCAG 2.2, "relative luminance")."""
+        red, green, blue = (_linear(part / 255) for part in self[:3])
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
     def ink(self) -> Color:
-        """Black or white, whichever reads better on this colour (WCAG 2 relative luminance)."""
-        return WHITE if _luminance(self) < _READS_WHITE else BLACK
+        """The colour of text on this one: white or dark, whichever has the higher contrast.
+
+        Black replaces the softer dark where only it reaches TEXT_CONTRAST. White or black always does.
+        """
+        return _ink(self)
+
+    def readable_on(self, background: Color, ratio: float) -> Color:
+        """This colour, mixed with as little black or white as gives it at least `ratio` on an opaque background."""
+        return _readable(self, background, ratio)
+
+    def faint_on(self, background: Color, share: float, ratio: float) -> Color:
+        """The opaque colour of this one laid on `background` at opacity `share`, or higher where `ratio` needs it.
+
+        Where even the colour itself lacks the contrast, it is mixed with black or white as `readable_on` does.
+        """
+        return _faint(self, background, share, ratio)
 
     @property
     def unit(self) -> tuple[float, float, float, float]:
@@ -42,8 +70,12 @@ class Color(NamedTuple):
 
 
 WHITE: Final = Color(255, 255, 255)
-BLACK: Final = Color(19, 23, 34)
-_READS_WHITE: Final = 0.42
+BLACK: Final = Color(0, 0, 0)
+INK: Final = Color(19, 23, 34)
+TEXT_CONTRAST: Final = 4.5
+MARK_CONTRAST: Final = 3.0
+_LINEAR_END: Final = 0.04045  # sRGB is linear up to here
+_STEPS: Final = 64
 
 
 def parse(text: str) -> Color:
@@ -57,6 +89,35 @@ def parse(text: str) -> Color:
     return Color(red, green, blue)
 
 
-def _luminance(color: Color) -> float:
-    red, green, blue = (math.pow(part / 255, 2.2) for part in color[:3])
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= _LINEAR_END else math.pow((part + 0.055) / 1.055, 2.4)
+
+
+@lru_cache(maxsize=1024)
+def _contrast(one: Color, other: Color) -> float:
+    lighter, darker = sorted((one.luminance, other.luminance), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@lru_cache(maxsize=256)
+def _ink(color: Color) -> Color:
+    dark = INK if color.contrast(INK) >= TEXT_CONTRAST else BLACK
+    return max(WHITE, dark, key=color.contrast)
+
+
+@lru_cache(maxsize=1024)
+def _readable(color: Color, background: Color, ratio: float) -> Color:
+    return next(mixed for mixed in _toward(color, background.ink()) if mixed.contrast(background) >= ratio)
+
+
+@lru_cache(maxsize=1024)
+def _faint(color: Color, background: Color, share: float, ratio: float) -> Color:
+    steps = (share + (1 - share) * step / _STEPS for step in range(_STEPS + 1))
+    mixed = (color.faded(opacity).over(background) for opacity in steps)
+    return next((one for one in mixed if one.contrast(background) >= ratio), color.readable_on(background, ratio))
+
+
+def _toward(color: Color, end: Color) -> Iterator[Color]:
+    """The colour in even steps to black or to white."""
+    extreme = WHITE if end == WHITE else BLACK
+    return (extreme.faded(step / _STEPS).over(color) for step in range(_STEPS + 1))

@@ -15,14 +15,24 @@ from app.charts.rendering.placeholder import placeholder
 from app.market.domain import Bars
 
 try:
-    from app.charts.rendering.painter import paint
+    from app.charts.rendering.painter import paint, use_fonts
 except ImportError as error:
     if (error.name or "").startswith("app."):
         raise
     paint = None  # type: ignore[assignment]
 
+    def use_fonts(folders: Sequence[Path]) -> list[str]:  # noqa: ARG001 - the same signature
+        """Nothing is written without the libraries that draw."""
+        return []
+
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from app.charts.domain import ChartData, ChartType
+
+__all__ = ["render", "use_fonts", "warm_up"]
 
 _WARM_UP_BARS: Final = 60
 _DAY_MS: Final = 86_400_000

@@ -193,7 +193,7 @@ def _draw_axes(
         for value in axes.whole_labels(plan.low_y, falls, lower.box, metrics):
             baseline = round(plan.low_y.at(value) + cap_height(metrics.label) / 2)
             x = plan.box.left - metrics.px(5)
-            canvas.text(x, baseline, numbers.rough_percent(value), metrics.label, theme.down, "right")
+            canvas.text(x, baseline, numbers.rough_percent(value), metrics.label, theme.text_in(theme.down), "right")
 
 
 def equity_alt(plan: EquityPlan) -> str:

@@ -168,7 +168,7 @@ def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
         pairs = [(middles < 0, theme.down), (middles >= 0, theme.up)]
     else:
         pairs = [(np.ones(len(middles), np.bool_), theme.accent)]
-    return [(part, color.faded(0.72).over(theme.background)) for part, color in pairs]
+    return [(part, theme.faint(color, 0.72)) for part, color in pairs]
 
 
 def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
@@ -187,7 +187,7 @@ def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
         row = int(to_left != before)
         edge = x - gap if to_left else x + gap
         baseline = top + height + row * (height + gap)
-        canvas.text(edge, baseline, name, metrics.label, color, "right" if to_left else "left")
+        canvas.text(edge, baseline, name, metrics.label, theme.text_in(color), "right" if to_left else "left")
 
 
 def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.charts.rendering.metrics import Metrics
 
 _MAIN_WEIGHT = 3.2
-_LEAST_PANEL = 36
+_LEAST_PANEL = 56  # design pixels: the levels 30 and 70 of an RSI from 0 to 100 can be labelled
 _LEAST_MAIN = 56
 _LEAST_FOR_TIME = 80
 _LEAST_FOR_PRICE = 120

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.charts.rendering.canvas import Box
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from app.charts.rendering.canvas import Canvas
     from app.charts.rendering.color import Color
     from app.charts.rendering.metrics import Metrics
+    from app.charts.rendering.theme import Theme
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry: pieces of text in their colours, after a swatch when `swatch` is set."""
+    """One entry: pieces of text in their colours, after a swatch when `swatch` is set. The first piece names it.
+
+    Text in a colour that cannot be read on the background is drawn in a darker or lighter one; the swatch is not.
+    """
 
     pieces: tuple[tuple[str, Color], ...]
     swatch: Color | None = None
@@ -30,24 +34,36 @@ def item_width(item: Item, metrics: Metrics) -> int:
     return words + (metrics.px(14) if item.swatch else 0)
 
 
-def flow(items: Sequence[Item], room: int, metrics: Metrics, most: int) -> list[list[Item]]:
-    """The entries in rows no wider than `room`; at most `most` rows, what is left over is left out."""
+def flow(
+    items: Sequence[Item], room: int, metrics: Metrics, max_rows: int
+) -> tuple[tuple[tuple[Item, ...], ...], tuple[Item, ...]]:
+    """The entries in at most `max_rows` rows no wider than `room` pixels, and those that found no place."""
     rows: list[list[Item]] = []
+    left_out: list[Item] = []
     used = room + 1
     for item in items:
         needed = item_width(item, metrics)
         if needed > room:
-            continue
-        if rows and used + metrics.px(14) + needed <= room:
+            left_out.append(item)
+        elif rows and used + metrics.px(14) + needed <= room:
             rows[-1].append(item)
             used += metrics.px(14) + needed
-        elif len(rows) < most:
+        elif len(rows) < max_rows:
             rows.append([item])
             used = needed
-    return rows
+        else:
+            left_out.append(item)
+    return tuple(map(tuple, rows)), tuple(left_out)
 
 
-def draw_row(canvas: Canvas, items: Sequence[Item], x: int, middle: float, metrics: Metrics) -> None:
+def cut_to(item: Item, room: int, metrics: Metrics) -> Item:
+    """The entry with as many of its pieces, from the first on, as `room` pixels hold."""
+    while item.pieces and item_width(item, metrics) > room:
+        item = replace(item, pieces=item.pieces[:-1])
+    return item
+
+
+def draw_row(canvas: Canvas, items: Sequence[Item], x: int, middle: float, metrics: Metrics, theme: Theme) -> None:
     """One row of entries, centred on the pixel height `middle`."""
     baseline = round(middle + cap_height(metrics.label) / 2)
     for item in items:
@@ -58,6 +74,6 @@ def draw_row(canvas: Canvas, items: Sequence[Item], x: int, middle: float, metri
             canvas.box(Box(start, top, start + metrics.px(10), top + thickness), item.swatch)
             start += metrics.px(14)
         for text, color in item.pieces:
-            canvas.text(start, baseline, text, metrics.label, color)
+            canvas.text(start, baseline, text, metrics.label, theme.text_in(color))
             start += width(text, metrics.label) + metrics.px(4)
         x += item_width(item, metrics) + metrics.px(14)

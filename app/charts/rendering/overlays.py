@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from app.charts.domain import Bollinger, MovingAverage, VolumeProfile, Vwap
 from app.charts.rendering import indicators, numbers
+from app.charts.rendering.color import Color, parse
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.legend import Item
+from app.charts.rendering.plot import LINE_WIDTH
 from app.charts.rendering.profile import Profile, volume_profile
 from app.charts.rendering.studies import Study, draw_study_line, extent, last_known, too_short
 
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec, Overlay
     from app.charts.rendering.canvas import Floats
-    from app.charts.rendering.color import Color
     from app.charts.rendering.plot import Plot
     from app.charts.rendering.price_data import PriceData
     from app.charts.rendering.theme import Theme
 
 _AVERAGES = {"sma": indicators.sma, "ema": indicators.ema, "wma": indicators.wma}
 _PROFILE_SHARE = 0.24
+_PROFILE_EDGE = 0.4
 _BAND = 0.07
+_BAND_WIDTH = 1.0
+
+
+class _Pen(NamedTuple):
+    """A line's colour, and its width in design pixels or None for the usual one."""
+
+    color: Color
+    width: float | None = None
 
 
 def overlay_studies(spec: ChartSpec, data: PriceData, theme: Theme) -> list[Study]:
-    """The spec's overlays, each in a colour of its own that the price line does not have."""
-    colors = [color for color in theme.lines if not (data.closes_only and color == theme.accent)]
+    """The spec's overlays, each in its own colour: the one it gives, or the next of the theme's."""
     return [
-        _overlay(overlay, f"/overlays/{index}", spec, data, theme, colors[index % len(colors)])
+        _overlay(overlay, f"/overlays/{index}", spec, data, theme, _color(overlay, index, theme))
         for index, overlay in enumerate(spec.overlays)
     ]
+
+
+def _color(overlay: Overlay, index: int, theme: Theme) -> Color:
+    if overlay.color is None:
+        return theme.lines[index % len(theme.lines)]
+    try:
+        return parse(overlay.color)
+    except ValueError as error:
+        raise RenderError(f"/overlays/{index}/color", str(error)) from error
 
 
 def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, theme: Theme, color: Color) -> Study:
     if isinstance(overlay, MovingAverage):
         values = _AVERAGES[overlay.kind](data.full.close, overlay.period)
-        return _line_study(f"{overlay.kind.upper()} {overlay.period}", values, data, theme, color)
+        return _line_study(f"{overlay.kind.upper()} {overlay.period}", values, data, theme, _Pen(color, overlay.width))
     if isinstance(overlay, Bollinger):
         return _bollinger(overlay, data, theme, color)
     if data.full.volume is None:
@@ -47,15 +65,16 @@ def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, t
     if isinstance(overlay, Vwap):
         bars = data.full
         values = indicators.vwap(bars.time, bars.high, bars.low, bars.close, data.full.volume, spec.timezone)
-        return _line_study("VWAP", values, data, theme, color)
-    return _profile(overlay, data, data.full.volume, theme, color)
+        return _line_study("VWAP", values, data, theme, _Pen(color, overlay.width))
+    return _profile(overlay, data, spec.y_scale == "log", theme, color)
 
 
-def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, color: Color) -> Study:
+def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, pen: _Pen) -> Study:
     last = last_known(values)
     low, high = extent(values)
-    legend = Item(((name, theme.muted), (_value(last, data), color)), color)
-    return Study(legend, low, high, partial(draw_study_line, values=values, color=color), too_short(name, values))
+    legend = Item(((name, theme.muted), (_value(last, data), pen.color)), pen.color)
+    draw = partial(draw_study_line, values=values, color=pen.color, width=pen.width or LINE_WIDTH)
+    return Study(legend, low, high, draw, too_short(name, values))
 
 
 def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) -> Study:
@@ -68,7 +87,7 @@ def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) 
         Item(pieces, color),
         low,
         high,
-        partial(_draw_bands, bands=bands, color=color),
+        partial(_draw_bands, bands=bands, color=color, width=overlay.width or _BAND_WIDTH),
         too_short(name, bands[1]),
         partial(_fill_bands, bands=bands, color=color),
     )
@@ -79,28 +98,31 @@ def _fill_bands(plot: Plot, bands: tuple[Floats, ...], color: Color) -> None:
     plot.band(upper, lower, color.faded(_BAND))
 
 
-def _draw_bands(plot: Plot, bands: tuple[Floats, ...], color: Color) -> None:
+def _draw_bands(plot: Plot, bands: tuple[Floats, ...], color: Color, width: float) -> None:
     lower, middle, upper = (plot.data.sample(band) for band in bands)
-    plot.line(upper, color, 1)
-    plot.line(lower, color, 1)
-    plot.line(middle, color.faded(0.7), 1, (4, 3))
+    plot.line(upper, color, width)
+    plot.line(lower, color, width)
+    plot.line(middle, plot.theme.faint(color, 0.7), width, (4, 3))
 
 
-def _profile(overlay: VolumeProfile, data: PriceData, volume: Floats, theme: Theme, color: Color) -> Study:
-    profile = volume_profile(data.full.high, data.full.low, volume, overlay.rows)
-    middle = (profile.edges[profile.poc_index] + profile.edges[profile.poc_index + 1]) / 2
-    pieces = (("Volume profile", theme.muted), ("POC", theme.muted), (_value(float(middle), data), color))
+def _profile(overlay: VolumeProfile, data: PriceData, log: bool, theme: Theme, color: Color) -> Study:
+    volume = np.zeros(len(data.full)) if data.full.volume is None else data.full.volume
+    profile = volume_profile(data.full.high, data.full.low, volume, overlay.rows, log=log)
+    pieces = (("Volume profile", theme.muted), ("POC", theme.muted), (_value(profile.poc, data), color))
     warning = "" if profile.volumes.any() else "volume profile: all volume is zero"
     draw = partial(_draw_profile, profile=profile, color=color)
     return Study(Item(pieces, color), np.nan, np.nan, warning=warning, back=draw)
 
 
 def _draw_profile(plot: Plot, profile: Profile, color: Color) -> None:
-    """Rows from the left edge, the value area stronger, the point of control as a line through the chart."""
+    """Rows from the left edge, the value area stronger, the point of control as a line through the chart.
+
+    The rows are washes of colour that candles are seen on; a line at their ends has the contrast of a mark.
+    """
     largest = float(profile.volumes.max())
     if largest <= 0:
         return
-    edges = np.round(plot.y.y(np.maximum(profile.edges, np.nextafter(0, 1)) if plot.y.log else profile.edges))
+    edges = np.round(plot.y.y(profile.edges))
     top, bottom = edges[1:].astype(np.int64), edges[:-1].astype(np.int64)
     gap = np.where(bottom - top > 3 * plot.metrics.hairline, plot.metrics.hairline, 0)
     reach = np.round(profile.volumes / largest * plot.box.width * _PROFILE_SHARE).astype(np.int64)
@@ -109,8 +131,10 @@ def _draw_profile(plot: Plot, profile: Profile, color: Color) -> None:
     left = np.full(len(reach), plot.box.left)
     for part, alpha in ((inside, 0.34), (~inside, 0.16)):
         plot.canvas.bars(left[part], top[part] + gap[part], (left + reach)[part], bottom[part], color.faded(alpha))
-    middle = (profile.edges[profile.poc_index] + profile.edges[profile.poc_index + 1]) / 2
-    plot.level(float(middle), color, (1, 3))
+    edge = np.minimum(reach, plot.metrics.hairline)
+    ends = left + reach
+    plot.canvas.bars(ends - edge, top + gap, ends, bottom, plot.theme.faint(color, _PROFILE_EDGE))
+    plot.level(profile.poc, color, (1, 3))
 
 
 def _value(value: float, data: PriceData) -> str:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.charts.rendering import png, webp
+from app.charts.rendering import numbers, png, webp
 from app.charts.rendering.alt_text import price_alt
 from app.charts.rendering.equity_chart import draw_equity_chart, equity_alt, plan_equity
 from app.charts.rendering.fallback_text import missing
 from app.charts.rendering.histogram_chart import draw_histogram, histogram_alt, plan_histogram
 from app.charts.rendering.image import Image
+from app.charts.rendering.omissions import not_drawn
 from app.charts.rendering.price_chart import draw_price_chart, missing_marks, warnings_of
 from app.charts.rendering.price_plan import plan_price
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.svg import SvgCanvas
+from app.charts.rendering.text import use_fonts
+from app.charts.rendering.theme import color_warnings
 
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec
     from app.charts.rendering.metrics import Metrics
     from app.charts.rendering.theme import Theme
+
+__all__ = ["paint", "use_fonts"]
 
 _NAMED: Final = 10
 
@@ -32,21 +37,24 @@ def paint(spec: ChartSpec) -> Image:
     plan = plan_price(spec)
     canvas = _canvas(spec, plan.metrics, plan.theme)
     draw_price_chart(canvas, plan)
-    return _finished(spec, canvas, warnings_of(plan), price_alt(plan, missing_marks(plan)))
+    alt = price_alt(plan, missing_marks(plan))
+    if missed := not_drawn(plan):
+        alt += f" Not drawn: {'; '.join(missed)}."
+    return _finished(spec, canvas, warnings_of(plan), alt)
 
 
 def _paint_equity(spec: ChartSpec) -> Image:
     plan = plan_equity(spec)
     canvas = _canvas(spec, plan.metrics, plan.theme)
     draw_equity_chart(canvas, plan)
-    return _finished(spec, canvas, [], equity_alt(plan))
+    return _finished(spec, canvas, list(plan.head.warnings), equity_alt(plan))
 
 
 def _paint_histogram(spec: ChartSpec) -> Image:
     plan = plan_histogram(spec)
     canvas = _canvas(spec, plan.metrics, plan.theme)
     draw_histogram(canvas, plan)
-    return _finished(spec, canvas, list(plan.warnings), histogram_alt(plan))
+    return _finished(spec, canvas, [*plan.warnings, *plan.head.warnings], histogram_alt(plan))
 
 
 def _canvas(spec: ChartSpec, metrics: Metrics, theme: Theme) -> RasterCanvas | SvgCanvas:
@@ -59,7 +67,8 @@ def _finished(spec: ChartSpec, canvas: RasterCanvas | SvgCanvas, warnings: list[
         data = canvas.encode(alt)
     else:
         data = (webp if spec.format == "webp" else png).encode(canvas.pixels)
-    found = (*warnings, *_missing_glyphs(spec))
+    no_room = [f"there is no room for {name}" for name in dict.fromkeys(canvas.left_out)]
+    found = (*warnings, *no_room, *color_warnings(spec), *_missing_glyphs(spec))
     return Image(data, spec.format, spec.width * spec.scale, spec.height * spec.scale, found, alt)
 
 
@@ -70,5 +79,6 @@ def _missing_glyphs(spec: ChartSpec) -> tuple[str, ...]:
     lacking = missing((spec.title, spec.instrument, spec.timeframe, *labels))
     if not lacking:
         return ()
-    more = "\N{HORIZONTAL ELLIPSIS}" if len(lacking) > _NAMED else ""
-    return (f"no font on this machine has {len(lacking)} of the characters: {''.join(lacking[:_NAMED])}{more}",)
+    named = ", ".join(f"{char} (U+{ord(char):04X})" for char in lacking[:_NAMED])
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    return (f"no font has {numbers.counted(len(lacking), 'character')} of the texts: {named}{more}",)

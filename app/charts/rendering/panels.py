@@ -25,6 +25,17 @@ if TYPE_CHECKING:
 _QUIET = 0.55
 _VOLUME_WEIGHT = 0.8
 _OVERBOUGHT, _OVERSOLD = 70.0, 30.0
+_RSI_MARGIN = 5.0
+_QUIET_LEVEL = 0.6
+
+
+def panel_name(panel: Panel) -> str:
+    """What the panel's legend calls it."""
+    if isinstance(panel, MacdPanel):
+        return f"MACD {panel.fast}, {panel.slow}, {panel.signal}"
+    if isinstance(panel, RsiPanel | AtrPanel):
+        return f"{panel.kind.upper()} {panel.period}"
+    return panel.kind.capitalize()
 
 
 def panel_weight(panel: Panel) -> float:
@@ -79,19 +90,24 @@ def _columns(plot: Plot, top: Pixels, bottom: Pixels, rising: Flags) -> None:
     widths, theme = plot.widths(), plot.theme
     left = wick_left(plot) - (widths.body - widths.wick) // 2
     for side, color in ((rising, theme.up), (~rising, theme.down)):
-        shade = color.faded(_QUIET).over(theme.background)
-        plot.canvas.bars(left[side], top[side], left[side] + widths.body, bottom[side], shade)
+        plot.canvas.bars(left[side], top[side], left[side] + widths.body, bottom[side], theme.faint(color, _QUIET))
 
 
 def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
     values = indicators.rsi(data.full.close, panel.period)
     color = theme.lines[2]
-    name = f"RSI {panel.period}"
+    name = panel_name(panel)
     legend = Item(((name, theme.muted), (_number(last_known(values)), color)), color)
     draw = partial(_draw_rsi, values=values, color=color)
-    return PanelStudy(
-        legend, 0.0, 100.0, draw, too_short(name, values), text=_whole, ticks=(_OVERBOUGHT, _OVERSOLD, 50.0)
-    )
+    low, high = _rsi_range(values)
+    ticks = (_OVERBOUGHT, _OVERSOLD, 50.0)
+    return PanelStudy(legend, low, high, draw, too_short(name, values), text=_whole, ticks=ticks)
+
+
+def _rsi_range(values: Floats) -> tuple[float, float]:
+    """The ends of an RSI's scale: around its values and the levels 30 and 70, within 0 and 100."""
+    low, high = extent(values, np.array([_OVERSOLD, _OVERBOUGHT]))
+    return max(low - _RSI_MARGIN, 0.0), min(high + _RSI_MARGIN, 100.0)
 
 
 def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
@@ -99,13 +115,13 @@ def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
     top, bottom = (round(plot.y.at(level)) for level in (_OVERBOUGHT, _OVERSOLD))
     plot.canvas.box(plot.box._replace(top=top, bottom=bottom), color.faded(0.06))
     for level in (_OVERSOLD, _OVERBOUGHT):
-        plot.level(level, plot.theme.muted.faded(0.6), (4, 4))
+        plot.level(level, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL), (4, 4))
     plot.line(values, color)
 
 
 def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
     line, signal, histogram = indicators.macd(data.full.close, panel.fast, panel.slow, panel.signal)
-    name = f"MACD {panel.fast}, {panel.slow}, {panel.signal}"
+    name = panel_name(panel)
     low, high = extent(line, signal, histogram)
     low, high = min(low, 0.0), max(high, 0.0)
     decimals = numbers.decimals_for(max(abs(low), abs(high)))
@@ -127,7 +143,7 @@ def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color
     top = np.round(np.minimum(heights, zero)).astype(np.int64)
     bottom = np.round(np.maximum(heights, zero)).astype(np.int64)
     _columns(plot, top, bottom, np.nan_to_num(histogram) >= 0)
-    plot.level(0.0, plot.theme.muted.faded(0.6))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
     plot.line(line, colors[0], 1.3)
     plot.line(signal, colors[1], 1.3)
 
@@ -136,7 +152,7 @@ def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
     bars = data.full
     values = indicators.atr(bars.high, bars.low, bars.close, panel.period)
     low, high = extent(values)
-    name, color = f"ATR {panel.period}", theme.lines[3]
+    name, color = panel_name(panel), theme.lines[3]
     decimals = numbers.decimals_for(high if np.isfinite(high) else 0.0)
     legend = Item(((name, theme.muted), (_price(last_known(values), decimals), color)), color)
     draw = partial(draw_study_line, values=values, color=color)
@@ -156,7 +172,7 @@ def _draw_drawdown(plot: Plot, values: Floats) -> None:
     values = plot.data.sample(values)
     plot.band(np.zeros(len(values)), values, plot.theme.down.faded(0.2))
     plot.line(values, plot.theme.down, 1.2)
-    plot.level(0.0, plot.theme.muted.faded(0.6))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
 
 
 def _whole(value: float) -> str:

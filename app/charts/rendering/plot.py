@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,12 +32,16 @@ class Plot:
     theme: Theme
     metrics: Metrics
     data: PriceData
+    lines: list[Floats] = field(default_factory=list)
+    """Pixel heights of the lines drawn so far, one value per shown bar: labels look for places without them."""
 
     def line(self, values: Floats, color: Color, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
         """A line through one value per shown bar; `width` and `dash` in design pixels."""
         unit = self.metrics.unit
         pattern = tuple(length * unit for length in dash)
-        self.canvas.line(self.x.centers(), self.y.y(values), color, width * unit, self.box, pattern)
+        heights = self.y.y(values)
+        self.lines.append(heights)
+        self.canvas.line(self.x.centers(), heights, color, width * unit, self.box, pattern)
 
     def band(self, upper: Floats, lower: Floats, color: Color) -> None:
         """The area between two lines."""

@@ -177,7 +177,7 @@ def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
                 color = level_color(level.role, plot.theme)
                 plot.level_between(level.price, left, right, color)
                 if right < plot.box.right:
-                    plot.level_between(level.price, right, plot.box.right, color.faded(0.7), (1, 3))
+                    plot.level_between(level.price, right, plot.box.right, plot.theme.faint(color, 0.7), (1, 3))
 
 
 def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:

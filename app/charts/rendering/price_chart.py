@@ -9,7 +9,8 @@ from app.charts.rendering import annotations as marks
 from app.charts.rendering import axes, numbers
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.header import draw_header
-from app.charts.rendering.legend import draw_row
+from app.charts.rendering.legend import cut_to, draw_row
+from app.charts.rendering.omissions import omissions
 from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_plan import STRIP, bar_pixels
 from app.charts.rendering.scales import IndexScale
@@ -47,7 +48,11 @@ def draw_price_chart(canvas: Canvas, plan: PricePlan) -> None:
     for plot, panel in zip(plots[1:], plan.panels, strict=True):
         if panel.draw is not None:
             panel.draw(plot)
-        draw_row(canvas, [panel.legend], plot.box.left, plot.box.top + metrics.px(STRIP) / 2 + metrics.px(1), metrics)
+        legend = cut_to(panel.legend, plot.box.width, metrics)
+        middle = plot.box.top + metrics.px(STRIP) / 2 + metrics.px(1)
+        draw_row(canvas, [legend], plot.box.left, middle, metrics, theme)
+        if legend != panel.legend:
+            canvas.left_out.append(f"the legend of {panel.name}")
     axes.draw_separators(canvas, plan.rows, metrics, theme)
     _draw_axes(canvas, plots, plan)
     axis = Box(0, plan.rows.axis_top, metrics.width, metrics.height)
@@ -65,7 +70,7 @@ def _draw_main(plot: Plot, plan: PricePlan) -> None:
     for study in plan.overlays:
         if study.draw is not None:
             study.draw(plot)
-    plot.level(float(plan.data.full.close[-1]), plan.last_color.faded(0.8), (1, 2))
+    plot.level(plan.data.last_close, plan.theme.faint(plan.last_color, 0.8), (1, 2))
     marks.draw_over(plot, plan.annotations)
 
 
@@ -92,10 +97,7 @@ def warnings_of(plan: PricePlan) -> list[str]:
             f"{len(data.full)} bars are drawn as {len(data.shown)}, {data.factor} in one: "
             f"closer than {numbers.counted(bar_pixels(data), 'pixel')} they could not be told apart"
         )
-    hidden = len(plan.spec.panels) - len(plan.panels)
-    if hidden:
-        found.append(f"the picture is too low for {hidden} of {len(plan.spec.panels)} panels")
-    return found + missing_marks(plan)
+    return found + omissions(plan) + missing_marks(plan)
 
 
 def missing_marks(plan: PricePlan) -> list[str]:

@@ -33,6 +33,7 @@ class PriceData:
 
     `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
     `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
+    `market_close` is the last close where the bars' own is calculated.
     """
 
     full: Columns
@@ -44,6 +45,12 @@ class PriceData:
     bar_ms: int = DAY_MS
     ends_at: int = 0
     timed: bool = True
+    market_close: float | None = None
+
+    @property
+    def last_close(self) -> float:
+        """The market's last close; of renko bricks, the last brick's."""
+        return float(self.full.close[-1]) if self.market_close is None else self.market_close
 
     @property
     def lows(self) -> Floats:
@@ -78,7 +85,9 @@ def price_data(spec: ChartSpec) -> PriceData:
     length = bar_length(bars.time, spec.timeframe)
     ends_at = int(bars.time[-1]) + length
     if spec.type == "heikin_ashi":
+        market_close = float(bars.close[-1])
         bars = heikin_ashi(bars)
+        return PriceData(bars, bars, 1, decimals, bar_ms=length, ends_at=ends_at, market_close=market_close)
     if spec.type == "renko":
         bricks, size = _bricks(bars, spec)
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=length, ends_at=ends_at, timed=False)

@@ -10,7 +10,7 @@ from app.charts.domain import OrderMark
 from app.charts.rendering import annotations as marks
 from app.charts.rendering import layout, numbers
 from app.charts.rendering.canvas import Box
-from app.charts.rendering.header import header
+from app.charts.rendering.header import header, timeframes
 from app.charts.rendering.legend import Item
 from app.charts.rendering.marks import mark_margin
 from app.charts.rendering.metrics import metrics_of
@@ -90,13 +90,14 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     """Decide the picture; RenderError for what cannot be drawn."""
     theme, metrics, data = theme_of(spec), metrics_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
-    dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
-    head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates)
-    rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     left = metrics.px(12)
     first_right = _first_right(metrics, data, spec.annotations, theme)
     most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
+    dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
+    timeframe = timeframes(spec, data.bar_ms, data.factor)
+    head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
+    rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
     annotations = marks.place(spec.annotations, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
@@ -222,7 +223,7 @@ def _last_color(data: PriceData, theme: Theme) -> Color:
 
 
 def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
-    close = float(data.full.close[-1])
+    close = data.last_close
     text = numbers.price(close, data.decimals)
     return Tag(y.at(close), (text,), _last_color(data, theme), _LAST_PRICE_RANK, "last")
 

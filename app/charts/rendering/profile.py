@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ _FLAT_SPAN: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Rows of equal height from the lowest low to the highest high.
+    """Rows from the lowest low to the highest high, of equal height on the price axis.
 
     `edges` has one value more than `volumes`; row i reaches from edges[i] to edges[i + 1]. The value area is the rows
     from `value_area_low_index` to `value_area_high_index`, both included.
@@ -28,26 +29,37 @@ class Profile:
     poc_index: int
     value_area_low_index: int
     value_area_high_index: int
+    log: bool = False
+
+    @property
+    def poc(self) -> float:
+        """The price in the middle of the point of control: on a logarithmic axis, the geometric mean of its edges."""
+        low, high = float(self.edges[self.poc_index]), float(self.edges[self.poc_index + 1])
+        return math.sqrt(low) * math.sqrt(high) if self.log else (low + high) / 2
 
 
-def volume_profile(high: FloatArray, low: FloatArray, volume: FloatArray, rows: int) -> Profile:
+def volume_profile(high: FloatArray, low: FloatArray, volume: FloatArray, rows: int, *, log: bool = False) -> Profile:
     """Each bar's volume spread evenly over its range, summed by row.
+
+    Edge i of n rows from the lowest low L to the highest high H is L + (H - L) i / n; with `log` (prices above 0) it is
+    L (H / L) ** (i / n), which makes rows of equal height on a logarithmic axis. A row holds, of each bar, the volume
+    times the part of the bar's range, in price, that lies in the row: the rows' sum is the volume of all bars.
 
     The point of control is the largest row, of equals the one nearest the middle. The value area grows from it by the
     larger of the rows above and below (of equals the upper) until it holds 70 % of the volume. Needs at least one bar.
     """
-    edges = _edges(float(low.min()), float(high.max()), rows)
+    edges = _edges(float(low.min()), float(high.max()), rows, log=log)
     volumes = _volumes(high, low, volume, edges)
     poc = _point_of_control(volumes)
     bottom, top = _value_area(volumes.tolist(), poc)
-    return Profile(edges, volumes, poc, bottom, top)
+    return Profile(edges, volumes, poc, bottom, top, log)
 
 
-def _edges(bottom: float, top: float, rows: int) -> FloatArray:
+def _edges(bottom: float, top: float, rows: int, *, log: bool) -> FloatArray:
     if top <= bottom:
         reach = abs(bottom) * _FLAT_SPAN or 1.0
         bottom, top = bottom - reach, top + reach
-    return np.linspace(bottom, top, rows + 1)
+    return np.geomspace(bottom, top, rows + 1) if log else np.linspace(bottom, top, rows + 1)
 
 
 def _volumes(high: FloatArray, low: FloatArray, volume: FloatArray, edges: FloatArray) -> FloatArray:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas import Align, Floats, Font, Pixels, Point
     from app.charts.rendering.color import Color
+    from app.charts.rendering.fonts import Mask
 
 _PIXELS_PER_POINT_DPI: Final = 72
 _MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
@@ -46,6 +47,8 @@ class RasterCanvas:
         self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
         self._words: NDArray[np.uint32] = self.pixels.view(np.uint32)[..., 0]
         self._words[:] = _word(background)
+        self.background = background
+        self.left_out: list[str] = []
 
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
@@ -104,14 +107,21 @@ class RasterCanvas:
         points += [(x0 + r, y1), (x0, y1), (x0, y1 - r), (x0, y0 + r), (x0, y0), (x0 + r, y0), (x0 + r, y0)]
         self._fill(Path(points, [_MOVE, *(_LINE, _CURVE, _CURVE) * 4, _CLOSE]), color, box)
 
-    def text(self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left") -> None:
+    def text(
+        self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left", halo: int = 0
+    ) -> None:
         """Write one line of text."""
         mask = glyphs.mask(text, font)
         if mask.coverage.size:
-            left = round(x - mask.advance * _START[align]) + mask.left
-            bottom = round(baseline) + mask.top + mask.coverage.shape[0]
-            agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
-            agg.draw_text_image(mask.coverage, left, bottom, 0, _context(color))
+            left = round(x - mask.advance * _START[align])
+            if halo:
+                self._stamp(glyphs.outline(text, font, halo), left, baseline, self.background)
+            self._stamp(mask, left, baseline, color)
+
+    def _stamp(self, mask: Mask, left: int, baseline: float, color: Color) -> None:
+        bottom = round(baseline) + mask.top + mask.coverage.shape[0]
+        agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
+        agg.draw_text_image(mask.coverage, left + mask.left, bottom, 0, _context(color))
 
     def _fill(self, path: Path, color: Color, clip: Box) -> None:
         self._renderer.draw_path(_context(color, self._upright(clip)), path, self._flip, color.unit)

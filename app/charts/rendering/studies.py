@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.charts.rendering.plot import LINE_WIDTH
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,6 +31,11 @@ class Study:
     draw: Callable[[Plot], None] | None = None
     warning: str = ""
     back: Callable[[Plot], None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the legend calls it: SMA 20."""
+        return self.legend.pieces[0][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,6 @@ def too_short(name: str, values: Floats) -> str:
     return "" if np.isfinite(values).any() else f"{name}: too few bars ({len(values)}), nothing is drawn"
 
 
-def draw_study_line(plot: Plot, values: Floats, color: Color) -> None:
-    """A line through a series over the full bars."""
-    plot.line(plot.data.sample(values), color)
+def draw_study_line(plot: Plot, values: Floats, color: Color, width: float = LINE_WIDTH) -> None:
+    """A line through a series over the full bars, `width` design pixels wide."""
+    plot.line(plot.data.sample(values), color, width)

@@ -25,6 +25,8 @@ class SvgCanvas:
 
     def __init__(self, width: int, height: int, background: Color) -> None:
         self.width, self.height = width, height
+        self.background = background
+        self.left_out: list[str] = []
         self._definitions: dict[str, str] = {}
         self._parts = [f'<rect width="{width}" height="{height}" fill="{background.hex}"/>']
 
@@ -86,16 +88,23 @@ class SvgCanvas:
             f'fill="{color.hex}"{_opacity("fill", color)}/>'
         )
 
-    def text(self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left") -> None:
+    def text(
+        self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left", halo: int = 0
+    ) -> None:
         """Write one line of text."""
         if not text_width(text, font):
             return
         shown = escape(_printable(text))
         weight = ' font-weight="bold"' if font.bold else ""
         anchor = f' text-anchor="{_ANCHORS[align]}"' if align != "left" else ""
+        outline = (
+            f' stroke="{self.background.hex}" stroke-width="{2 * halo}" stroke-linejoin="round" paint-order="stroke"'
+            if halo
+            else ""
+        )
         self._parts.append(
             f'<text x="{_number(x)}" y="{_number(baseline)}" font-size="{font.size}"{weight}{anchor} '
-            f'fill="{color.hex}"{_opacity("fill", color)}>{shown}</text>'
+            f'fill="{color.hex}"{_opacity("fill", color)}{outline}>{shown}</text>'
         )
 
     def encode(self, alt: str) -> bytes:

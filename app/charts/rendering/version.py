@@ -1,9 +1,15 @@
-"""The engine's version, part of every chart's id. Read by the web process, so nothing that draws is imported here."""
+"""The engine's version, part of every chart's id. The web process reads it, so nothing that draws is imported here."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from app.charts.rendering.font_files import fonts_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENGINE_NUMBER: Final = "2"
 FONT_ID: Final = "dejavu-2.37"
@@ -25,3 +31,13 @@ ENGINE_VERSION: Final = "/".join(
         FONT_ID,
     )
 )
+
+
+@lru_cache(maxsize=8)
+def engine_version(font_folders: tuple[Path, ...] = ()) -> str:
+    """The version of the engine with the fonts of the folders.
+
+    The folders are read once in a process: after new fonts, restart the web and the worker processes.
+    """
+    fonts = fonts_digest(font_folders)
+    return f"{ENGINE_VERSION}+{fonts}" if fonts else ENGINE_VERSION

@@ -281,6 +281,12 @@ def test_a_column_may_be_neither_missing_nor_empty_nor_anything_but_a_list(colum
         ({"overlays": [{"kind": "bollinger", "multiplier": float("nan")}]}, "/overlays/0/multiplier"),
         ({"overlays": [{"kind": "volume_profile", "rows": 1}]}, "/overlays/0/rows"),
         ({"overlays": [{"kind": "volume_profile", "rows": 501}]}, "/overlays/0/rows"),
+        ({"overlays": [{"kind": "sma", "color": "red"}]}, "/overlays/0/color"),
+        ({"overlays": [{"kind": "vwap"}, {"kind": "bollinger", "color": 5}]}, "/overlays/1/color"),
+        ({"overlays": [{"kind": "ema", "width": 0.4}]}, "/overlays/0/width"),
+        ({"overlays": [{"kind": "vwap", "width": 11}]}, "/overlays/0/width"),
+        ({"overlays": [{"kind": "bollinger", "width": "2"}]}, "/overlays/0/width"),
+        ({"overlays": [{"kind": "volume_profile", "width": 2}]}, "/overlays/0/width"),
         ({"panels": [{"kind": "sma"}]}, "/panels/0/kind"),
         ({"panels": [{"kind": "macd", "fast": 26, "slow": 12}]}, "/panels/0/slow"),
         ({"panels": [{"kind": "macd", "signal": 0}]}, "/panels/0/signal"),
@@ -529,3 +535,25 @@ def _seconds(raw: dict[str, Any]) -> float:
     begin = perf_counter()
     load_spec(raw)
     return perf_counter() - begin
+
+
+def test_an_overlay_may_have_a_colour_and_a_width():
+    overlays = [{"kind": kind, "color": "#A0F", "width": 2} for kind in ("sma", "bollinger", "vwap")]
+    overlays.append({"kind": "volume_profile", "color": "#00ff7f"})
+    spec = loaded(overlays=overlays)
+    assert [overlay.color for overlay in spec.overlays] == ["#a0f", "#a0f", "#a0f", "#00ff7f"]
+    assert [overlay.width for overlay in spec.overlays if not isinstance(overlay, domain.VolumeProfile)] == [2, 2, 2]
+    assert parse_canonical(canonical(spec)) == spec
+
+
+def test_a_stored_spec_without_colours_and_widths_is_still_read():
+    text = canonical(loaded(overlays=[{"kind": "sma"}]))
+    older = text.replace('"color":null,', "").replace(',"width":null', "")
+    assert older != text
+    assert parse_canonical(older) == parse_canonical(text)
+
+
+def test_the_document_shows_colour_and_width_of_an_overlay():
+    schemas = document()["components"]["schemas"]
+    assert schemas["MovingAverage"]["properties"]["width"]["maximum"] == 10
+    assert schemas["VolumeProfile"]["properties"]["color"]["pattern"].startswith("^#")

@@ -88,3 +88,27 @@ def test_the_rows_are_those_of_the_definition_and_lose_no_volume(raw, count):
     inside = profile.volumes[profile.value_area_low_index : profile.value_area_high_index + 1]
     assert profile.value_area_low_index <= profile.poc_index <= profile.value_area_high_index
     assert inside.sum() >= 0.7 * volume.sum() - allowed
+
+
+@given(bars, st.integers(2, 60))
+def test_logarithmic_rows_are_equal_ratios_and_hold_all_the_volume(rows, count):
+    low, height, volume = (np.array(column) for column in zip(*rows, strict=True))
+    high = low + height
+    profile = volume_profile(high, low, volume, count, log=True)
+    ratios = profile.edges[1:] / profile.edges[:-1]
+    assert ratios == pytest.approx(ratios[0])
+    assert profile.volumes.sum() == pytest.approx(volume.sum(), rel=1e-6, abs=1e-6)
+    expected = by_definition(low, high, volume, profile.edges)
+    assert profile.volumes == pytest.approx(expected, rel=1e-6, abs=1e-6 * max(volume.sum(), 1))
+
+
+def test_rows_of_a_logarithmic_axis_grow_with_the_price():
+    high, low, volume = np.array([100.0]), np.array([1.0]), np.array([99.0])
+    profile = volume_profile(high, low, volume, 2, log=True)
+    assert profile.edges == pytest.approx([1, 10, 100])
+    assert profile.volumes == pytest.approx([9, 90])
+    assert profile.poc == pytest.approx(np.sqrt(1000))
+
+
+def test_the_point_of_control_of_a_linear_axis_is_the_middle_of_its_row():
+    assert profile_of((0.0, 4.0, 8.0), (1.0, 2.0, 5.0), count=4).poc == 1.5

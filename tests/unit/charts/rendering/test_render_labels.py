@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts.domain import SignalMark, VLine, Zone
+from app.charts.domain import HLine, SignalMark, VLine, Zone
+from app.charts.rendering import engine
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.labels import Labels
 from app.charts.rendering.metrics import metrics_of
@@ -16,6 +17,7 @@ from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_data import price_data
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.scales import IndexScale, ValueScale
+from app.charts.rendering.text import mask
 from app.charts.rendering.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 
@@ -79,3 +81,112 @@ def test_names_of_moments_and_zones_are_written_on_the_plot():
     changed = (bare != named).any(axis=2)
     assert changed[50:80].any()
     assert not changed[100:].any()
+
+
+def test_a_label_on_a_wall_of_candles_covers_only_its_letters_and_a_pixel_around():
+    count = 60
+    wall = replace(some_bars(count), open=(90.0,) * count, high=(110.0,) * count, low=(90.0,) * count)
+    wall = replace(wall, close=(110.0,) * count)
+    line = HLine(100.0, "i   i   i   i")
+    picture = pixels(a_spec(data=wall, annotations=(line,)))[60:370, 12:560]
+    bare = pixels(a_spec(data=wall, annotations=(replace(line, label=""),)))[60:370, 12:560]
+    up = LIGHT.up[:3]
+    lost = where(bare, up) & ~where(picture, up)
+    letters = mask("i   i   i   i", metrics_of(a_spec()).label).coverage > 0
+    assert lost.any()
+    assert lost.sum() <= 9 * letters.sum()
+    inside = np.argwhere(lost)
+    rows, columns = inside[:, 0], inside[:, 1]
+    box = where(picture, up)[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert box.any()
+
+
+def test_a_label_prefers_a_place_without_bars():
+    labels = Labels(replace(some_labels().plot, y=ValueScale(90.0, 130.0, 10, 110)))
+    low, high = labels.plot.bar_ends(0)
+    on_the_bar, above = (12.0, (low + high) / 2 - 5), (12.0, 11.0)
+    assert high > 30
+    labels.write("A", LIGHT.text, [on_the_bar, above])
+    assert labels.taken[0].top == 11
+
+
+def test_a_label_prefers_a_place_beside_the_line_of_a_line_chart():
+    spec = a_spec(type="line")
+    data = price_data(spec)
+    canvas = RasterCanvas(640, 400, LIGHT.background)
+    box = Box(10, 10, 610, 390)
+    plot = Plot(canvas, box, IndexScale(10, 610, 60), ValueScale(90, 130, 10, 390), LIGHT, metrics_of(spec), data)
+    plot.line(data.full.close, LIGHT.accent)
+    labels = Labels(plot)
+    middle = plot.y.at(data.full.close[30])
+    labels.write("A", LIGHT.text, [(plot.x.at(30) - 4, middle - 5), (plot.x.at(30), 12.0)])
+    assert labels.taken[0].top == 12
+
+
+def test_a_label_without_room_is_named():
+    labels = some_labels()
+    labels.write("One", LIGHT.text, [(20, 20)])
+    labels.write("Two", LIGHT.text, [(21, 21), (400, 20)])
+    assert labels.plot.canvas.left_out == ['the label "Two"']
+
+
+def test_a_long_label_is_cut_to_half_of_the_plot_and_named():
+    labels = some_labels()
+    labels.write("W" * 100, LIGHT.text, [(12, 20)])
+    assert labels.taken[0].width <= BOX.width / 2 + 6
+    (named,) = labels.plot.canvas.left_out
+    assert named.startswith('the end of the label "WWW')
+    assert len(named) < 80
+
+
+@pytest.mark.parametrize("image_format", ["png", "svg"])
+def test_every_label_of_many_is_drawn_or_warned_of(image_format):
+    lines = tuple(HLine(104.0, f"Line {number}") for number in range(12))
+    warnings = engine.render(a_spec(annotations=lines, format=image_format)).warnings
+    named = {warning.removeprefix("there is no room for the label ") for warning in warnings}
+    assert 4 <= len(named) <= 11
+    assert named <= {f'"Line {number}"' for number in range(12)}
+
+
+def test_an_svg_label_has_a_halo_of_the_background():
+    svg = engine.render(a_spec(format="svg", theme="dark", annotations=(HLine(104.0, "Level"),))).data.decode()
+    label = next(part for part in svg.split("<text ") if ">Level<" in part)
+    assert 'stroke="#131722" stroke-width="2"' in label
+    assert 'paint-order="stroke"' in label
+
+
+def test_a_label_that_would_be_cut_to_a_few_letters_is_left_out():
+    labels = some_labels()
+    narrow = Labels(replace(labels.plot, box=BOX._replace(right=60)))
+    narrow.write("Resistance", LIGHT.text, [(12, 20)])
+    assert narrow.taken == []
+    assert narrow.plot.canvas.left_out == ['the label "Resistance"']
+
+
+def test_a_label_avoids_the_lines_of_overlays():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    count = len(plot.data.shown)
+    plot.line(np.full(count, 125.0), LIGHT.lines[0])
+    on_the_line = round(plot.y.at(125.0)) - 5
+    labels.write("A", LIGHT.text, [(150, on_the_line), (150, 60)])
+    assert labels.taken[0].top != on_the_line
+    assert not labels.taken[0].top < plot.y.at(125.0) < labels.taken[0].bottom
+
+
+def test_a_label_moves_a_row_or_two_where_its_places_are_covered():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    plot.line(np.full(len(plot.data.shown), 125.0), LIGHT.lines[0])
+    asked = round(plot.y.at(125.0)) - 5
+    labels.write("A", LIGHT.text, [(150, asked)])
+    assert abs(labels.taken[0].top - asked) in {labels.taken[0].height, 2 * labels.taken[0].height}
+
+
+def test_a_label_with_nowhere_else_to_go_stands_on_the_lines():
+    labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
+    plot = labels.plot
+    for price in range(90, 131):
+        plot.line(np.full(len(plot.data.shown), float(price)), LIGHT.lines[0])
+    labels.write("A", LIGHT.text, [(150, 50)])
+    assert labels.taken[0][:2] == (150, 50)

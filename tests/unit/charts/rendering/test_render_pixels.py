@@ -96,8 +96,8 @@ def test_rising_candles_of_the_colour_blind_theme_are_hollow():
 
 
 def test_a_horizontal_line_is_one_sharp_pixel_high():
-    spec = a_spec(data=some_bars(), annotations=(HLine(104.0),), colors={"muted": "#ff00ff"})
-    line = where(pixels(spec), (255, 0, 255))[60:, :500]
+    spec = a_spec(data=some_bars(), annotations=(HLine(104.0),), colors={"muted": "#a000a0"})
+    line = where(pixels(spec), (160, 0, 160))[60:, :500]
     rows = np.flatnonzero(line.sum(axis=1) > 200)
     assert len(rows) == 1
 

@@ -76,7 +76,7 @@ def test_more_bars_than_pixels_are_joined_with_a_warning():
 
 def test_panels_that_do_not_fit_are_named():
     (warning,) = warnings_of(height=120, panels=(VolumePanel(), RsiPanel(5)))
-    assert "too low for 2 of 2 panels" in warning
+    assert "too low for 2 of 2 panels, not drawn: Volume; RSI 5" in warning
 
 
 def test_a_character_no_font_has_is_a_warning_and_a_square():
