@@ -99,16 +99,20 @@ def outside(annotations: Annotations, scale: ValueScale) -> list[str]:
 
 def draw_under(plot: Plot, annotations: Annotations) -> None:
     """What lies behind the bars: zones, and the risk and reward of orders."""
+    zones = []
     for _, first, last in annotations.zones:
         left, right = _reach(plot, first, last)
-        plot.canvas.box(Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL))
+        zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
+    stripes = []
     for order, first, last in annotations.orders:
         left, right = _reach(plot, first, last)
         if order.stop is not None:
-            _stripe(plot, left, right, (order.entry, order.stop), plot.theme.down)
+            stripes.append(_stripe(plot, left, right, (order.entry, order.stop), plot.theme.down))
         if order.targets:
             farthest = max(order.targets, key=lambda target: abs(target - order.entry))
-            _stripe(plot, left, right, (order.entry, farthest), plot.theme.up)
+            stripes.append(_stripe(plot, left, right, (order.entry, farthest), plot.theme.up))
+    plot.canvas.washes(zones)
+    plot.canvas.washes(stripes)
 
 
 def draw_over(plot: Plot, annotations: Annotations) -> None:
@@ -156,10 +160,10 @@ def _reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
     return left, min(max(right, left + 1), plot.box.right)
 
 
-def _stripe(plot: Plot, left: int, right: int, prices: tuple[float, float], color: Color) -> None:
+def _stripe(plot: Plot, left: int, right: int, prices: tuple[float, float], color: Color) -> tuple[Box, Color]:
     held = [min(max(price, plot.y.low), plot.y.high) for price in prices]
     top, bottom = sorted(round(plot.y.at(price)) for price in held)
-    plot.canvas.box(Box(left, top, right, bottom).clipped(plot.box), color.faded(_FILL))
+    return Box(left, top, right, bottom).clipped(plot.box), color.faded(_FILL)
 
 
 def _order(plot: Plot, order: OrderMark, left: int, right: int) -> None:

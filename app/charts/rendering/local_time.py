@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ def local_days(time_ms: IntArray, zone: str) -> IntArray:
     return (time_ms + local_offsets(time_ms, zone)) // DAY_MS
 
 
+@lru_cache(maxsize=8)
 def _changes(first: int, last: int, info: ZoneInfo) -> tuple[IntArray, IntArray]:
     """Instants from which an offset holds, up to `last`, and those offsets; the first instant is `first`."""
     changes, offsets = [first], [_offset(first, info)]
