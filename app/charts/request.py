@@ -5,10 +5,11 @@ Pure, and apart from `domain`, where a spec always has its data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.charts.cost import too_dear
 from app.charts.domain import (
     PRICE_TYPES,
     Brick,
@@ -33,7 +34,7 @@ _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
 
 @dataclass(frozen=True, slots=True)
 class ChartLimits:
-    """How large a chart may get. `max_pixels` counts real pixels, after the scale."""
+    """How large a chart may get. `max_pixels` counts real pixels, after the scale; `max_milliseconds` is for `cost`."""
 
     max_side: int = 3_000
     max_pixels: int = 9_000_000
@@ -41,6 +42,7 @@ class ChartLimits:
     max_overlays: int = 12
     max_panels: int = 6
     max_annotations: int = 300
+    max_milliseconds: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ class SpecRequest:
     def reference(self) -> BarsReference | None:
         """The bars to read before `complete`, None when the data came with the request."""
         return self.data if isinstance(self.data, BarsReference) else None
+
+    @property
+    def bars(self) -> int:
+        """How many bars or values the data has, or may have."""
+        if isinstance(self.data, BarsReference):
+            return self.data.bars
+        return len(self.data.values if isinstance(self.data, Sample) else self.data.time)
 
     def complete(self, bars: Bars | None = None) -> ChartSpec:
         """The whole spec. `bars` are what the reference names; without a reference they are not looked at.
@@ -102,8 +111,13 @@ def size_misfits(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldE
             return
 
 
-def option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
-    """What in the options is over a limit, or does not go with the type of chart."""
+def option_misfits(request: SpecRequest, limits: ChartLimits) -> Sequence[FieldError]:
+    """What in the options is over a limit or does not go with the type of chart; of what fits, what costs too much."""
+    errors = [*_option_misfits(request, limits)]
+    return errors or [*too_dear(request.options, request.bars, limits.max_milliseconds)]
+
+
+def _option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
     options = request.options
     yield from _pixel_misfits(options, limits)
     yield from _type_misfits(options)

@@ -167,6 +167,7 @@ def _limits(settings: Settings) -> ChartLimits:
         max_overlays=settings.charts_max_overlays,
         max_panels=settings.charts_max_panels,
         max_annotations=settings.charts_max_annotations,
+        max_milliseconds=settings.charts_max_milliseconds,
     )
 
 

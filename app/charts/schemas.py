@@ -6,7 +6,7 @@ apispec describe the fields that have a choice of schemas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, get_args
 
@@ -193,6 +193,6 @@ def document_variant(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     return document
 
 
-def _refuse(misfits: Iterator[FieldError]) -> None:
+def _refuse(misfits: Iterable[FieldError]) -> None:
     if errors := [*misfits]:
         raise ValidationFailed(errors)

@@ -37,7 +37,7 @@ def draw(resources: Resources, chart_id: str, *, degraded: bool = False, stored:
     """What a worker does, with stand-in bytes: claim, keep the file, record."""
     policy = Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = service.claim(session, chart_id, policy, now=utc_now())
+        held = service.claim_next(session, policy, now=utc_now())
     assert held is not None
     if stored:
         resources.store.write(PATH, PNG)

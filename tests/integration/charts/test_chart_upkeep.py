@@ -36,7 +36,7 @@ def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
     chart_id = asked(database, title, now=now)
     path = f"charts/{now:%Y/%m/%d}/{chart_id}.png"
     with database.transaction() as session:
-        held = service.claim(session, chart_id, POLICY, now=now)
+        held = service.claim_next(session, POLICY, now=now)
         assert held is not None
         assert service.complete(session, held, Drawn(path, "e", 9, [], "", degraded=False), POLICY, now=now)
     return path
