@@ -21,11 +21,12 @@ from embedded.places import PIDS, ROOT
 MARKS: Final = {
     "web": ("gunicorn",),
     "worker": ("celery",),
+    "events": ("celery",),
     "beat": ("celery",),
     "redis": ("valkey-server", "embedded.redis"),
 }
 # The server that holds the queue goes last, so that the others can still hand their work back.
-ORDER: Final = (("web", "beat", "worker"), ("redis",))
+ORDER: Final = (("web", "beat", "worker", "events"), ("redis",))
 PROCESSES: Final = Path("/proc")
 PATIENCE_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 0.05

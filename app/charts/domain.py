@@ -155,7 +155,10 @@ class Brick:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
-    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many."""
+    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many.
+
+    `visible` is how many bars are shown, from the last one back; None: all. Those before them are for indicators alone.
+    """
 
     type: ChartType
     data: ChartData
@@ -175,6 +178,7 @@ class ChartSpec:
     colors: dict[str, str] = field(default_factory=dict)
     brick: Brick = Brick()
     bins: int | None = None
+    visible: int | None = None
 
 
 _OVERLAYS: Final[dict[str, type[Any]]] = {

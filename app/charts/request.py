@@ -21,6 +21,7 @@ from app.charts.domain import (
     VolumeProfile,
     Vwap,
 )
+from app.charts.history import StoredBars, bars_needed
 from app.market.domain import MAX_BARS, Bars
 from app.shared.errors import FieldError, ValidationFailed
 
@@ -59,7 +60,7 @@ class BarsReference:
 class SpecRequest:
     """A checked request. `options` are the fields of a ChartSpec but `data`.
 
-    `instrument`, `timeframe`, `brick` and `bins` are among them only when the caller gave them.
+    `instrument`, `timeframe`, `brick`, `bins` and `visible` are among them only when the caller gave them.
     """
 
     options: Mapping[str, Any]
@@ -77,18 +78,28 @@ class SpecRequest:
             return self.data.bars
         return len(self.data.values if isinstance(self.data, Sample) else self.data.time)
 
-    def complete(self, bars: Bars | None = None) -> ChartSpec:
-        """The whole spec. `bars` are what the reference names; without a reference they are not looked at.
+    @property
+    def hidden(self) -> int:
+        """How many bars before those of the reference its indicators should know."""
+        if not isinstance(self.data, BarsReference):
+            return 0
+        return bars_needed(self.options["overlays"], self.options["panels"], self.data.timeframe)
+
+    def complete(self, stored: StoredBars | None = None) -> ChartSpec:
+        """The whole spec. `stored` is what the reference names; without a reference it is not looked at.
 
         Raises ValidationFailed when the data cannot carry what was asked for: no bars, no volume, a log scale of zero.
         """
+        data: ChartData
         if not isinstance(self.data, BarsReference):
             data, options = self.data, dict(self.options)
         else:
-            if bars is None or not len(bars):
+            if stored is None or not len(stored.bars):
                 raise ValidationFailed([FieldError("/data", "no such bars are stored")])
             names = {"instrument": self.data.instrument, "timeframe": self.data.timeframe}
-            data, options = bars, {**self.options, **names}
+            data, options = stored.bars, {**self.options, **names, "visible": stored.visible}
+        if isinstance(data, Bars) and options.get("visible") == len(data):
+            options["visible"] = None
         spec = ChartSpec(data=data, **options)
         if errors := [*data_misfits(spec)]:
             raise ValidationFailed(errors)
@@ -127,6 +138,7 @@ def _option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[Field
     for name in ("instrument", "timeframe") if reference is not None else ():
         if name in options:
             yield FieldError(f"/{name}", "is already named in the data")
+    yield from _visible_misfits(request)
     for place, item in enumerate(options["annotations"]):
         if getattr(item, "end", None) is not None and item.end < item.start:
             yield FieldError(f"/annotations/{place}/to", "is before `from`")
@@ -169,6 +181,18 @@ def _type_misfits(options: Mapping[str, Any]) -> Iterator[FieldError]:
     if kind == "histogram" and options["y_scale"] == "log":
         yield FieldError("/y_scale", "counts have no log scale")
     yield from _brick_misfits(options.get("brick", Brick()))
+
+
+def _visible_misfits(request: SpecRequest) -> Iterator[FieldError]:
+    visible = request.options.get("visible")
+    if visible is None:
+        return
+    if request.reference is not None:
+        yield FieldError("/visible", "goes with data in the request only: stored bars are counted by `bars`")
+    elif request.options["type"] not in PRICE_TYPES:
+        yield FieldError("/visible", f"does not go with a chart of type {request.options['type']}")
+    elif visible > request.bars:
+        yield FieldError("/visible", f"there are only {request.bars} bars")
 
 
 def _brick_misfits(brick: Brick) -> Iterator[FieldError]:

@@ -137,6 +137,13 @@ class SpecSchema(Schema):
     annotations = _parts(ANNOTATIONS, DEFAULT_LIMITS.max_annotations)
     colors = fields.Dict(load_default=dict, keys=fields.String(validate=OneOf(COLOR_KEYS)), values=Color())
     brick = fields.Nested(BrickSchema)
+    visible = Whole(
+        allow_none=True,
+        validate=Range(1),
+        metadata={
+            "description": "How many bars are shown, from the last one back; indicators know those before them too"
+        },
+    )
     bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
 
     @post_load

@@ -84,7 +84,7 @@ def _columns(plot: Plot, top: Pixels, bottom: Pixels, rising: Flags) -> None:
 
 
 def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    values = indicators.rsi(data.full.close, panel.period)
+    values = data.visible(indicators.rsi(data.past.close, panel.period))
     color = theme.lines[2]
     name = f"RSI {panel.period}"
     legend = Item(((name, theme.muted), (_number(last_known(values)), color)), color)
@@ -104,7 +104,8 @@ def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
 
 
 def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    line, signal, histogram = indicators.macd(data.full.close, panel.fast, panel.slow, panel.signal)
+    series = indicators.macd(data.past.close, panel.fast, panel.slow, panel.signal)
+    line, signal, histogram = (data.visible(values) for values in series)
     name = f"MACD {panel.fast}, {panel.slow}, {panel.signal}"
     low, high = extent(line, signal, histogram)
     low, high = min(low, 0.0), max(high, 0.0)
@@ -133,8 +134,8 @@ def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color
 
 
 def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    bars = data.full
-    values = indicators.atr(bars.high, bars.low, bars.close, panel.period)
+    bars = data.past
+    values = data.visible(indicators.atr(bars.high, bars.low, bars.close, panel.period))
     low, high = extent(values)
     name, color = f"ATR {panel.period}", theme.lines[3]
     decimals = numbers.decimals_for(high if np.isfinite(high) else 0.0)

@@ -28,8 +28,9 @@ _PRICES: Final = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, slots=True)
 class PriceData:
-    """`full` is what indicators are computed on, `shown` what is drawn: the same bars, or `factor` of them in one.
+    """`full` are the visible bars, `shown` what is drawn: the same bars, or `factor` of them in one.
 
+    `history` is what indicators are computed on: the visible bars and those before them, None when there are none.
     `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. `bar_ms` is the
     usual distance of two bars in milliseconds.
     """
@@ -41,6 +42,16 @@ class PriceData:
     brick: float | None = None
     closes_only: bool = False
     bar_ms: int = DAY_MS
+    history: Columns | None = None
+
+    @property
+    def past(self) -> Columns:
+        """The bars that indicators are computed on."""
+        return self.full if self.history is None else self.history
+
+    def visible(self, values: Floats) -> Floats:
+        """One value per visible bar of a series over `past`."""
+        return values[len(values) - len(self.full) :]
 
     @property
     def lows(self) -> Floats:
@@ -83,10 +94,12 @@ def price_data(spec: ChartSpec) -> PriceData:
     distance = int(np.median(np.diff(bars.time))) if len(bars) > 1 else DAY_MS
     if spec.type == "heikin_ashi":
         bars = heikin_ashi(bars)
+    visible = bars if spec.visible is None else bars.last(spec.visible)
     if spec.type == "renko":
-        bricks, size = _bricks(bars, spec)
+        bricks, size = _bricks(visible, spec)
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=distance)
-    return PriceData(bars, bars, 1, decimals, closes_only=spec.type in ("line", "area"), bar_ms=distance)
+    closes_only = spec.type in ("line", "area")
+    return PriceData(visible, visible, 1, decimals, closes_only=closes_only, bar_ms=distance, history=bars)
 
 
 def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:

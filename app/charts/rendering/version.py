@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-ENGINE_NUMBER: Final = "1"
+ENGINE_NUMBER: Final = "2"
 FONT_ID: Final = "dejavu-2.37"
 
 

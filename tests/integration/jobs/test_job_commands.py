@@ -72,7 +72,7 @@ def waiting(resources: Resources, queue: str) -> int:
 
 
 def test_unfinished_jobs_are_listed_with_what_is_wrong(run, resources):
-    chart_id, failed = a_chart(resources), a_failed_chart(resources, "b", "no\nluck")
+    failed, chart_id = a_failed_chart(resources, "b", "no\nluck"), a_chart(resources)
     event_id = an_event(resources)
     told = run("list")
     assert told.exit_code == 0, told.output
@@ -84,8 +84,8 @@ def test_unfinished_jobs_are_listed_with_what_is_wrong(run, resources):
 
 
 def test_a_list_may_be_of_one_type_and_status(run, resources):
-    a_chart(resources)
     failed = a_failed_chart(resources, "b")
+    a_chart(resources)
     an_event(resources, failed=True)
     (row,) = run("list", "--status", "failed", "--type", "charts").output.splitlines()[1:]
     assert failed in row
