@@ -166,8 +166,8 @@ def test_small_charts_that_keep_coming_do_not_starve_a_dear_one(database):
         claimed = claim(database)
         assert claimed is not None
         if claimed.chart_id == dear:
-            break
-    assert claimed.chart_id == dear
+            return
+    pytest.fail("the dear chart was never claimed")
 
 
 def test_a_chart_that_must_come_passes_a_full_queue(database):
