@@ -8,6 +8,7 @@ and down.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -44,8 +45,12 @@ def is_dense(y: Floats, box: Box) -> bool:
     """Whether a line goes up and down so much inside the box that it is better drawn column by column."""
     if len(y) <= _DENSE:
         return False
-    inside = np.clip(y, box.top, box.bottom)
-    return bool(np.nansum(np.abs(np.diff(inside))) * _DENSE > box.width * box.height)
+    inside = np.minimum(np.maximum(y, box.top), box.bottom)
+    steps = np.abs(inside[1:] - inside[:-1])
+    travel = float(steps.sum())
+    if math.isnan(travel):
+        travel = float(np.nansum(steps))
+    return travel * _DENSE > box.width * box.height
 
 
 def line_spans(x: Floats, y: Floats, width: float, left: int, right: int) -> tuple[Floats, Floats]:

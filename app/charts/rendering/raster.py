@@ -59,10 +59,11 @@ class RasterCanvas:
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
-        words, paint, share = self._words, word(color), np.uint32(round(color.alpha * FULL))
+        words, paint, opaque = self._words, word(color), color.alpha == 1
+        share = np.uint32(round(color.alpha * FULL))
         edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
         for x0, y0, x1, y1 in zip(*edges, strict=True):
-            if color.alpha == 1:
+            if opaque:
                 words[y0:y1, x0:x1] = paint
             else:
                 blend(words[y0:y1, x0:x1], paint, share)
@@ -123,6 +124,8 @@ class RasterCanvas:
 
     def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
         """Fill translucent rectangles that may overlap, touching each pixel once."""
+        if not boxes:
+            return
         height, width = self._words.shape
         for strip, paint, share in washes(boxes, Box(0, 0, width, height)):
             blend(self._words[strip.top : strip.bottom, strip.left : strip.right], paint, share)
