@@ -139,6 +139,7 @@ class Settings:
     charts_max_overlays: int = _count(12, "most overlays in a chart", least=0)
     charts_max_panels: int = _count(6, "most panels in a chart", least=0)
     charts_max_annotations: int = _count(300, "most annotations in a chart", least=0)
+    charts_max_milliseconds: int = _count(4_000, "most processor time a chart may need by its estimate")
     charts_signal_bars: int = _count(120, "bars shown in a signal's own chart", least=2)
     charts_signal_width: int = _count(1_200, "width of a signal's own chart", least=64)
     charts_signal_height: int = _count(675, "height of a signal's own chart", least=64)

@@ -16,6 +16,7 @@ WEB_PORT: Final = 8000
 REDIS_PORT: Final = 6390
 METRICS_PORT: Final = 9808
 REDIS_DEFAULT_PORT: Final = 6379
+EVENTS: Final = "events"
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 # One render uses one core: the worker's processes are what runs side by side.
 SINGLE_THREADED: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
@@ -31,7 +32,12 @@ class Plan:
     domain: str | None = None
 
     def variables_of(self, name: str) -> dict[str, str]:
-        """The environment of one process. Each counts in a folder of its own: only one server reads a folder."""
+        """The environment of one process.
+
+        Each counts in a folder of its own, since only one server reads a folder; the two workers share one server.
+        """
+        if name == EVENTS:
+            return {**self.variables_of("worker"), "WORKER_METRICS_PORT": "0"}
         return {**self.variables, "PROMETHEUS_MULTIPROC_DIR": str(METRICS / name)}
 
 

@@ -22,12 +22,13 @@ MARKS: Final = {
     "proxy": ("caddy",),
     "web": ("app.server",),
     "worker": ("celery",),
+    "events": ("celery",),
     "beat": ("celery",),
     "redis": ("valkey-server", "embedded.redis"),
 }
 # The proxy goes first, so that no request comes to a server that is gone. The server that holds the queue goes last, so
 # that the others can still hand their work back.
-ORDER: Final = (("proxy",), ("web", "beat", "worker"), ("redis",))
+ORDER: Final = (("proxy",), ("web", "beat", "worker", "events"), ("redis",))
 PROCESSES: Final = Path("/proc")
 PATIENCE_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 0.05

@@ -86,7 +86,7 @@ def _start(servers: group.Group, plan: Plan, settings: Settings) -> None:
     if plan.starts_redis:
         servers.start("redis", plan.variables_of("redis"))
     schema.bring_up_to_date(settings, plan.variables)
-    for name in ("web", "worker"):
+    for name in ("web", "worker", "events"):
         servers.start(name, plan.variables_of(name))
 
 

@@ -19,6 +19,7 @@ from config import ROOT, Settings
 
 START_SECONDS = 60
 STOP_SECONDS = 40
+ALL_QUEUES = "events,charts,webhooks,maintenance"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def serving(settings: Settings, folder: Path, name: str = "web") -> Iterator[tup
 
 
 @contextmanager
-def worker(settings: Settings, folder: Path, name: str = "worker") -> Iterator[Running]:
-    """A real worker with these settings, on every queue."""
-    arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", "events,charts,webhooks,maintenance"]
+def worker(settings: Settings, folder: Path, name: str = "worker", queues: str = ALL_QUEUES) -> Iterator[Running]:
+    """A real worker with these settings, on every queue or on those named."""
+    arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", queues]
     arguments += ["--without-gossip", "--without-mingle", "--hostname", f"{name}-{os.getpid()}@%h"]
     with running(name, arguments, environment(settings), folder, lambda log: " ready." in log) as program:
         yield program

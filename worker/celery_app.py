@@ -11,13 +11,14 @@ from typing import Any
 import prometheus_client
 import structlog
 from celery import Celery, Task, signals
+from celery.apps.worker import Worker
 from kombu.transport.redis import Transport as RedisTransport
 
 from app.charts.rendering import engine
 from app.resources import Resources
 from app.shared import logs
 from app.shared.metrics import registry
-from app.shared.queue import MAINTENANCE, QUEUES
+from app.shared.queue import CHARTS, MAINTENANCE, QUEUES
 from app.startup import preflight
 from config import Settings, SettingsError
 from worker import metrics, schedule
@@ -90,12 +91,13 @@ def _configure_logs(**_: Any) -> None:
 
 
 @signals.worker_init.connect
-def _prepare(**_: Any) -> None:
+def _prepare(sender: Worker, **_: Any) -> None:
     """Before the fork: refuse to run on a database that does not fit, and draw one chart of each type to be warm."""
     preflight(settings)
-    for path in engine.use_fonts(settings.font_folders):
-        log.warning("font_unreadable", path=path)
-    engine.warm_up()
+    if CHARTS in sender.app.amqp.queues.consume_from:
+        for path in engine.use_fonts(settings.font_folders):
+            log.warning("font_unreadable", path=path)
+        engine.warm_up()
     if settings.worker_metrics_port:
         prometheus_client.start_http_server(
             settings.worker_metrics_port, settings.worker_metrics_host, registry=registry()

@@ -65,16 +65,16 @@ def dispatch() -> None:
 
 
 @app.task(name=RENDER)
-def render(chart_id: str) -> None:
-    """Draw one chart, if it is due: nothing happens when it is drawn already or another worker holds it."""
+def render(_woken_for: str = "") -> None:
+    """Draw the chart whose turn it is, which need not be the one that sent the message; nothing when none waits."""
     held = resources()
     policy = Policy.of(held.settings)
     # A claim or a record that is lost with its host is made again by the sweep: neither waits for the disk.
     with held.database.transaction(durable=False) as session:
-        claim = charts.claim(session, chart_id, policy, now=held.clock())
+        claim = charts.claim_next(session, policy, now=held.clock())
     if claim is None:
         return
-    structlog.contextvars.bind_contextvars(request_id=claim.request_id, chart_id=chart_id, attempt=claim.attempts)
+    structlog.contextvars.bind_contextvars(request_id=claim.request_id, chart_id=claim.chart_id, attempt=claim.attempts)
     failpoints.reach("after_job_claim")
     try:
         drawn = _draw_and_keep(held, claim)
@@ -90,7 +90,7 @@ def render(chart_id: str) -> None:
             if not charts.complete(session, claim, drawn, policy, now=held.clock()):
                 log.warning("lease_lost")
             failpoints.reach("before_done_commit")
-    announce(held.redis, chart_id)
+    announce(held.redis, claim.chart_id)
 
 
 @app.task(name=SWEEP)

@@ -169,6 +169,7 @@ class ChartSpec:
 
     `right_offset` counts the bars' widths kept free after the last bar; None: 4, or 4 % of the plot.
     `precision` is the number of decimals prices are written with; None follows the data.
+    `visible` is how many bars are shown, from the last one back; None: all. Those before them are for indicators alone.
     """
 
     type: ChartType
@@ -191,6 +192,7 @@ class ChartSpec:
     bins: int | None = None
     right_offset: int | None = None
     precision: int | None = None
+    visible: int | None = None
 
 
 _OVERLAYS: Final[dict[str, type[Any]]] = {

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.service import FAILED, LET_GO, QUEUED, RENDERING, WAITING, fresh
+from app.charts.service import FAILED, LET_GO, QUEUED, RENDERING, WAITING, next_turn, queued_values
 
 UNFINISHED: Final = (QUEUED, RENDERING, FAILED)
 CANCELLED: Final = "cancelled"
@@ -27,14 +27,15 @@ def listed(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence
 def retry(session: Session, wanted: str, policy: Policy, *, now: datetime, request_id: str = "") -> bool:
     """Queue a failed chart as if it had never been tried. Whether there was one; the caller wakes a worker."""
     failed = update(Chart).where(Chart.id == wanted, Chart.status == FAILED)
-    result = session.execute(failed.values(**fresh(now, policy, request_id)))
+    result = session.execute(failed.values(**queued_values(now, policy, request_id, turn=next_turn(session))))
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 def retry_failed(session: Session, policy: Policy, *, now: datetime, limit: int) -> Sequence[str]:
     """Queue up to `limit` failed charts, the oldest first; their ids."""
     failed = select(Chart.id).where(Chart.status == FAILED).order_by(Chart.created_at).limit(limit)
-    again = update(Chart).where(Chart.id.in_(failed), Chart.status == FAILED).values(**fresh(now, policy, ""))
+    values = queued_values(now, policy, "", turn=next_turn(session))
+    again = update(Chart).where(Chart.id.in_(failed), Chart.status == FAILED).values(**values)
     return session.scalars(again.returning(Chart.id)).all()
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, Uuid, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.shared.db import Base, UtcDateTime
@@ -22,6 +22,20 @@ class Chart(Base):
             postgresql_where=text("due_at IS NOT NULL"),
             sqlite_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_charts_turn",
+            "turn",
+            "created_at",
+            postgresql_where=text("turn IS NOT NULL"),
+            sqlite_where=text("turn IS NOT NULL"),
+        ),
+        Index(
+            "ix_charts_owner_turn",
+            "owner",
+            "turn",
+            postgresql_where=text("turn IS NOT NULL"),
+            sqlite_where=text("turn IS NOT NULL"),
+        ),
         Index("ix_charts_status", "status", "created_at"),
         Index("ix_charts_expires_at", "expires_at"),
     )
@@ -36,6 +50,8 @@ class Chart(Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the sweep should look at this row again; null once nothing more is to be done."""
+    turn: Mapped[float | None] = mapped_column(Float)
+    """Place among the charts that a worker may claim, the lowest first; null for all others. See `service.request`."""
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error: Mapped[str | None] = mapped_column(Text)

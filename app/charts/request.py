@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.charts.cost import too_dear
 from app.charts.domain import (
     PRICE_TYPES,
     Annotation,
@@ -24,6 +25,7 @@ from app.charts.domain import (
     Zone,
     order_faults,
 )
+from app.charts.history import StoredBars, bars_needed
 from app.market.domain import MAX_BARS, Bars
 from app.shared.errors import FieldError, ValidationFailed
 
@@ -38,7 +40,7 @@ _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
 
 @dataclass(frozen=True, slots=True)
 class ChartLimits:
-    """How large a chart may get. `max_pixels` counts real pixels, after the scale."""
+    """How large a chart may get. `max_pixels` counts real pixels, after the scale; `max_milliseconds` is for `cost`."""
 
     max_side: int = 3_000
     max_pixels: int = 9_000_000
@@ -46,6 +48,7 @@ class ChartLimits:
     max_overlays: int = 12
     max_panels: int = 6
     max_annotations: int = 300
+    max_milliseconds: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class BarsReference:
 class SpecRequest:
     """A checked request. `options` are the fields of a ChartSpec but `data`.
 
-    `instrument`, `timeframe`, `brick` and `bins` are among them only when the caller gave them.
+    `instrument`, `timeframe`, `brick`, `bins` and `visible` are among them only when the caller gave them.
     """
 
     options: Mapping[str, Any]
@@ -73,18 +76,35 @@ class SpecRequest:
         """The bars to read before `complete`, None when the data came with the request."""
         return self.data if isinstance(self.data, BarsReference) else None
 
-    def complete(self, bars: Bars | None = None) -> ChartSpec:
-        """The whole spec. `bars` are what the reference names; without a reference they are not looked at.
+    @property
+    def bars(self) -> int:
+        """How many bars or values the data has, or may have."""
+        if isinstance(self.data, BarsReference):
+            return self.data.bars
+        return len(self.data.values if isinstance(self.data, Sample) else self.data.time)
+
+    @property
+    def hidden(self) -> int:
+        """How many bars before those of the reference its indicators should know."""
+        if not isinstance(self.data, BarsReference):
+            return 0
+        return bars_needed(self.options["overlays"], self.options["panels"], self.data.timeframe)
+
+    def complete(self, stored: StoredBars | None = None) -> ChartSpec:
+        """The whole spec. `stored` is what the reference names; without a reference it is not looked at.
 
         Raises ValidationFailed when the data cannot carry what was asked for: no bars, no volume, a log scale of zero.
         """
+        data: ChartData
         if not isinstance(self.data, BarsReference):
             data, options = self.data, dict(self.options)
         else:
-            if bars is None or not len(bars):
+            if stored is None or not len(stored.bars):
                 raise ValidationFailed([FieldError("/data", "no such bars are stored")])
             names = {"instrument": self.data.instrument, "timeframe": self.data.timeframe}
-            data, options = bars, {**self.options, **names}
+            data, options = stored.bars, {**self.options, **names, "visible": stored.visible}
+        if isinstance(data, Bars) and options.get("visible") == len(data):
+            options["visible"] = None
         spec = ChartSpec(data=data, **options)
         if errors := [*data_misfits(spec)]:
             raise ValidationFailed(errors)
@@ -107,8 +127,13 @@ def size_misfits(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldE
             return
 
 
-def option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
-    """What in the options is over a limit, or does not go with the type of chart."""
+def option_misfits(request: SpecRequest, limits: ChartLimits) -> Sequence[FieldError]:
+    """What in the options is over a limit or does not go with the type of chart; of what fits, what costs too much."""
+    errors = [*_option_misfits(request, limits)]
+    return errors or [*too_dear(request.options, request.bars, limits.max_milliseconds)]
+
+
+def _option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
     options = request.options
     yield from _pixel_misfits(options, limits)
     yield from _type_misfits(options)
@@ -119,6 +144,7 @@ def option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldE
         if name in options:
             yield FieldError(f"/{name}", "is already named in the data")
     yield from _annotation_misfits(options["annotations"])
+    yield from _visible_misfits(request)
 
 
 def data_misfits(spec: ChartSpec) -> Iterator[FieldError]:
@@ -168,6 +194,18 @@ def _annotation_misfits(annotations: Sequence[Annotation]) -> Iterator[FieldErro
             yield from (FieldError(f"/annotations/{place}{at}", rule) for at, rule in order_faults(item))
         elif isinstance(item, Zone) and item.end < item.start:
             yield FieldError(f"/annotations/{place}/to", "is before `from`")
+
+
+def _visible_misfits(request: SpecRequest) -> Iterator[FieldError]:
+    visible = request.options.get("visible")
+    if visible is None:
+        return
+    if request.reference is not None:
+        yield FieldError("/visible", "goes with data in the request only: stored bars are counted by `bars`")
+    elif request.options["type"] not in PRICE_TYPES:
+        yield FieldError("/visible", f"does not go with a chart of type {request.options['type']}")
+    elif visible > request.bars:
+        yield FieldError("/visible", f"there are only {request.bars} bars")
 
 
 def _brick_misfits(brick: Brick) -> Iterator[FieldError]:

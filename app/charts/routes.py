@@ -13,7 +13,7 @@ from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
-from app.charts import examples, service
+from app.charts import examples, service, stored_bars
 from app.charts.arrivals import Arrivals
 from app.charts.domain import ChartSpec
 from app.charts.models import Chart
@@ -24,8 +24,6 @@ from app.charts.resource import ChartSchema, describe
 from app.charts.schemas import EXAMPLE, SpecSchema, load_spec
 from app.charts.service import Requested
 from app.charts.signal_charts import request_for_signal
-from app.market import service as market
-from app.market.domain import Bars
 from app.resources import Resources
 from app.shared.errors import NotFound
 from app.shared.queue import CHARTS, RENDER
@@ -181,23 +179,25 @@ def _limits(settings: Settings) -> ChartLimits:
         max_overlays=settings.charts_max_overlays,
         max_panels=settings.charts_max_panels,
         max_annotations=settings.charts_max_annotations,
+        max_milliseconds=settings.charts_max_milliseconds,
     )
 
 
 def _complete(held: Resources, wanted: SpecRequest) -> ChartSpec:
     """The spec with its data, read from the stored bars where it names some."""
     reference = wanted.reference
-    bars: Bars | None = None
-    if reference is not None:
-        with held.database.reading() as session:
-            bars = market.read(
-                session,
-                reference.instrument,
-                reference.timeframe,
-                until_ms=reference.until_ms,
-                limit=reference.bars,
-            )
-    return wanted.complete(bars)
+    if reference is None:
+        return wanted.complete()
+    with held.database.reading() as session:
+        stored = stored_bars.read(
+            session,
+            reference.instrument,
+            reference.timeframe,
+            until_ms=reference.until_ms,
+            visible=reference.bars,
+            hidden=wanted.hidden,
+        )
+    return wanted.complete(stored)
 
 
 def _memory() -> _Memory:

@@ -6,7 +6,7 @@ apispec describe the fields that have a choice of schemas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, get_args
 
@@ -139,6 +139,13 @@ class SpecSchema(Schema):
     annotations = _parts(ANNOTATIONS, DEFAULT_LIMITS.max_annotations)
     colors = fields.Dict(load_default=dict, keys=fields.String(validate=OneOf(COLOR_KEYS)), values=Color())
     brick = fields.Nested(BrickSchema)
+    visible = Whole(
+        allow_none=True,
+        validate=Range(1),
+        metadata={
+            "description": "How many bars are shown, from the last one back; indicators know those before them too"
+        },
+    )
     bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
     right_offset = Whole(
         allow_none=True,
@@ -205,6 +212,6 @@ def document_variant(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     return document
 
 
-def _refuse(misfits: Iterator[FieldError]) -> None:
+def _refuse(misfits: Iterable[FieldError]) -> None:
     if errors := [*misfits]:
         raise ValidationFailed(errors)

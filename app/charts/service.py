@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, Row, Update, func, select, update
 from sqlalchemy.orm import Session
 
 from app.charts import statements
+from app.charts.cost import milliseconds
 from app.charts.domain import ChartSpec, canonical, canonical_id
 from app.charts.models import Chart, SignalChart
 from app.charts.policy import Policy
@@ -26,7 +27,7 @@ FAILED: Final = "failed"
 EXPIRED: Final = "expired"
 WAITING: Final = (QUEUED, RENDERING)
 GONE: Final = {"status": EXPIRED, "path": None, "expires_at": None}
-LET_GO: Final = {"due_at": None, "lease_token": None, "lease_until": None}
+LET_GO: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
 LOST: Final = "the worker was lost at every attempt"
 
 
@@ -43,10 +44,10 @@ class Requested(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """The right to draw one chart until `lease_until`; `token` is the fence that `complete` and `fail` ask for."""
+    """The right to draw one chart until its lease ends; `token` is the fence that `complete` and `fail` ask for."""
 
-    chart_id: str
     token: UUID
+    chart_id: str
     spec: str
     type: str
     format: str
@@ -84,24 +85,29 @@ def request(
 ) -> Requested:
     """The chart of this spec: the one there is, or a new row to be drawn. Equal requests share one row and one render.
 
-    Raises Unavailable when `policy.max_queue` charts wait already, unless the chart is one that must come.
+    Its turn is its owner's last turn or the turn claimed next, whichever is later, and its cost on top: self-clocked
+    fair queueing (Golestani, INFOCOM 1994), with owners for flows and milliseconds of drawing for lengths of packets.
+
+    Raises Unavailable when `policy.max_queue` charts wait already, or as many of this owner's as the queue has places
+    left, unless the chart is one that must come.
     """
     text = canonical(spec)
-    wanted = canonical_id(text, owner=owner, engine_version=policy.engine_version)
-    existing, waiting = session.execute(statements.LOOK_UP, {"wanted": wanted, "most": policy.max_queue}).one()
+    chart_id = canonical_id(text, owner=owner, engine_version=policy.engine_version)
+    look_up = {"wanted": chart_id, "most": policy.max_queue, "owner": owner}
+    existing, waiting, own, *turns = session.execute(statements.LOOK_UP, look_up).one()
     if existing is not None and not _to_be_drawn_again(existing):
         return Requested(existing, wake=False)
-    if waiting >= policy.max_queue and not even_when_full:
-        raise Unavailable(f"{policy.max_queue} charts are waiting already", retry_after=5)
-    new = fresh(now, policy, request_id)
+    if not even_when_full:
+        _check_room(policy.max_queue, waiting, own, owner)
+    new = queued_values(now, policy, request_id, turn=max(turns) + milliseconds(spec))
     if existing is not None:
         # Of two that found it so, one queues it: the other must not take it from a worker that has begun.
-        found = update(Chart).where(Chart.id == wanted, Chart.status == existing.status)
+        found = update(Chart).where(Chart.id == chart_id, Chart.status == existing.status)
         queued = _changed(session, found.values(**new))
         session.refresh(existing)
         return Requested(existing, wake=queued)
     row = {
-        "id": wanted,
+        "id": chart_id,
         "owner": owner,
         "type": spec.type,
         "format": spec.format,
@@ -112,8 +118,23 @@ def request(
     }
     insert = statements.insert_new(session.get_bind().dialect.name)
     if session.connection().execute(insert, row).first() is None:
-        return Requested(session.get_one(Chart, wanted), wake=False)
+        return Requested(session.get_one(Chart, chart_id), wake=False)
     return Requested(Chart(**row), wake=True)
+
+
+def _check_room(max_queue: int, waiting: int, own: int, owner: str) -> None:
+    """Refuse what one owner has too much of: an owner may have as many waiting as there are places left for all.
+
+    Dynamic thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998): one owner alone gets half
+    of the queue, two get a third each, and nobody all of it.
+    """
+    if waiting >= max_queue:
+        raise Unavailable(f"the queue is full: {waiting} charts wait, {own} of them of {owner}", retry_after=5)
+    if own >= max(1, max_queue - waiting):
+        raise Unavailable(
+            f"{owner} has its share of the queue: {own} of the {waiting} charts that wait, of {max_queue} places",
+            retry_after=5,
+        )
 
 
 def find(session: Session, wanted: str) -> Chart:
@@ -133,18 +154,18 @@ def image_path(chart: Chart) -> str | None:
     return chart.path if chart.status == READY else None
 
 
-def redraw(session: Session, wanted: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
+def redraw(session: Session, chart_id: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
     """Queue a ready chart whose file is gone. Whether this call did it."""
-    lost = update(Chart).where(Chart.id == wanted, Chart.status == READY)
-    return _changed(session, lost.values(**fresh(now, policy, request_id)))
+    lost = update(Chart).where(Chart.id == chart_id, Chart.status == READY)
+    return _changed(session, lost.values(**queued_values(now, policy, request_id, turn=next_turn(session))))
 
 
-def claim(session: Session, wanted: str, policy: Policy, *, now: datetime) -> Claim | None:
-    """The right to draw the chart, or None when it is not due: drawn, held by another, or out of attempts."""
+def claim_next(session: Session, policy: Policy, *, now: datetime) -> Claim | None:
+    """The right to draw the chart whose turn it is, or None when none waits for a worker."""
     token = uuid4()
-    asked = {"wanted": wanted, "now": now, "most": policy.max_attempts, "token": token, "until": now + policy.lease}
-    row = session.connection().execute(statements.CLAIM, asked).first()
-    return None if row is None else Claim(wanted, token, *row)
+    values = {"most": policy.max_attempts, "token": token, "until": now + policy.lease}
+    row = session.connection().execute(statements.CLAIM, values).first()
+    return None if row is None else Claim(token, *row)
 
 
 def complete(session: Session, held: Claim, drawn: Drawn, policy: Policy, *, now: datetime) -> bool:
@@ -175,7 +196,7 @@ def fail(session: Session, held: Claim, reason: str, policy: Policy, *, now: dat
 
 
 def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> list[str]:
-    """Charts whose wake-up or worker was lost, to be woken now; those out of attempts are failed instead.
+    """Charts whose wake-up or worker was lost, queued again; those out of attempts are failed instead.
 
     Owners take turns, so that nobody waits behind everything that another one has due. At most `limit` charts.
     """
@@ -187,6 +208,9 @@ def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> 
     again = [row.id for row in in_turns if row.attempts < policy.max_attempts]
     session.execute(_of(lost).values(status=FAILED, error=func.coalesce(Chart.error, LOST), **LET_GO))
     session.execute(_of(again).values(due_at=now + policy.lease))
+    # A lease that ran out, or a pause after a failure: the token stays, so that a worker that was only slow may finish.
+    idle = _of(again).where(Chart.turn.is_(None))
+    session.execute(idle.values(status=QUEUED, turn=next_turn(session)))
     return again
 
 
@@ -224,7 +248,7 @@ def give_to_signal(session: Session, signal_id: UUID, wanted: str) -> None:
     )
 
 
-def fresh(now: datetime, policy: Policy, request_id: str) -> dict[str, Any]:
+def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float) -> dict[str, Any]:
     """The columns of a chart that waits to be drawn, as if it had never been."""
     return {
         "status": QUEUED,
@@ -242,7 +266,14 @@ def fresh(now: datetime, policy: Policy, request_id: str) -> dict[str, Any]:
         "request_id": request_id,
         **LET_GO,
         "due_at": now + policy.sweep_after,
+        "turn": turn,
     }
+
+
+def next_turn(session: Session) -> float:
+    """The turn of a chart that is queued again: it has waited already, so it comes with the next one to be claimed."""
+    turn: float = session.execute(statements.FIRST_TURN).scalar_one()
+    return turn
 
 
 def _to_be_drawn_again(chart: Chart) -> bool:

@@ -7,8 +7,9 @@ from typing import Final, cast
 
 from sqlalchemy.orm import Session
 
-from app.charts import service
+from app.charts import history, service, stored_bars
 from app.charts.domain import Annotation, ChartSpec, OrderMark, Panel, Side, SignalMark, Theme, VolumePanel
+from app.charts.history import StoredBars
 from app.charts.policy import Policy
 from app.charts.service import Requested
 from app.market import service as market
@@ -19,6 +20,7 @@ from app.signals.domain import levels
 from app.signals.models import Signal
 from config import Settings
 
+PANELS: Final[tuple[Panel, ...]] = (VolumePanel(),)
 SHARE_AFTER: Final = 0.25
 """How much of the picture shows what came after the signal, where bars of that time are stored."""
 
@@ -51,32 +53,37 @@ def spec_for(session: Session, signal: Signal, settings: Settings) -> ChartSpec 
     timeframe = payload.get("timeframe") or market.finest_timeframe(session, signal.instrument)
     if timeframe is None:
         return None
-    bars = _bars_around(session, signal, timeframe, settings.charts_signal_bars)
-    if not len(bars):
+    stored = _bars_around(session, signal, timeframe, settings.charts_signal_bars)
+    if not len(stored.bars):
         return None
     return ChartSpec(
         type="candlestick",
-        data=bars,
+        data=stored.bars,
         instrument=signal.instrument,
         timeframe=timeframe,
         width=settings.charts_signal_width,
         height=settings.charts_signal_height,
         theme=cast("Theme", settings.charts_signal_theme),
-        panels=_panels(bars),
+        panels=_panels(stored.bars),
         annotations=_annotations(signal, payload),
+        visible=stored.visible if stored.visible < len(stored.bars) else None,
     )
 
 
-def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -> Bars:
+def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -> StoredBars:
     """Up to `count` bars, most of them up to the signal; where fewer are so old, the oldest `count` there are."""
     after = epoch_ms(signal.time) + round(count * SHARE_AFTER) * TIMEFRAME_SECONDS[timeframe] * 1000
-    bars = market.read(session, signal.instrument, timeframe, until_ms=after, limit=count)
-    return bars if len(bars) == count else market.read_first(session, signal.instrument, timeframe, limit=count)
+    hidden = history.bars_needed((), PANELS, timeframe)
+    stored = stored_bars.read(session, signal.instrument, timeframe, until_ms=after, visible=count, hidden=hidden)
+    if stored.visible == count:
+        return stored
+    bars = market.read_first(session, signal.instrument, timeframe, limit=count)
+    return StoredBars(bars, len(bars))
 
 
 def _panels(bars: Bars) -> tuple[Panel, ...]:
     """A volume panel where anything was traded: many sources of FX send zeros."""
-    return (VolumePanel(),) if bars.volume is not None and any(bars.volume) else ()
+    return PANELS if bars.volume is not None and any(bars.volume) else ()
 
 
 def _annotations(signal: Signal, payload: dict[str, object]) -> tuple[Annotation, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from sqlalchemy import Executable, Table, and_, bindparam, func, or_, select, update
+from sqlalchemy import Executable, Table, and_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.charts.models import Chart
@@ -16,29 +16,48 @@ _queued: Final = (
     .select_from(select(charts.c.id).where(charts.c.status == "queued").limit(bindparam("most")).subquery())
     .subquery()
 )
-LOOK_UP: Final = select(Chart, _queued.c.waiting).select_from(_queued.outerjoin(Chart, Chart.id == bindparam("wanted")))
-"""The chart `wanted`, or None, and how many charts are queued, counted up to `most`."""
+_of_owner: Final = and_(charts.c.owner == bindparam("owner"), charts.c.turn.is_not(None))
+_own: Final = select(func.count()).select_from(select(charts.c.id).where(_of_owner).limit(bindparam("most")).subquery())
+FIRST_TURN: Final = select(func.coalesce(func.min(charts.c.turn), 0.0)).where(charts.c.turn.is_not(None))
+"""The turn of the chart that is claimed next, 0 when none waits."""
+LAST_TURN: Final = select(func.coalesce(func.max(charts.c.turn), 0.0)).where(_of_owner)
+"""The last turn that `owner` has, 0 when it has none."""
+
+LOOK_UP: Final = select(
+    Chart,
+    _queued.c.waiting,
+    _own.scalar_subquery().label("own"),
+    FIRST_TURN.scalar_subquery().label("first_turn"),
+    LAST_TURN.scalar_subquery().label("last_turn"),
+).select_from(_queued.outerjoin(Chart, Chart.id == bindparam("wanted")))
+"""The chart `wanted`, or None; how many charts are queued and how many of them are `owner`'s, both up to `most`; and
+the turns that the next chart of `owner` comes after.
+"""
 
 FIND: Final = select(Chart).where(Chart.id == bindparam("wanted"))
 
+_waiting: Final = charts.alias("waiting")
+_next: Final = (
+    select(_waiting.c.id)
+    .where(_waiting.c.turn.is_not(None), _waiting.c.attempts < bindparam("most"))
+    .order_by(_waiting.c.turn, _waiting.c.created_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
 CLAIM: Final = (
     update(charts)
-    .where(
-        charts.c.id == bindparam("wanted"),
-        or_(
-            charts.c.status == "queued",
-            and_(charts.c.status == "rendering", charts.c.lease_until < bindparam("now")),
-        ),
-        charts.c.attempts < bindparam("most"),
-    )
+    .where(charts.c.id == _next)
     .values(
         status="rendering",
         attempts=charts.c.attempts + 1,
+        turn=None,
         lease_token=bindparam("token"),
         lease_until=bindparam("until"),
         due_at=bindparam("until"),
     )
     .returning(
+        charts.c.id,
         charts.c.spec,
         charts.c.type,
         charts.c.format,
@@ -47,7 +66,7 @@ CLAIM: Final = (
         charts.c.request_id,
     )
 )
-"""Takes the chart `wanted` until `until`, if it is due at `now` and has had fewer than `most` attempts."""
+"""Takes the chart whose turn it is until `until`, of those that had fewer than `most` attempts."""
 
 _KNOWN_WHEN_DRAWN: Final = (
     "status",
@@ -61,6 +80,7 @@ _KNOWN_WHEN_DRAWN: Final = (
     "ready_at",
     "expires_at",
     "due_at",
+    "turn",
     "lease_token",
     "lease_until",
 )

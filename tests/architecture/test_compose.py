@@ -14,6 +14,7 @@ import yaml
 from honcho.environ import parse, parse_procfile
 from jsonschema import Draft201909Validator
 
+from app.shared.queue import CHARTS, QUEUES
 from config import ROOT, Settings
 from embedded.schema import UPGRADE
 
@@ -62,7 +63,9 @@ def test_the_schema_refuses_a_service_with_an_unknown_key():
     assert not Draft201909Validator(json.loads(SCHEMA.read_text())).is_valid(wrong)
 
 
-@pytest.mark.parametrize(("service", "process"), [("api", "web"), ("worker", "worker"), ("beat", "beat")])
+@pytest.mark.parametrize(
+    ("service", "process"), [("api", "web"), ("worker", "worker"), ("events", "events"), ("beat", "beat")]
+)
 def test_a_service_runs_the_procfiles_command(service: str, process: str):
     assert our_services()[service]["command"] == procfile()[process]
 
@@ -211,3 +214,10 @@ def test_every_metric_of_the_dashboard_is_one_that_is_exported():
     )
     assert len(asked) > 10
     assert {name for name in asked if f'"{name}"' not in code} == set()
+
+
+def test_every_queue_is_read_by_one_of_the_workers_and_charts_by_none_that_reads_others():
+    commands = [procfile()[name] for name in ("worker", "events")]
+    read = [match[1].split(",") for command in commands if (match := re.search(r"--queues (\S+)", command))]
+    assert sorted(queue for queues in read for queue in queues) == sorted(queue.name for queue in QUEUES)
+    assert [CHARTS] in read

@@ -147,8 +147,8 @@ def draw_under(plot: Plot, annotations: Annotations) -> None:
     for _, first, last in annotations.zones:
         left, right = reach(plot, first, last + 1)
         zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
-    for box, color in (*zones, *zone_boxes(plot, annotations.positions)):
-        plot.canvas.box(box, color)
+    plot.canvas.washes(zones)
+    plot.canvas.washes(zone_boxes(plot, annotations.positions))
     draw_fades(plot, annotations.positions)
 
 

@@ -73,6 +73,9 @@ class Canvas(Protocol):
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
 
+    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+        """Fill translucent rectangles that may overlap."""
+
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour; four arrays of one length, edges as in Box."""
 

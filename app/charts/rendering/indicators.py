@@ -15,7 +15,7 @@ import numpy.typing as npt
 from app.charts.rendering.local_time import IntArray, local_days
 from app.charts.rendering.windows import FloatArray, running_sum, smooth, window_deviation, window_ramp_sum, window_sum
 
-_ONE_BAR_A_DAY_MS: Final = 23 * 3_600_000  # the day on which clocks go forward has 23 hours
+ONE_BAR_A_DAY_MS: Final = 23 * 3_600_000  # the day on which clocks go forward has 23 hours
 _NEUTRAL_RSI: Final = 50.0
 
 
@@ -158,7 +158,7 @@ def _longest_fall(time: IntArray, at_peak: npt.NDArray[np.intp]) -> tuple[int, i
 
 
 def _sessions(time_ms: IntArray, zone: str) -> IntArray:
-    if len(time_ms) > 1 and np.diff(time_ms).min() < _ONE_BAR_A_DAY_MS:
+    if len(time_ms) > 1 and np.diff(time_ms).min() < ONE_BAR_A_DAY_MS:
         return local_days(time_ms, zone)
     return np.zeros(len(time_ms), dtype=np.int64)
 

@@ -56,17 +56,22 @@ def _color(overlay: Overlay, index: int, theme: Theme) -> Color:
 
 def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, theme: Theme, color: Color) -> Study:
     if isinstance(overlay, MovingAverage):
-        values = _AVERAGES[overlay.kind](data.full.close, overlay.period)
+        values = data.visible(_AVERAGES[overlay.kind](data.past.close, overlay.period))
         return _line_study(f"{overlay.kind.upper()} {overlay.period}", values, data, theme, _Pen(color, overlay.width))
     if isinstance(overlay, Bollinger):
         return _bollinger(overlay, data, theme, color)
     if data.full.volume is None:
         raise RenderError(pointer, f"{overlay.kind} needs volume")
     if isinstance(overlay, Vwap):
-        bars = data.full
-        values = indicators.vwap(bars.time, bars.high, bars.low, bars.close, data.full.volume, spec.timezone)
-        return _line_study("VWAP", values, data, theme, _Pen(color, overlay.width))
+        return _line_study("VWAP", _vwap(data, spec.timezone), data, theme, _Pen(color, overlay.width))
     return _profile(overlay, data, spec.y_scale == "log", theme, color)
+
+
+def _vwap(data: PriceData, zone: str) -> Floats:
+    """The VWAP from the start of the first visible session; of daily or longer bars, from the first visible bar."""
+    bars = data.past if data.bar_ms < indicators.ONE_BAR_A_DAY_MS else data.full
+    volume = bars.volume if bars.volume is not None else np.zeros(len(bars))
+    return data.visible(indicators.vwap(bars.time, bars.high, bars.low, bars.close, volume, zone))
 
 
 def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, pen: _Pen) -> Study:
@@ -78,10 +83,11 @@ def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, pen: _
 
 
 def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) -> Study:
-    bands = indicators.bollinger(data.full.close, overlay.period, overlay.multiplier)
+    lower, middle, upper = indicators.bollinger(data.past.close, overlay.period, overlay.multiplier)
+    bands = (data.visible(lower), data.visible(middle), data.visible(upper))
     name = f"BB {overlay.period}, {overlay.multiplier:g}"
-    lower, middle, upper = (last_known(band) for band in bands)
-    pieces = ((name, theme.muted), *((_value(value, data), color) for value in (upper, middle, lower)))
+    lasts = [last_known(band) for band in reversed(bands)]
+    pieces = ((name, theme.muted), *((_value(value, data), color) for value in lasts))
     low, high = extent(*bands)
     return Study(
         Item(pieces, color),

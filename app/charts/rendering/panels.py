@@ -94,7 +94,7 @@ def _columns(plot: Plot, top: Pixels, bottom: Pixels, rising: Flags) -> None:
 
 
 def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    values = indicators.rsi(data.full.close, panel.period)
+    values = data.visible(indicators.rsi(data.past.close, panel.period))
     color = theme.lines[2]
     name = panel_name(panel)
     legend = Item(((name, theme.muted), (_number(last_known(values)), color)), color)
@@ -120,7 +120,8 @@ def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
 
 
 def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    line, signal, histogram = indicators.macd(data.full.close, panel.fast, panel.slow, panel.signal)
+    series = indicators.macd(data.past.close, panel.fast, panel.slow, panel.signal)
+    line, signal, histogram = (data.visible(values) for values in series)
     name = panel_name(panel)
     low, high = extent(line, signal, histogram)
     low, high = min(low, 0.0), max(high, 0.0)
@@ -149,8 +150,8 @@ def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color
 
 
 def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
-    bars = data.full
-    values = indicators.atr(bars.high, bars.low, bars.close, panel.period)
+    bars = data.past
+    values = data.visible(indicators.atr(bars.high, bars.low, bars.close, panel.period))
     low, high = extent(values)
     name, color = panel_name(panel), theme.lines[3]
     decimals = numbers.decimals_for(high if np.isfinite(high) else 0.0)

@@ -29,11 +29,12 @@ _PRICES: Final = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, slots=True)
 class PriceData:
-    """`full` is what indicators are computed on, `shown` what is drawn: the same bars, or `factor` of them in one.
+    """`full` are the visible bars, `shown` what is drawn: the same bars, or `factor` of them in one.
 
     `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
     `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
-    `market_close` is the last close where the bars' own is calculated.
+    `market_close` is the last close where the bars' own is calculated. `history` is what indicators are computed on:
+    the visible bars and those before them, None when there are none.
     """
 
     full: Columns
@@ -46,11 +47,21 @@ class PriceData:
     ends_at: int = 0
     timed: bool = True
     market_close: float | None = None
+    history: Columns | None = None
 
     @property
     def last_close(self) -> float:
         """The market's last close; of renko bricks, the last brick's."""
         return float(self.full.close[-1]) if self.market_close is None else self.market_close
+
+    @property
+    def past(self) -> Columns:
+        """The bars that indicators are computed on."""
+        return self.full if self.history is None else self.history
+
+    def visible(self, values: Floats) -> Floats:
+        """One value per visible bar of a series over `past`."""
+        return values[len(values) - len(self.full) :]
 
     @property
     def lows(self) -> Floats:
@@ -84,15 +95,25 @@ def price_data(spec: ChartSpec) -> PriceData:
     decimals = _decimals(bars) if spec.precision is None else spec.precision
     length = bar_length(bars.time, spec.timeframe)
     ends_at = int(bars.time[-1]) + length
+    market_close = None
     if spec.type == "heikin_ashi":
         market_close = float(bars.close[-1])
         bars = heikin_ashi(bars)
-        return PriceData(bars, bars, 1, decimals, bar_ms=length, ends_at=ends_at, market_close=market_close)
+    visible = bars if spec.visible is None else bars.last(spec.visible)
     if spec.type == "renko":
-        bricks, size = _bricks(bars, spec)
+        bricks, size = _bricks(visible, spec)
         return PriceData(bricks, bricks, 1, decimals, size, bar_ms=length, ends_at=ends_at, timed=False)
-    closes_only = spec.type in ("line", "area")
-    return PriceData(bars, bars, 1, decimals, closes_only=closes_only, bar_ms=length, ends_at=ends_at)
+    return PriceData(
+        visible,
+        visible,
+        1,
+        decimals,
+        closes_only=spec.type in ("line", "area"),
+        bar_ms=length,
+        ends_at=ends_at,
+        market_close=market_close,
+        history=bars,
+    )
 
 
 def _decimals(bars: Columns) -> int:

@@ -16,7 +16,9 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
+from app.charts.rendering import dense
 from app.charts.rendering import text as glyphs
+from app.charts.rendering.blending import FULL, blend, washes, word
 from app.charts.rendering.canvas import Box
 
 if TYPE_CHECKING:
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 _PIXELS_PER_POINT_DPI: Final = 72
 _MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
 _START: Final = {"left": 0.0, "center": 0.5, "right": 1.0}
-_FULL: Final = 256
-_PAIR: Final = np.uint32(0x00FF00FF)
+_BLOCK: Final = 64
 _untyped_renderer: Any = RendererAgg  # matplotlib gives it no types
 
 
@@ -46,7 +47,7 @@ class RasterCanvas:
         self._flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
         self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
         self._words: NDArray[np.uint32] = self.pixels.view(np.uint32)[..., 0]
-        self._words[:] = _word(background)
+        self._words[:] = word(background)
         self.background = background
         self.left_out: list[str] = []
 
@@ -55,30 +56,38 @@ class RasterCanvas:
         left, top, right, bottom = (max(edge, 0) for edge in box)
         place = self._words[top:bottom, left:right]
         if color.alpha == 1:
-            place[:] = _word(color)
+            place[:] = word(color)
         else:
-            _blend(place, color)
+            blend(place, word(color), np.uint32(round(color.alpha * FULL)))
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
-        words, word, opaque = self._words, _word(color), color.alpha == 1
+        words, paint, opaque = self._words, word(color), color.alpha == 1
+        share = np.uint32(round(color.alpha * FULL))
         edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
         for x0, y0, x1, y1 in zip(*edges, strict=True):
             if opaque:
-                words[y0:y1, x0:x1] = word
+                words[y0:y1, x0:x1] = paint
             else:
-                _blend(words[y0:y1, x0:x1], color)
+                blend(words[y0:y1, x0:x1], paint, share)
 
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points."""
-        path = Path(np.column_stack((x, y)))
-        self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
+        x, y = dense.thinned(x, y)
+        if dense.is_dense(y, clip):
+            # Dashes of a line that fills its columns cannot be seen.
+            self._cover(*dense.line_spans(x, y, width, clip.left, clip.right), color, clip)
+        else:
+            path = Path(np.column_stack((x, y)))
+            self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
         known = np.isfinite(upper) & np.isfinite(lower)
         x, upper, lower = x[known], upper[known], lower[known]
-        if len(x):
+        if dense.is_dense(upper, clip) or dense.is_dense(lower, clip):
+            self._cover(*dense.area_spans(x, upper, lower, clip.left, clip.right), color, clip)
+        elif len(x):
             outline = np.column_stack((np.concatenate((x, x[::-1])), np.concatenate((upper, lower[::-1]))))
             self._fill(Path(outline), color, clip)
 
@@ -90,8 +99,8 @@ class RasterCanvas:
         if right <= left or bottom <= top:
             return
         rows = np.arange(top, bottom)[:, np.newaxis]
-        strength = (color.alpha * _FULL * (bottom - rows) / (bottom - top)).astype(np.uint32)
-        _blend(self._words[top:bottom, left:right], color, np.where(rows + 0.5 >= edge, strength, np.uint32(0)))
+        strength = (color.alpha * FULL * (bottom - rows) / (bottom - top)).astype(np.uint32)
+        blend(self._words[top:bottom, left:right], word(color), np.where(rows + 0.5 >= edge, strength, np.uint32(0)))
 
     def shapes(self, polygons: Sequence[Sequence[Point]], color: Color, clip: Box) -> None:
         """Fill closed polygons of one colour."""
@@ -123,6 +132,29 @@ class RasterCanvas:
         agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
         agg.draw_text_image(mask.coverage, left + mask.left, bottom, 0, _context(color))
 
+    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+        """Fill translucent rectangles that may overlap, touching each pixel once."""
+        if not boxes:
+            return
+        height, width = self._words.shape
+        for strip, paint, share in washes(boxes, Box(0, 0, width, height)):
+            blend(self._words[strip.top : strip.bottom, strip.left : strip.right], paint, share)
+
+    def _cover(self, tops: Floats, bottoms: Floats, color: Color, clip: Box) -> None:
+        """Paint what spans cover, a block of columns at a time: one picture's worth of numbers would be 100 MB."""
+        for left in range(clip.left, clip.right, _BLOCK):
+            right = min(left + _BLOCK, clip.right)
+            part = slice((left - clip.left) * dense.PARTS, (right - clip.left) * dense.PARTS)
+            ends = tops[part], bottoms[part]
+            if np.isnan(ends[0]).all():
+                continue
+            first = max(math.floor(np.nanmin(ends[0])), clip.top)
+            last = min(math.ceil(np.nanmax(ends[1])), clip.bottom)
+            if last > first:
+                share = dense.coverage(*ends, first, last - first)
+                strength = (share * (color.alpha * FULL) + 0.5).astype(np.uint32)
+                blend(self._words[first:last, left:right], word(color), strength)
+
     def _fill(self, path: Path, color: Color, clip: Box) -> None:
         self._renderer.draw_path(_context(color, self._upright(clip)), path, self._flip, color.unit)
 
@@ -149,23 +181,3 @@ def _context(
     if clip is not None:
         gc.set_clip_rectangle(Bbox(((clip.left, clip.top), (clip.right, clip.bottom))))
     return gc
-
-
-def _blend(words: NDArray[np.uint32], color: Color, strength: NDArray[np.uint32] | None = None) -> None:
-    """Lay a colour on pixels in place; two channels of a pixel go through one multiplication.
-
-    `strength` is the opacity of each pixel in 256ths; without it the colour's own holds for all.
-    """
-    paint = _word(color)
-    share = np.uint32(round(color.alpha * _FULL)) if strength is None else strength
-    rest = np.uint32(_FULL) - share
-    even = ((words & _PAIR) * rest + (paint & _PAIR) * share) >> 8 & _PAIR
-    odd = (words >> 8 & _PAIR) * rest + (paint >> 8 & _PAIR) * share & ~_PAIR
-    words[:] = even | odd
-
-
-@lru_cache(maxsize=256)
-def _word(color: Color) -> np.uint32:
-    """The colour as one opaque pixel of the buffer, whatever the machine's byte order."""
-    word: np.uint32 = np.array((*color[:3], 255), np.uint8).view(np.uint32)[0]
-    return word

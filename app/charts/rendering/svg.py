@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from app.charts.rendering.dense import thinned
 from app.charts.rendering.text import width as text_width
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class SvgCanvas:
         if box.width > 0 and box.height > 0:
             self._path(_rectangle(*box), color, "crispEdges")
 
+    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+        """Fill translucent rectangles that may overlap."""
+        for box, color in boxes:
+            self.box(box, color)
+
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
         edges = zip(left.tolist(), top.tolist(), right.tolist(), bottom.tolist(), strict=True)
@@ -44,6 +50,7 @@ class SvgCanvas:
 
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points."""
+        x, y = thinned(x, y)
         known = np.isfinite(y)
         breaks = np.flatnonzero(np.diff(known)) + 1
         runs = zip(np.split(x, breaks), np.split(y, breaks), strict=True)

@@ -44,6 +44,19 @@ class Columns:
             volume=None if bars.volume is None else np.array(bars.volume, dtype=np.float64),
         )
 
+    def last(self, count: int) -> Self:
+        """The last `count` bars."""
+        part = slice(max(len(self) - count, 0), None)
+        return replace(
+            self,
+            time=self.time[part],
+            open=self.open[part],
+            high=self.high[part],
+            low=self.low[part],
+            close=self.close[part],
+            volume=None if self.volume is None else self.volume[part],
+        )
+
     def __len__(self) -> int:
         return len(self.time)
 

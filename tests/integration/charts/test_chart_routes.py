@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.orm import undefer
 from werkzeug.test import TestResponse
 
 from app.charts import service
+from app.charts.domain import parse_canonical
 from app.charts.models import Chart
 from app.charts.policy import Policy
 from app.charts.service import Drawn
 from app.factory import create_app
 from app.market import service as market
+from app.market.csv_files import read_bars
 from app.market.domain import Bars
 from app.resources import Resources
 from app.shared.clock import utc_now
+from config import ROOT
 
 PNG = b"\x89PNG stands for the bytes of an image"
 PATH = "charts/2026/11/24/picture.png"
@@ -37,7 +41,7 @@ def draw(resources: Resources, chart_id: str, *, degraded: bool = False, stored:
     """What a worker does, with stand-in bytes: claim, keep the file, record."""
     policy = Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = service.claim(session, chart_id, policy, now=utc_now())
+        held = service.claim_next(session, policy, now=utc_now())
     assert held is not None
     if stored:
         resources.store.write(PATH, PNG)
@@ -253,3 +257,65 @@ def test_a_signal_keeps_its_chart_when_bars_change(client, resources):
 
 def test_an_unknown_signal_has_no_chart(client):
     assert is_problem(client.get(f"/api/v1/signals/{'0' * 8}-0000-7000-8000-{'0' * 12}/chart"), 404, "not-found")
+
+
+def stored_spec(resources: Resources, chart_id: str) -> Any:
+    with resources.database.reading() as session:
+        return parse_canonical(session.get_one(Chart, chart_id, options=[undefer(Chart.spec)]).spec)
+
+
+def test_stored_bars_come_with_the_history_their_indicators_need(client, resources):
+    bars = read_bars(ROOT / "examples" / "data" / "goog_1d.csv")
+    with resources.database.transaction() as session:
+        market.upsert(session, "GOOG", "1d", bars)
+    data = {"instrument": "GOOG", "timeframe": "1d", "bars": 60}
+    averaged = {"type": "candlestick", "data": data, "overlays": [{"kind": "ema", "period": 50}]}
+    spec = stored_spec(resources, post(client, averaged).json["id"])
+    assert (len(spec.data.time), spec.visible) == (260, 60)
+    assert spec.data.time == bars.time[-260:]
+    plain = stored_spec(resources, post(client, {"type": "candlestick", "data": data}).json["id"])
+    assert (len(plain.data.time), plain.visible) == (60, None)
+
+
+def test_history_without_a_volume_does_not_take_it_from_the_bars_that_are_shown(client, resources):
+    bars = read_bars(ROOT / "examples" / "data" / "goog_1d.csv")
+    with resources.database.transaction() as session:
+        market.upsert(session, "GOOG", "1d", bars)
+        old = slice(-100, -90)
+        market.upsert(session, "GOOG", "1d", Bars(bars.time[old], *(part[old] for part in columns_of(bars)[1:])))
+    data = {"instrument": "GOOG", "timeframe": "1d", "bars": 60}
+    both = {"panels": [{"kind": "volume"}], "overlays": [{"kind": "sma", "period": 50}]}
+    answer = post(client, {"type": "candlestick", "data": data, **both})
+    assert answer.status_code == 202
+    assert bars.volume is not None
+    assert stored_spec(resources, answer.json["id"]).data.volume == bars.volume[-60:]
+
+
+def columns_of(bars: Bars) -> tuple[tuple[float, ...], ...]:
+    return bars.time, bars.open, bars.high, bars.low, bars.close
+
+
+def test_one_caller_cannot_fill_the_queue_for_the_others(settings):
+    keys = {"greedy": "g" * 32, "modest": "m" * 32}
+    named = tuple(f"{name}:{token}" for name, token in keys.items())
+    client = create_app(replace(settings, charts_max_queue=6, api_keys=named)).test_client()
+
+    def ask(owner: str, number: int) -> Any:
+        return post(client, HISTOGRAM | {"title": f"{number}"}, Authorization=f"Bearer {keys[owner]}")
+
+    assert [ask("greedy", number).status_code for number in range(5)] == [202, 202, 202, 503, 503]
+    refused: Any = ask("greedy", 5)
+    assert is_problem(refused, 503, "unavailable")
+    assert refused.json["detail"] == "greedy has its share of the queue: 3 of the 3 charts that wait, of 6 places"
+    assert refused.headers["Retry-After"] == "5"
+    assert [ask("modest", number).status_code for number in range(2)] == [202, 202]
+
+
+def test_a_chart_that_costs_too_much_is_refused_with_the_field(client):
+    bands = [{"kind": "bollinger"}] * 12
+    bars = dict(zip(("time", "open", "high", "low", "close"), map(list, columns_of(BARS)), strict=True))
+    answer = post(client, {"type": "line", "data": bars, "width": 3000, "height": 3000, "overlays": bands})
+    assert is_problem(answer, 422, "validation-failed")
+    (error,) = answer.json["errors"]
+    assert error["pointer"] == "/overlays/11"
+    assert "megapixels instead of 9.0" in error["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -34,19 +35,28 @@ def a_spec(**changes) -> ChartSpec:
     return replace(ChartSpec(type="histogram", data=Sample((1.0, 2.0))), **changes)
 
 
-def ask(database: Database, spec: ChartSpec | None = None, *, policy: Policy = POLICY, now: datetime = NOW):
+def ask(
+    database: Database,
+    spec: ChartSpec | None = None,
+    *,
+    policy: Policy = POLICY,
+    now: datetime = NOW,
+    owner: str = "desk",
+):
     with database.transaction() as session:
-        return service.request(session, spec or a_spec(), policy, owner="desk", now=now, request_id="r1")
+        return service.request(session, spec or a_spec(), policy, owner=owner, now=now, request_id="r1")
 
 
-def claim(database: Database, chart_id: str, *, now: datetime = NOW, policy: Policy = POLICY) -> Claim | None:
+def claim(database: Database, *, now: datetime = NOW, policy: Policy = POLICY) -> Claim | None:
     with database.transaction() as session:
-        return service.claim(session, chart_id, policy, now=now)
+        return service.claim_next(session, policy, now=now)
 
 
 def a_claim(database: Database, *, now: datetime = NOW) -> Claim:
-    claimed = claim(database, ask(database, now=now).chart.id, now=now)
+    chart_id = ask(database, now=now).chart.id
+    claimed = claim(database, now=now)
     assert claimed is not None
+    assert claimed.chart_id == chart_id
     return claimed
 
 
@@ -96,6 +106,70 @@ def test_a_full_queue_refuses_new_charts_and_still_gives_known_ones(database):
     assert ask(database, policy=tight).chart.id == known
 
 
+def test_one_owner_alone_gets_half_of_the_queue_and_its_refusal_says_whose_limit_it_is(database):
+    tight = replace(POLICY, max_queue=8)
+    for number in range(4):
+        ask(database, a_spec(title=f"{number}"), policy=tight)
+    told = "desk has its share of the queue: 4 of the 4 charts that wait, of 8 places"
+    with pytest.raises(Unavailable, match=told) as refused:
+        ask(database, a_spec(title="one more"), policy=tight)
+    assert refused.value.retry_after == 5
+
+
+def test_owners_who_fill_the_queue_leave_room_for_one_who_comes_later(database):
+    tight = replace(POLICY, max_queue=12)
+    taken = {"a": 0, "b": 0}
+    for number in range(24):
+        owner = "ab"[number % 2]
+        with suppress(Unavailable):
+            ask(database, a_spec(title=f"{number}"), policy=tight, owner=owner)
+            taken[owner] += 1
+    assert taken == {"a": 4, "b": 4}
+    assert ask(database, policy=tight, owner="c").wake
+
+
+def test_an_owner_whose_charts_were_drawn_may_ask_again(database):
+    tight = replace(POLICY, max_queue=2)
+    first = a_claim(database)
+    assert ask(database, a_spec(title="b"), policy=tight).wake
+    with pytest.raises(Unavailable):
+        ask(database, a_spec(title="c"), policy=tight)
+    complete(database, first)
+    claim(database)
+    assert ask(database, a_spec(title="c"), policy=tight).wake
+
+
+def test_a_small_chart_of_another_owner_comes_before_dear_ones_that_were_there_first(database):
+    dear = [ask(database, a_spec(title=f"{n}", width=3000, height=3000)).chart.id for n in range(3)]
+    small = [ask(database, a_spec(title=f"s{n}"), owner="other").chart.id for n in range(3)]
+    order = [claimed.chart_id for _ in range(6) if (claimed := claim(database))]
+    assert set(order) == {*dear, *small}
+    assert order.index(small[0]) <= 1
+    assert order.index(small[2]) < order.index(dear[2])
+    assert [chart for chart in order if chart in dear] == dear
+
+
+def test_equal_charts_of_two_owners_are_claimed_in_turns(database):
+    mine = [ask(database, a_spec(title=f"{n}")).chart.id for n in range(3)]
+    theirs = [ask(database, a_spec(title=f"{n}"), owner="other").chart.id for n in range(3)]
+    order = ["mine" if claimed.chart_id in mine else "theirs" for _ in range(6) if (claimed := claim(database))]
+    assert len(theirs) == 3
+    assert order.count("mine") == 3
+    assert order[1:5].count("theirs") == 2
+    assert order[-3:] != ["theirs"] * 3
+
+
+def test_small_charts_that_keep_coming_do_not_starve_a_dear_one(database):
+    dear = ask(database, a_spec(width=3000, height=3000)).chart.id
+    for number in range(200):
+        ask(database, a_spec(title=f"{number}"), owner="other")
+        claimed = claim(database)
+        assert claimed is not None
+        if claimed.chart_id == dear:
+            return
+    pytest.fail("the dear chart was never claimed")
+
+
 def test_a_chart_that_must_come_passes_a_full_queue(database):
     tight = replace(POLICY, max_queue=1)
     ask(database, policy=tight)
@@ -107,9 +181,9 @@ def test_a_chart_that_must_come_passes_a_full_queue(database):
 
 
 def test_of_many_workers_one_gets_the_claim(database):
-    chart_id = ask(database).chart.id
+    ask(database)
     with ThreadPoolExecutor(8) as pool:
-        claims = [held for held in pool.map(lambda _: claim(database, chart_id), range(8)) if held]
+        claims = [held for held in pool.map(lambda _: claim(database), range(8)) if held]
     assert len(claims) == 1
     assert claims[0].attempts == 1
 
@@ -122,15 +196,26 @@ def test_a_claim_carries_the_spec_and_the_request(database):
 
 def test_a_lease_that_ran_out_can_be_claimed_by_another(database):
     held = a_claim(database)
-    assert claim(database, held.chart_id, now=NOW + POLICY.lease) is None
-    again = claim(database, held.chart_id, now=NOW + POLICY.lease + timedelta(seconds=1))
+    assert wake_due(database, NOW + POLICY.lease - timedelta(seconds=1)) == []
+    assert claim(database) is None
+    assert wake_due(database, NOW + POLICY.lease) == [held.chart_id]
+    again = claim(database, now=NOW + POLICY.lease)
     assert again is not None
     assert again.attempts == 2
 
 
+def test_a_worker_that_was_only_slow_may_record_until_another_has_claimed(database):
+    slow = a_claim(database)
+    wake_due(database, NOW + POLICY.lease)
+    assert complete(database, slow)
+    assert read(database, slow.chart_id).status == service.READY
+    assert claim(database) is None
+
+
 def test_the_loser_of_a_lease_cannot_record_anything(database):
     slow = a_claim(database)
-    quick = claim(database, slow.chart_id, now=NOW + POLICY.lease * 2)
+    wake_due(database, NOW + POLICY.lease)
+    quick = claim(database, now=NOW + POLICY.lease * 2)
     assert quick is not None
     assert not complete(database, slow)
     fail(database, slow, final=True)
@@ -156,7 +241,9 @@ def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
         assert held is not None
         assert held.attempts == attempt
         fail(database, held)
-        held = claim(database, first.chart_id)
+        assert claim(database) is None
+        wake_due(database, NOW + POLICY.sweep_after * attempt)
+        held = claim(database)
     assert held is None
     chart = read(database, first.chart_id)
     assert (chart.status, chart.error) == (service.FAILED, "no luck")
@@ -168,7 +255,7 @@ def test_a_final_failure_is_not_tried_again(database):
     held = a_claim(database)
     fail(database, held, final=True)
     assert read(database, held.chart_id).status == service.FAILED
-    assert claim(database, held.chart_id) is None
+    assert claim(database) is None
 
 
 def test_the_same_request_draws_a_failed_chart_again(database):
@@ -234,7 +321,7 @@ def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database
     for _ in range(POLICY.max_attempts - 1):
         now += POLICY.lease + timedelta(seconds=1)
         assert wake_due(database, now) == [held.chart_id]
-        assert claim(database, held.chart_id, now=now) is not None
+        assert claim(database, now=now) is not None
     assert wake_due(database, now + POLICY.lease) == []
     chart = read(database, held.chart_id)
     assert (chart.status, chart.error) == (service.FAILED, service.LOST)

@@ -36,7 +36,7 @@ def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
     chart_id = asked(database, title, now=now)
     path = f"charts/{now:%Y/%m/%d}/{chart_id}.png"
     with database.transaction() as session:
-        held = service.claim(session, chart_id, POLICY, now=now)
+        held = service.claim_next(session, POLICY, now=now)
         assert held is not None
         assert service.complete(session, held, Drawn(path, "e", 9, [], "", degraded=False), POLICY, now=now)
     return path
@@ -80,8 +80,8 @@ def test_only_charts_of_the_named_files_expire(database):
 
 def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
     path = ready(database, "a")
-    asked(database, "waits")
     ready(database, "the day before", now=NOW - timedelta(days=1))
+    asked(database, "waits")
     with database.reading() as session:
         assert upkeep.files_of_day(session, date(2026, 11, 24)) == {path: upkeep.chart_of(path)}
         assert upkeep.files_of_day(session, date(2026, 11, 25)) == {}

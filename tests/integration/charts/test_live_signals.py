@@ -74,8 +74,9 @@ def own_spec(service: Service, signal: UUID) -> ChartSpec:
     with service.resources.database.transaction() as session:
         chart = charts.of_signal(session, signal)
         assert chart is not None
-        claim = charts.claim(session, chart.id, Policy.of(settings), now=service.now)
+        claim = charts.claim_next(session, Policy.of(settings), now=service.now)
     assert claim is not None
+    assert claim.chart_id == chart.id
     return parse_canonical(claim.spec)
 
 

@@ -138,6 +138,14 @@ def test_web_and_worker_count_in_folders_of_their_own():
     assert len(set(folders)) == len(folders)
 
 
+def test_the_two_workers_count_together_and_one_of_them_serves_what_is_counted():
+    plan = environment.prepare({})
+    worker, events = plan.variables_of("worker"), plan.variables_of("events")
+    assert worker["PROMETHEUS_MULTIPROC_DIR"] == events["PROMETHEUS_MULTIPROC_DIR"]
+    assert int(worker["WORKER_METRICS_PORT"]) > 0
+    assert events["WORKER_METRICS_PORT"] == "0"
+
+
 def test_the_demo_buys_the_lowest_close_with_the_stop_below_and_the_targets_above():
     signal = json.loads(demo.compose(some_bars(), uuid4()))
     assert (signal["price"], signal["time"]) == ("100.0", 20 * DAY)

@@ -84,7 +84,7 @@ def test_a_second_run_in_the_same_folder_says_where_the_first_is_and_sigterm_end
 def test_what_a_killed_run_left_behind_is_ended_by_the_next(checkout: Checkout):
     launch = checkout.launch()
     launch.wait_until_shown()
-    left = {name: checkout.pid(name) for name in ("web", "worker", "beat", "redis")}
+    left = {name: checkout.pid(name) for name in ("web", "worker", "events", "beat", "redis")}
     launch.end(signal.SIGKILL)
     assert set(left.values()) <= set(checkout.processes())
     done = checkout.once()

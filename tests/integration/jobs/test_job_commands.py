@@ -37,7 +37,7 @@ def a_chart(resources: Resources, title: str = "a") -> str:
 def a_failed_chart(resources: Resources, title: str = "a", reason: str = "no luck") -> str:
     chart_id, policy = a_chart(resources, title), Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = charts.claim(session, chart_id, policy, now=utc_now())
+        held = charts.claim_next(session, policy, now=utc_now())
         assert held is not None
         charts.fail(session, held, reason, policy, now=utc_now(), final=True)
     return chart_id
@@ -72,7 +72,7 @@ def waiting(resources: Resources, queue: str) -> int:
 
 
 def test_unfinished_jobs_are_listed_with_what_is_wrong(run, resources):
-    chart_id, failed = a_chart(resources), a_failed_chart(resources, "b", "no\nluck")
+    failed, chart_id = a_failed_chart(resources, "b", "no\nluck"), a_chart(resources)
     event_id = an_event(resources)
     told = run("list")
     assert told.exit_code == 0, told.output
@@ -84,8 +84,8 @@ def test_unfinished_jobs_are_listed_with_what_is_wrong(run, resources):
 
 
 def test_a_list_may_be_of_one_type_and_status(run, resources):
-    a_chart(resources)
     failed = a_failed_chart(resources, "b")
+    a_chart(resources)
     an_event(resources, failed=True)
     (row,) = run("list", "--status", "failed", "--type", "charts").output.splitlines()[1:]
     assert failed in row
@@ -133,7 +133,7 @@ def test_all_failed_jobs_are_queued_again_and_nothing_else(run, resources):
 def test_a_cancelled_chart_fails_with_that_reason_and_its_worker_records_nothing(run, resources):
     chart_id, policy = a_chart(resources), Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = charts.claim(session, chart_id, policy, now=utc_now())
+        held = charts.claim_next(session, policy, now=utc_now())
     assert held is not None
     assert run("cancel", chart_id).exit_code == 0
     drawn = charts.Drawn("charts/2026/11/24/x.png", "e", 9, [], "", degraded=False)

@@ -39,7 +39,7 @@ def draw(held: Resources) -> Callable[..., str]:
         spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
         with held.database.transaction() as session:
             chart = service.request(session, spec, policy, owner="desk", now=at, request_id="").chart
-            claim = service.claim(session, chart.id, policy, now=at)
+            claim = service.claim_next(session, policy, now=at)
         assert claim is not None
         path = f"charts/{at:%Y/%m/%d}/{chart.id}.png"
         held.store.write(path, IMAGE)

@@ -159,7 +159,7 @@ def test_a_killed_worker_s_chart_is_drawn_by_the_next(settings, address, resourc
     chart = requests.post(f"{address}/api/v1/charts", json=A_CHART, timeout=5).json()
     with resources.database.transaction() as session:
         # What a worker that died in the middle of its render leaves behind, once its lease is over.
-        assert service.claim(session, chart["id"], Policy.of(settings), now=utc_now() - timedelta(hours=1))
+        assert service.claim_next(session, Policy.of(settings), now=utc_now() - timedelta(hours=1))
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushall()
     with processes.worker(settings, tmp_path), processes.beat(settings, tmp_path):

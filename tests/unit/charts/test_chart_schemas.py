@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from app.charts import domain
 from app.charts.domain import ChartSpec, canonical, parse_canonical
+from app.charts.history import StoredBars
 from app.charts.rendering.theme import CUSTOM_KEYS
 from app.charts.request import COLOR_KEYS, BarsReference, ChartLimits
 from app.charts.schemas import ANNOTATIONS, EXAMPLE, OVERLAYS, PANELS, SpecSchema, document_variant, load_spec
@@ -365,13 +366,45 @@ def test_stored_bars_are_named_by_reference_and_filled_in_later():
     assert request.reference == BarsReference("EURUSD", "1h", 1_714_557_600_000, 200)
     bars = loaded().data
     assert isinstance(bars, Bars)
-    spec = request.complete(bars)
+    spec = request.complete(StoredBars(bars, len(bars)))
     assert (spec.data, spec.instrument, spec.timeframe) == (bars, "EURUSD", "1h")
+
+
+def test_bars_before_the_visible_ones_are_part_of_a_chart_and_of_its_id():
+    assert loaded(visible=2).visible == 2
+    assert loaded(visible=3) == loaded(visible=None) == loaded()
+    ids = {domain.chart_id(loaded(visible=count), owner="", engine_version="") for count in (1, 2, 3, None)}
+    assert len(ids) == 3
+    assert parse_canonical(canonical(loaded(visible=2))) == loaded(visible=2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "visible"),
+    [
+        (a_spec(), 0),
+        (a_spec(), 4),
+        (a_spec(), "2"),
+        (a_spec(data={"instrument": "X", "timeframe": "1d"}), 2),
+        ({"type": "histogram", "data": {"values": [1, 2]}}, 1),
+        ({"type": "equity", "data": {"time": [0, 1], "equity": [1, 2]}}, 1),
+    ],
+)
+def test_what_cannot_be_the_number_of_visible_bars_is_refused(spec, visible):
+    assert errors_of({**spec, "visible": visible}).keys() == {"/visible"}
+
+
+def test_stored_bars_with_history_show_as_many_as_were_asked_for():
+    averaged = {"instrument": "X", "timeframe": "1d", "bars": 2}
+    request = load_spec(a_spec(data=averaged, overlays=[{"kind": "ema", "period": 10}]))
+    assert request.hidden == 40
+    stored = loaded().data
+    assert isinstance(stored, Bars)
+    assert request.complete(StoredBars(stored, 2)).visible == 2
 
 
 def test_stored_bars_that_are_not_there_are_an_error():
     request = load_spec(a_spec(data={"instrument": "EURUSD", "timeframe": "1h"}))
-    for nothing in (None, Bars((), (), (), (), ())):
+    for nothing in (None, StoredBars(Bars((), (), (), (), ()), 0)):
         with pytest.raises(ValidationFailed, match="no such bars"):
             request.complete(nothing)
 
@@ -416,7 +449,7 @@ def test_what_needs_a_volume_is_refused_without_one(change, pointer):
     assert isinstance(stored, Bars)
     request = load_spec(a_spec(data={"instrument": "X", "timeframe": "1d"}, **change))
     with pytest.raises(ValidationFailed) as refused:
-        request.complete(replace(stored, volume=None))
+        request.complete(StoredBars(replace(stored, volume=None), len(stored)))
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 

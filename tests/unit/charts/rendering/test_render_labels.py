@@ -103,7 +103,7 @@ def test_a_label_on_a_wall_of_candles_covers_only_its_letters_and_a_pixel_around
 
 def test_a_label_prefers_a_place_without_bars():
     labels = Labels(replace(some_labels().plot, y=ValueScale(90.0, 130.0, 10, 110)))
-    low, high = labels.plot.bar_ends(0)
+    low, high = (labels.plot.y.at(float(ends[0])) for ends in (labels.plot.data.lows, labels.plot.data.highs))
     on_the_bar, above = (12.0, (low + high) / 2 - 5), (12.0, 11.0)
     assert high > 30
     labels.write("A", LIGHT.text, [on_the_bar, above])

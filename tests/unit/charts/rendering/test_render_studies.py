@@ -73,8 +73,9 @@ def test_the_last_price_of_heikin_ashi_is_the_markets_close():
     bars = some_bars()
     spec, close = a_spec(type="heikin_ashi", data=bars, format="svg"), bars.close[-1]
     plan = plan_price(spec)
-    assert plan.tags[0].text == f"{close:.2f}"
-    assert plan.tags[0].y == pytest.approx(plan.plots[0].y.at(close))
+    [last] = plan.tags.placed
+    assert last.text == f"{close:.2f}"
+    assert last.tag.y == pytest.approx(plan.plots[0].y.at(close))
     assert f"close {close:.2f}" in engine.render(spec).alt
     assert float(plan.data.full.close[-1]) != close
 

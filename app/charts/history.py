@@ -1,0 +1,45 @@
+"""Bars before the first one shown, so that an indicator's values do not depend on how many bars are visible. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from app.charts.domain import AtrPanel, Bollinger, MacdPanel, MovingAverage, Overlay, Panel, RsiPanel, Vwap
+from app.market.domain import TIMEFRAME_SECONDS, Bars
+
+MAX_HIDDEN: Final = 1_000
+_EXPONENTIAL: Final = 4
+"""Periods after which an exponential average keeps e^-8, 0.03 %, of what it was begun with."""
+_WILDER: Final = 10
+"""The same for Wilder's smoothing, whose gain is 1 / n: e^-10, 0.005 %."""
+_DAY_SECONDS: Final = 86_400
+
+
+class StoredBars(NamedTuple):
+    """Bars and how many of them, from the end, are shown."""
+
+    bars: Bars
+    visible: int
+
+
+def bars_needed(overlays: Iterable[Overlay], panels: Iterable[Panel], timeframe: str) -> int:
+    """How many bars before the first visible one the indicators should know, at most MAX_HIDDEN."""
+    needs = (_need(part, TIMEFRAME_SECONDS[timeframe]) for part in (*overlays, *panels))
+    return min(max(needs, default=0), MAX_HIDDEN)
+
+
+def _need(part: Overlay | Panel, bar_seconds: int) -> int:
+    match part:
+        case MovingAverage(kind="ema"):
+            return _EXPONENTIAL * part.period
+        case MovingAverage() | Bollinger():
+            return part.period
+        case MacdPanel():
+            return _EXPONENTIAL * (part.slow + part.signal)
+        case RsiPanel() | AtrPanel():
+            return _WILDER * part.period
+        case Vwap() if bar_seconds < _DAY_SECONDS:
+            return _DAY_SECONDS // bar_seconds
+        case _:
+            return 0
