@@ -164,8 +164,11 @@ def _place_periods(places: LabelPlaces, bars: Calendar, starts: Indices, years: 
 
 def _place_days(places: LabelPlaces, days: Indices, months: Indices, count: int) -> None:
     """Days of months that are named; where two collide, that of the longer session."""
-    places.spread(_known(places, _long(days, count, places.distance), months).tolist(), _DAY)
-    places.spread(_known(places, days, months).tolist(), _DAY)
+    known = _known(places, days, months)
+    long = _known(places, _long(days, count, places.distance), months)
+    places.spread(long.tolist(), _DAY)
+    if len(long) < len(known):
+        places.spread(known.tolist(), _DAY)
 
 
 def _moved(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[Indices, Indices]:
