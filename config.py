@@ -128,7 +128,7 @@ class Settings:
     web_host: str = _setting("127.0.0.1", "address the web server binds")
     port: int = _count(8_000, "port the web server binds")
     web_concurrency: int = _count(2, "web processes")
-    web_threads: int = _count(16, "threads of one web process")
+    web_threads: int = _count(32, "threads of one web process")
     web_connections: int = _count(512, "open connections of one web process; more wait until one closes")
     web_head_timeout_seconds: float = _seconds(
         30.0, "longest wait for a request's head, also on an idle connection; at most 60", least=1
