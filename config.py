@@ -163,7 +163,7 @@ class Settings:
     web_host: str = _setting("127.0.0.1", "address the web server binds")
     port: int = _port(8_000, "port the web server binds")
     web_concurrency: int = _count(2, "web processes", limit=MAX_PROCESSES)
-    web_threads: int = _count(16, "threads of one web process", limit=MAX_PROCESSES)
+    web_threads: int = _count(32, "threads of one web process", limit=MAX_PROCESSES)
     web_connections: int = _count(512, "open connections of one web process; more wait until one closes")
     web_head_timeout_seconds: float = _seconds(
         30.0,

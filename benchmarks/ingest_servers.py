@@ -23,7 +23,7 @@ from config import ROOT, Settings
 from tests import processes
 
 PROCESSES: Final = 2
-THREADS: Final = 16
+THREADS: Final = 32
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 GRANIAN: Final = ("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", str(THREADS))

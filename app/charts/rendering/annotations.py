@@ -197,7 +197,7 @@ def _written(annotations: Annotations) -> set[str]:
 def _moment_line(plot: Plot, index: int) -> None:
     hairline = plot.metrics.hairline
     left = int(plot.x.at(index) - hairline / 2 + 0.5)
-    plot.canvas.box(Box(left, plot.box.top, left + hairline, plot.box.bottom), plot.theme.muted.faded(0.7))
+    plot.canvas.box(Box(left, plot.box.top, left + hairline, plot.box.bottom), plot.theme.faint(plot.theme.muted, 0.7))
 
 
 def _caption(labels: Labels, text: str, middle: float) -> None:
