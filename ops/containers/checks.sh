@@ -27,11 +27,11 @@ status() { curl --silent --show-error --max-time 20 --output "$body" --write-out
 inside() { compose exec -T "$@" 2>&1; }
 state() { docker inspect --format "$2" "signalbox-$1-1"; }
 first_id() { grep -oE '"id": ?"[^"]+' "$body" | head -n 1 | sed 's/.*"//'; }
-# until PATTERN COMMAND...: repeats a command for some seconds until its output fits; prints the last output.
+# until_is PATTERN COMMAND...: repeats a command for up to a minute until its output fits; prints the last output.
 until_is() {
     local pattern=$1 output
     shift
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         output=$("$@" 2>/dev/null)
         # shellcheck disable=SC2053
         [[ $output == $pattern ]] && break
@@ -81,7 +81,7 @@ is "the client's address behind the proxy" '*"caller"*' "$(compose logs --no-col
 is 'the proxy reaches no store' unknown "$(inside proxy sh -c 'getent hosts postgres || echo unknown')"
 
 # --- the containers
-for service in api worker beat; do
+for service in api worker events beat; do
     is "$service: user" 10001:10001 "$(inside $service python -c 'import os; print(f"{os.getuid()}:{os.getgid()}")')"
     is "$service: root is read-only" '*Read-only*' "$(inside $service sh -c 'touch /srv/signalbox/x')"
     is "$service: /tmp is writable" yes "$(inside $service sh -c 'touch /tmp/x && echo yes')"
@@ -109,15 +109,16 @@ is 'docker run without /tmp' '?*' "$(alone | wc -l)"
 
 # --- what happens to them
 kill -9 "$(state worker '{{.State.Pid}}')"
-is 'a killed worker comes back' 'true 1' "$(until_is 'true 1' state worker '{{.State.Running}} {{.RestartCount}}')"
+is 'a killed worker comes back' 'healthy 1' "$(until_is 'healthy 1' state worker '{{.State.Health.Status}} {{.RestartCount}}')"
 is 'signal after that' 201 "$(status $api/api/v1/signals "${key[@]}" -H "$json" -d "$(signal 16 order-2)")"
 docker kill --signal KILL signalbox-redis-1 >/dev/null 2>&1
 is 'duplicate while Redis is away' 409 "$(status $api/api/v1/signals "${key[@]}" -H "$json" -d "$(signal 16 order-2)")"
 compose start redis >/dev/null 2>&1
 compose restart postgres >/dev/null 2>&1
 is 'signal after PostgreSQL restarted' 200 "$(until_is 200 status "$api/api/v1/signals/$id" "${key[@]}")"
+is 'the worker outlives both' 'healthy 1' "$(until_is 'healthy 1' state worker '{{.State.Health.Status}} {{.RestartCount}}')"
 compose stop >/dev/null 2>&1
-for service in api worker beat proxy postgres redis cache; do
+for service in api worker events beat proxy postgres redis cache; do
     is "$service: exit status" 0 "$(state $service '{{.State.ExitCode}}')"
 done
 compose up --detach --no-build >/dev/null 2>&1
