@@ -131,6 +131,7 @@ class _Shutdown:
 
     def __init__(self, drain_seconds: float) -> None:
         self.requested = False
+        self._pid = os.getpid()
         self._drain_seconds = drain_seconds
         self._stop: Any = None
 
@@ -144,6 +145,7 @@ class _Shutdown:
             self._stop(signal.SIGTERM, None)
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
+        self._end_new_worker()
         if self._drain_seconds and not draining.has_begun():
             draining.begin()
             signal.setitimer(signal.ITIMER_REAL, self._drain_seconds)
@@ -151,8 +153,17 @@ class _Shutdown:
             self._stop_at_once(number, frame)
 
     def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
+        self._end_new_worker()
         self.requested = True
         self._stop(number, frame)
+
+    def _end_new_worker(self) -> None:
+        """End a worker process that is told to stop before it handles signals itself: it serves nothing yet.
+
+        Until then it has its parent's handlers, which only the parent acts on, and the signal would be lost.
+        """
+        if os.getpid() != self._pid:
+            os._exit(0)
 
 
 def _serve(server: Any, shutdown: _Shutdown) -> None:

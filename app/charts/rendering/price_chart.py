@@ -66,11 +66,11 @@ def _draw_main(plot: Plot, plan: PricePlan) -> None:
         if study.back is not None:
             study.back(plot)
     marks.draw_under(plot, plan.annotations)
+    plot.level(plan.data.last_close, plan.theme.faint(plan.last_color, 0.8), (1, 2))
     _SERIES[plan.spec.type](plot, plan.data.shown)
     for study in plan.overlays:
         if study.draw is not None:
             study.draw(plot)
-    plot.level(plan.data.last_close, plan.theme.faint(plan.last_color, 0.8), (1, 2))
     marks.draw_over(plot, plan.annotations)
 
 

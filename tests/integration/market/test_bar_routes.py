@@ -170,13 +170,13 @@ def test_a_packed_body_is_refused(client: FlaskClient) -> None:
     problem(answer, 415, "unsupported-media-type")
 
 
-def test_a_body_over_the_limit_is_refused_whether_its_length_is_announced_or_not(client: FlaskClient) -> None:
+def test_a_body_over_the_limit_or_without_a_length_is_refused(client: FlaskClient) -> None:
     line = "2026-01-01,1,2,1,1.5\n"
     body = (CSV + line * (4 * 1024 * 1024 // len(line) + 1)).encode()
     problem(client.put(URL, data=body, content_type="text/csv"), 413, "payload-too-large")
     # What a server hands on for a chunked body: a stream that ends by itself.
-    chunked = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}
-    problem(client.put(URL, content_type="text/csv", environ_overrides=chunked), 413, "payload-too-large")
+    chunked = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    problem(client.put(URL, content_type="text/csv", environ_overrides=chunked), 411, "length-required")
     problem(client.get(URL), 404, "not-found")
 
 

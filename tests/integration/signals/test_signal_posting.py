@@ -112,7 +112,7 @@ def test_another_type_or_any_encoding_is_not_taken(client: FlaskClient, headers:
 def test_a_length_beside_chunks_is_refused_even_if_the_server_lets_it_through(client: FlaskClient) -> None:
     headers = {"Transfer-Encoding": "chunked", "Content-Length": "2"}
     answer = client.post(PATH, data=b"{}", content_type="application/json", headers=headers)
-    assert is_problem(answer, 400, "bad-request")
+    assert is_problem(answer, 411, "length-required")
 
 
 def test_a_body_may_be_as_large_as_the_cap_and_no_byte_larger(client: FlaskClient, resources: Resources) -> None:

@@ -133,7 +133,6 @@ FORMS: dict[str, tuple[str | bytes | dict[str, Any] | list[Any] | None, str]] = 
     "compressed and not": (with_headers(compression="application/x-gzip"), "compression"),
     "arguments an object": (message(body=body([{}, {}, None])), "arguments"),
     "named arguments a list": (message(body=body([[], [], None])), "arguments"),
-    "too few arguments": (message(body=body([[], {}, None])), "arguments"),
     "too many arguments": (message(body=body([["1", "2"], {}, None])), "arguments"),
     "arguments of another name": (message(body=body([[], {"signal_id": "1"}, None])), "arguments"),
     "an argument of another type": (message(body=body([[5], {}, None])), "arguments"),
@@ -144,7 +143,14 @@ FORMS: dict[str, tuple[str | bytes | dict[str, Any] | list[Any] | None, str]] = 
 }
 
 
-LEFT_UNACKNOWLEDGED = ("body null", "body a text", "time limit a text", "an unknown task", "no id", "too few arguments")
+LEFT_UNACKNOWLEDGED = (
+    "body null",
+    "body a text",
+    "time limit a text",
+    "an unknown task",
+    "no id",
+    "too many arguments",
+)
 """Forms that kombu wrote down before they ended the worker, so that they came back to the next one."""
 
 
