@@ -295,10 +295,11 @@ def columns_of(bars: Bars) -> tuple[tuple[float, ...], ...]:
     return bars.time, bars.open, bars.high, bars.low, bars.close
 
 
-def test_one_caller_cannot_fill_the_queue_for_the_others(settings):
+def test_one_caller_cannot_fill_the_queue_for_the_others(resources):
     keys = {"greedy": "g" * 32, "modest": "m" * 32}
     named = tuple(f"{name}:{token}" for name, token in keys.items())
-    client = create_app(replace(settings, charts_max_queue=6, api_keys=named)).test_client()
+    shared = replace(resources.settings, charts_max_queue=6, api_keys=named)
+    client = create_app(shared, replace(resources, settings=shared)).test_client()
 
     def ask(owner: str, number: int) -> Any:
         return post(client, HISTOGRAM | {"title": f"{number}"}, Authorization=f"Bearer {keys[owner]}")
