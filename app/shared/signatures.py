@@ -111,7 +111,7 @@ def key_bytes(key: str) -> bytes:
 
 
 def key_identity(key: str) -> bytes:
-    """Equal for two keys that make the same signatures. HMAC pads short keys with zeros and hashes long ones (RFC 2104).
+    """Equal for keys that make the same signatures: HMAC pads short keys with zeros and hashes long ones (RFC 2104).
 
     Raises ValueError as `key_bytes` does.
     """
