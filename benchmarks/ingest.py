@@ -109,7 +109,7 @@ class Case:
         outcome = drive_for(
             self.target, self.bodies, clients=CLIENTS, seconds=seconds, rate=rate / self.signals, begin=begin
         )
-        unavailable = self._unavailable(outcome)
+        unavailable = self.unavailable(outcome)
         signals = (outcome.answers - unavailable) * self.signals
         web, database, proxy = (after - first for after, first in zip(used(), before, strict=True))
         return {
@@ -122,7 +122,7 @@ class Case:
             "unavailable": unavailable,
         }
 
-    def _unavailable(self, outcome: Outcome) -> int:
+    def unavailable(self, outcome: Outcome) -> int:
         """Answers that refused what should be stored: a busy server does so after DATABASE_TIMEOUT_SECONDS.
 
         Raises SystemExit when connections broke, when duplicates were stored, or when most answers were refusals.
