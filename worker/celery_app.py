@@ -14,6 +14,9 @@ from celery import Celery, Task, signals
 from celery.apps.worker import Worker
 from kombu.transport.redis import Transport as RedisTransport
 
+from worker import folders  # noqa: F401 - checks when it is imported
+
+# isort: split
 from app.charts.rendering import engine
 from app.resources import Resources
 from app.shared import logs

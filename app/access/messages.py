@@ -1,4 +1,4 @@
-"""Binds each signed message to the producer that sends it first. The database decides, so Redis need not remember.
+"""Binds a message signed with a key of several producers to the one that sends it first. The database decides.
 
 The binding is a transaction of its own before the signals of the message are judged: a message whose signals are
 refused is bound too. It does not wait for the disk. The log of either database is written in order, so the binding is

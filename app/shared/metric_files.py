@@ -124,6 +124,8 @@ class _State:
 
     def __init__(self) -> None:
         self.folder = Path()
+        self.is_reported = False
+        """Whether this process, or the one that it was forked from, has logged that there is no room."""
         self.reset()
 
     def reset(self) -> None:
@@ -142,6 +144,7 @@ _state: Final = _State()
 def use(folder: Path) -> None:
     """Keep all values that are made from now on in files of this folder."""
     _state.folder = folder
+    _state.is_reported = False
     values.ValueClass = SharedValue
     os.register_at_fork(after_in_child=_state.reset)
 
@@ -167,12 +170,16 @@ def check() -> None:
 
 
 def _report(folder: Path, error: OSError) -> None:
+    if _state.is_reported:
+        return
+    _state.is_reported = True
     log.error(
         "metrics_not_shared",
         setting="PROMETHEUS_MULTIPROC_DIR",
         folder=str(folder),
         error=error.strerror or str(error),
         consequence="new series are counted by each process alone",
+        remedy="a writable folder with room; in a read-only container mount a tmpfs at /tmp",
     )
 
 

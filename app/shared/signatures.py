@@ -110,6 +110,14 @@ def key_bytes(key: str) -> bytes:
         raise ValueError(f"what follows {ENCODED_PREFIX} is not base64") from error
 
 
+def key_identity(key: str) -> bytes:
+    """Equal for keys that make the same signatures: HMAC pads short keys with zeros and hashes long ones (RFC 2104).
+
+    Raises ValueError as `key_bytes` does.
+    """
+    return hmac.digest(key_bytes(key), b"", "sha256")
+
+
 def _claims_standard(headers: Headers) -> bool:
     return any(headers.get(name) is not None for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER))
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import socketserver
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +16,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from config import ROOT
+from benchmarks import caddy
 from tests.processes import free_port
 
-CADDY = Path(sys.executable).with_name("caddy")
-CADDYFILE = ROOT / "ops" / "caddy" / "Caddyfile"
 START_SECONDS = 30
 STOP_SECONDS = 20
 ANSWER_SECONDS = 30
@@ -107,20 +103,17 @@ def proxy(upstream: str, folder: Path, domain: str | None = None, **variables: s
     """Caddy in front of `upstream` (host:port). Without a domain it speaks plain HTTP and takes any host."""
     port, http_port, other_port = free_port(), free_port(), free_port()
     environment = {
-        "PATH": os.environ["PATH"],
-        "XDG_DATA_HOME": str(folder / "caddy"),
-        "DOMAIN": domain or f"http://:{port}",
-        "PROXY_HTTP_PORT": str(http_port),
-        "PROXY_HTTPS_PORT": str(port if domain else other_port),
-        "PROXY_UPSTREAM": upstream,
-        "PROXY_SOCKET": str(folder / "proxy.sock"),
+        **caddy.environment(
+            upstream, folder, port=port, http_port=http_port, https_port=port if domain else other_port
+        ),
+        **({"DOMAIN": domain} if domain else {}),
         **{f"PROXY_{name}_TIMEOUT": f"{SLOW_SECONDS}s" for name in ("HEADER", "BODY", "WRITE")},
         **variables,
     }
     log = folder / "caddy.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [CADDY, "run", "--config", CADDYFILE, "--adapter", "caddyfile"],
+            caddy.command(),
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -119,6 +119,15 @@ def test_every_line_of_the_log_is_json(serving: tuple[Running, str]) -> None:
     assert all(line["level"] and line["timestamp"] and line["event"] for line in lines)
 
 
+def test_the_number_of_threads_is_no_warning(settings: Settings, tmp_path: Path) -> None:
+    threads = 4 * (os.cpu_count() or 1)
+    with processes.serving(replace(settings, web_threads=threads), tmp_path) as (web, _):
+        lines = [json.loads(line) for line in web.log.read_text().splitlines()]
+    granian = [line["event"] for line in lines if line["logger"] == "_granian"]
+    assert granian, "its other messages are logged"
+    assert not [event for event in granian if "thread" in event.lower()]
+
+
 def test_the_metrics_are_those_of_all_processes_together(serving: tuple[Running, str]) -> None:
     web, address = serving
     handled = sum(requests.get(f"{address}/api/v1/signals", timeout=5).status_code == 200 for _ in range(40))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -152,6 +154,60 @@ def test_where_there_is_no_shared_key_only_producers_with_their_own_can_sign(dat
     assert check(database, signed(), own, "a")
     with pytest.raises(Unauthenticated):
         check(database, signed(), own, "b")
+
+
+A, B, C = ("1" * 32, "2" * 32, "3" * 32)
+
+
+@pytest.mark.parametrize(
+    ("shared", "keys", "exclusive"),
+    [
+        ("", (f"a:{A}",), {"a"}),
+        (KEY, (f"a:{A}", f"b:{B}", f"a:{C}"), {"a", "b"}),
+        (KEY, (f"a:{A}", f"b:{A}", f"c:{C}"), {"c"}),
+        (KEY, (f"a:{A}", f"a:{B}", f"b:{B}"), set()),
+        (A, (f"a:{A}", f"b:{B}"), {"b"}),
+        (A, (f"a:{A}", f"a:{B}"), set()),
+        (KEY, (f"a:{A}", f"a:{A}"), {"a"}),
+        (KEY, (), set()),
+    ],
+)
+def test_a_producer_has_exclusive_keys_when_each_is_nobody_elses(
+    shared: str, keys: tuple[str, ...], exclusive: set[str]
+) -> None:
+    settings = Settings(signals_hmac_key=shared, signals_hmac_keys=keys)
+    assert {name for name in "abcd" if access.has_exclusive_keys(settings, name)} == exclusive
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "whsec_" + base64.b64encode(A.encode()).decode(),
+        "whsec_" + base64.b64encode(A.encode() + b"\0\0").decode(),
+    ],
+)
+def test_keys_that_sign_alike_are_one_key_however_they_are_written(same: str) -> None:
+    settings = Settings(signals_hmac_keys=(f"a:{A}", f"b:{same}"))
+    assert not access.has_exclusive_keys(settings, "a")
+    assert not access.has_exclusive_keys(settings, "b")
+
+
+def test_a_long_key_and_its_digest_are_one_key() -> None:
+    digest = base64.b64encode(hashlib.sha256(b"x" * 65).digest()).decode()
+    settings = Settings(signals_hmac_key="x" * 65, signals_hmac_keys=(f"a:whsec_{digest}",))
+    assert not access.has_exclusive_keys(settings, "a")
+
+
+def test_a_message_signed_with_a_key_of_one_producer_alone_is_not_kept(database: Database) -> None:
+    own = Settings(signals_hmac_key=KEY, signals_hmac_keys=(f"a:{A}", f"b:{B}", f"c:{B}"))
+    kept = []
+    for producer, key in (("a", A), ("b", B), ("d", KEY)):
+        assert check(database, signed(key=key), own, producer)
+        with database.reading() as session:
+            kept.append(sorted(session.scalars(select(SignedMessage.producer_id))))
+    assert kept == [[], ["b"], ["b", "d"]]
+    with pytest.raises(Unauthenticated):
+        check(database, signed(key=B), own, "c")
 
 
 def test_a_key_may_hold_colons_and_be_given_as_base64(database: Database) -> None:

@@ -1,15 +1,18 @@
-"""The benchmark of ingest assumes no speed: a server that uses the bodies up is measured again with more of them."""
+"""The benchmark of ingest assumes no speed: one too quick is measured again, one too slow has its refusals counted."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, repeat
+from pathlib import Path
 
 import pytest
 
-from benchmarks.ingest_load import Target, drive_for
+from benchmarks.ingest import Case
+from benchmarks.ingest_load import Outcome, Target, drive_for
+from benchmarks.ingest_servers import Server
 
 ANSWER = b"HTTP/1.1 201 CREATED\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -47,3 +50,32 @@ def test_bodies_are_made_until_there_are_enough_for_the_time(quick_server: Targe
     assert outcome.broken == outcome.refusals == 0
     assert len(runs) > 1, "the first few bodies were enough"
     assert outcome.answers < next(made)
+
+
+def a_case(tmp_path: Path, *, refused: bool = False) -> Case:
+    log = tmp_path / "web.log"
+    log.write_text("it broke")
+    target = Target(1, "/api/v1/signals")
+    return Case("a case", Server("a server", target, 1, log), target, repeat(b""), refused=refused)
+
+
+def an_outcome(refusals: int, broken: int = 0) -> Outcome:
+    return Outcome(answers=100, refusals=refusals, broken=broken, seconds=1, p50_ms=1, p99_ms=1)
+
+
+def test_new_signals_that_a_busy_server_refuses_are_a_figure_and_not_the_end(tmp_path: Path) -> None:
+    assert [a_case(tmp_path).unavailable(an_outcome(refusals)) for refusals in (0, 1, 50)] == [0, 1, 50]
+
+
+def test_duplicates_are_to_be_refused(tmp_path: Path) -> None:
+    assert a_case(tmp_path, refused=True).unavailable(an_outcome(100)) == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refused"), [(an_outcome(51), False), (an_outcome(0), True), (an_outcome(0, broken=1), False)]
+)
+def test_what_says_nothing_of_speed_ends_the_benchmark_with_the_servers_log(
+    outcome: Outcome, refused: bool, tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="it broke"):
+        a_case(tmp_path, refused=refused).unavailable(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from benchmarks import media, pipeline
 from benchmarks.goals import Goal
-from benchmarks.pipeline_load import Connection, get, post, spread
+from benchmarks.pipeline_load import Answer, Connection, get, post, spread
 
 ANSWERS = [
     b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "x"\r\n\r\nimage',
@@ -52,6 +53,32 @@ def test_answers_come_back_whole_over_kept_and_closed_connections(server: int) -
     assert (asked.status, asked.document(), asked.header("none")) == (202, {"id": 1}, "")
     assert connection.send(get("/image", {"If-None-Match": '"x"'})).status == 304
     connection.close()
+
+
+class Replies(Connection):
+    """A connection that gives these statuses and documents in turn, and keeps what was sent."""
+
+    def __init__(self, *replies: tuple[int, dict[str, Any]]) -> None:
+        self.replies = list(replies)
+        self.requests: list[bytes] = []
+
+    def send(self, request: bytes) -> Answer:
+        self.requests.append(request.partition(b" HTTP")[0])
+        status, document = self.replies.pop(0)
+        return Answer(status, b"", json.dumps(document).encode())
+
+
+def test_a_chart_that_a_busy_server_answers_with_202_is_polled_for() -> None:
+    ready = {"id": "1", "status": "ready"}
+    replies = Replies((202, {"id": "1", "status": "queued"}), (202, {"id": "1", "status": "rendering"}), (200, ready))
+    assert pipeline.drawn(replies, post("/api/v1/charts", {})) == ready
+    assert replies.requests == [b"POST /api/v1/charts", b"GET /api/v1/charts/1", b"GET /api/v1/charts/1"]
+
+
+@pytest.mark.parametrize("reply", [(503, {}), (200, {"id": "1", "status": "failed"})])
+def test_a_chart_that_is_refused_or_fails_ends_the_benchmark(reply: tuple[int, dict[str, Any]]) -> None:
+    with pytest.raises(AssertionError):
+        pipeline.drawn(Replies(reply), b"")
 
 
 def test_work_is_spread_over_all_connections_and_each_piece_done_once() -> None:
