@@ -104,8 +104,10 @@ is 'shared libraries: found, missing' '[1-9]* 0' "$(inside api sh -c \
     'find /opt/venv -name "*.so*" -exec ldd {} + 2>/dev/null | awk "/=>/ {f++} /not found/ {n++} END {print f+0, n+0}"')"
 
 # --- an image without its folders
-alone() { docker run --rm --read-only --network none "$@" signalbox:latest 2>&1 | tail -n 3; }
-is 'docker run without /tmp' '?*' "$(alone | wc -l)"
+alone() { docker run --rm --read-only --network none --env APP_ENV=development signalbox:latest "$@" 2>&1; }
+is 'the worker without /tmp: one line' 1 "$(alone celery --quiet -A worker.celery_app worker --queues charts | wc -l)"
+is 'which says what to do' 'MPLCONFIGDIR:*mount a tmpfs at /tmp*' "$(alone celery --quiet -A worker.celery_app worker --queues charts)"
+is 'the web server without settings: one line each' 'API_KEYS: *' "$(docker run --rm --read-only --network none signalbox:latest 2>&1)"
 
 # --- what happens to them
 kill -9 "$(state worker '{{.State.Pid}}')"
