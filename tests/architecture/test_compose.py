@@ -16,7 +16,7 @@ from jsonschema import Draft201909Validator
 
 from app.shared.queue import CHARTS, QUEUES
 from config import ROOT, Settings
-from embedded.schema import UPGRADE
+from launcher.schema import UPGRADE
 
 SCHEMA = Path(__file__).parent / "data" / "compose-spec.json"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -19,10 +19,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from config import Settings
-from embedded import arguments, demo, environment, group, leftovers, picture, ports, proxy, samples, schema
-from embedded.api import Api
-from embedded.refusal import Refusal
-from tests.integration.embedded.checkouts import wait_for
+from launcher import arguments, demo, environment, group, leftovers, picture, ports, proxy, samples, schema
+from launcher.api import Api
+from launcher.refusal import Refusal
+from tests.integration.launcher.checkouts import wait_for
 from tests.processes import free_port
 
 DAY = 86_400_000

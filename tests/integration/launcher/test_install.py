@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from tests.integration.embedded.checkouts import ENVIRONMENT, Checkout
-from tests.integration.embedded.conftest import LOCKS
+from tests.integration.launcher.checkouts import ENVIRONMENT, Checkout
+from tests.integration.launcher.conftest import LOCKS
 
 pytestmark = pytest.mark.slow
 
 
 def install(checkout: Checkout, lock: str = "requirements.txt") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "embedded.install", lock],
+        [sys.executable, "-m", "launcher.install", lock],
         cwd=checkout.root,
         env=ENVIRONMENT,
         capture_output=True,

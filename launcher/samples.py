@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from embedded import terminal
-from embedded.api import Api
-from embedded.places import ROOT, SAMPLES, VENV
-from embedded.refusal import Refusal
+from launcher import terminal
+from launcher.api import Api
+from launcher.places import ROOT, SAMPLES, VENV
+from launcher.refusal import Refusal
 
 FILE_NAME: Final = re.compile(r"(?P<instrument>[a-z0-9]+)_(?P<timeframe>\d+[mhdw])")
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.shared.db import Database
 from config import Settings
-from embedded import terminal
-from embedded.places import ROOT, VENV
-from embedded.refusal import Refusal
+from launcher import terminal
+from launcher.places import ROOT, VENV
+from launcher.refusal import Refusal
 
 MIGRATIONS: Final = ROOT / "migrations"
 UPGRADE: Final = ("flask", "--app", "wsgi", "db", "upgrade")

@@ -12,8 +12,8 @@ import time
 import venv
 from typing import Final
 
-from embedded.places import LOGS, ROOT, VENV
-from embedded.terminal import complain, progress, say, settle
+from launcher.places import LOGS, ROOT, VENV
+from launcher.terminal import complain, progress, say, settle
 
 STAMP: Final = VENV / "installed.json"
 LOG: Final = LOGS / "install.log"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from embedded import ports, proxy
-from embedded.places import METRICS, VAR, VENV
-from embedded.refusal import Refusal
+from launcher import ports, proxy
+from launcher.places import METRICS, VAR, VENV
+from launcher.refusal import Refusal
 
 WEB_PORT: Final = 8000
 REDIS_PORT: Final = 6390

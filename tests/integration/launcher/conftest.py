@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.integration.embedded.checkouts import Checkout
+from tests.integration.launcher.checkouts import Checkout
 
-PARTS = ("app", "worker", "migrations", "examples", "embedded", "ops")
+PARTS = ("app", "worker", "migrations", "examples", "launcher", "ops")
 FILES = ("config.py", "wsgi.py", "Procfile", "run")
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-proxy.txt")
 

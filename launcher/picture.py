@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from embedded.refusal import Refusal
+from launcher.refusal import Refusal
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 HEADER: Final = struct.Struct(">4x4sII")

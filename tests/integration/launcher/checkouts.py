@@ -53,7 +53,7 @@ class Checkout:
     def once(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """What ./run --once does after it has seen to the environment."""
         return subprocess.run(
-            [self.root / ".venv" / "bin" / "python", "-m", "embedded.run", "--once", *words],
+            [self.root / ".venv" / "bin" / "python", "-m", "launcher.run", "--once", *words],
             cwd=self.root,
             env=ENVIRONMENT | variables,
             capture_output=True,
@@ -66,7 +66,7 @@ class Checkout:
         output = self.root / f"launch-{len(self.launches)}.txt"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [self.root / ".venv" / "bin" / "python", "-m", "embedded.run", *words],
+                [self.root / ".venv" / "bin" / "python", "-m", "launcher.run", *words],
                 cwd=self.root,
                 env=ENVIRONMENT | variables,
                 stdin=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 from redis import Redis
 
-from embedded import ports
-from tests.integration.embedded.checkouts import ENVIRONMENT, Checkout, wait_for
+from launcher import ports
+from tests.integration.launcher.checkouts import ENVIRONMENT, Checkout, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def port() -> int:
 @contextmanager
 def started(checkout: Checkout, url: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [checkout.root / ".venv" / "bin" / "python", "-m", "embedded.redis"],
+        [checkout.root / ".venv" / "bin" / "python", "-m", "launcher.redis"],
         cwd=checkout.root,
         env=ENVIRONMENT | {"REDIS_URL": url},
         stdout=subprocess.DEVNULL,

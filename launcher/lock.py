@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from embedded.places import RUN_LOCK
-from embedded.refusal import Refusal
+from launcher.places import RUN_LOCK
+from launcher.refusal import Refusal
 
 
 class RunLock:

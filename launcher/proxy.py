@@ -7,9 +7,9 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
-from embedded import ports
-from embedded.places import CADDYFILE, PROXY, ROOT, VAR
-from embedded.refusal import Refusal
+from launcher import ports
+from launcher.places import CADDYFILE, PROXY, ROOT, VAR
+from launcher.refusal import Refusal
 
 COMMAND: Final = f"exec caddy run --config {CADDYFILE.relative_to(ROOT)} --adapter caddyfile"
 PORTS: Final = {"PROXY_HTTP_PORT": 80, "PROXY_HTTPS_PORT": 443}

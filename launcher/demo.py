@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from app.shared.clock import epoch_ms, utc_now
 from config import Settings
-from embedded import picture, terminal
-from embedded.api import Api, signed
-from embedded.refusal import Refusal
+from launcher import picture, terminal
+from launcher.api import Api, signed
+from launcher.refusal import Refusal
 
 INSTRUMENT: Final = "AAPL"
 TIMEFRAME: Final = "1d"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from embedded.places import PIDS, ROOT
+from launcher.places import PIDS, ROOT
 
 # What a server's command line shows; that of Redis only once it has become one.
 MARKS: Final = {
@@ -24,7 +24,7 @@ MARKS: Final = {
     "worker": ("celery",),
     "events": ("celery",),
     "beat": ("celery",),
-    "redis": ("valkey-server", "embedded.redis"),
+    "redis": ("valkey-server", "launcher.redis"),
 }
 # The proxy goes first, so that no request comes to a server that is gone. The server that holds the queue goes last, so
 # that the others can still hand their work back.

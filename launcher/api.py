@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from config import Settings
-from embedded.ports import LOOPBACK
+from launcher.ports import LOOPBACK
 
 TIMEOUT_SECONDS: Final = 10.0
 EVERY_INTERFACE: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - recognised, not bound
