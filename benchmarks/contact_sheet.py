@@ -2,9 +2,9 @@
 
     python -m benchmarks.contact_sheet var/sheet [--only WORD]
 
-Writes every case of `contact_cases` and `contact_live_cases` as a PNG of its full size, pages with all of them side by side (sheet-1.png, ...),
-and notes.txt with what the engine says about each: size, time, alternative text and warnings. The fonts are those of
-CHARTS_FONT_DIRS, as in the service.
+Writes every case of `contact_cases` and `contact_live_cases` as a PNG of its full size, pages with all of them side by
+side (sheet-1.png, ...), and notes.txt with what the engine says about each: size, time, alternative text and warnings.
+The fonts are those of CHARTS_FONT_DIRS, as in the service.
 """
 
 from __future__ import annotations
