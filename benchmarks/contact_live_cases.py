@@ -22,11 +22,17 @@ from app.charts.domain import (
     SignalMark,
     VolumePanel,
 )
-from app.charts.samples import TIMEFRAMES, BarsEnd, LiveCase, Market, live_case
+from app.charts.samples import TIMEFRAMES, BarsEnd, LiveCase, Market, Reach, live_case
 from benchmarks.contact_cases import HUGE, LARGE, MEDIUM, MOBILE, SIZES, SMALL, TALL, WIDE
 
 THEMES: Final = ("light", "dark", "colorblind")
-SIDES: Final = (("buy", "near"), ("sell", "far"), ("buy", "far"), ("sell", "near"), ("sell", "far"))
+SIDES: Final[tuple[tuple[Side, Reach], ...]] = (
+    ("buy", "near"),
+    ("sell", "far"),
+    ("buy", "far"),
+    ("sell", "near"),
+    ("sell", "far"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def crowd(signal: LiveCase) -> tuple[Any, ...]:
     time, bars = signal.bars.time, signal.bars
     before, closed = time[len(time) // 4], time[len(time) // 2]
     price = bars.close[len(time) // 4]
-    other = "sell" if signal.side == "buy" else "buy"
+    other: Side = "sell" if signal.side == "buy" else "buy"
     away = signal.stop - signal.entry
     return (
         OrderMark(signal.side, price, before, price + away, (price - 2 * away,), closed),

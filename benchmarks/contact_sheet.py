@@ -30,7 +30,7 @@ COLUMNS, ROWS = 4, 5
 GAP, CAPTION = 16, 22
 SURROUND, INK = "#c9cdd6", "#131722"
 
-ALL_CASES: Final = (*CASES, *LIVE_CASES)
+ALL_CASES: Final[tuple[Case | LivePicture, ...]] = (*CASES, *LIVE_CASES)
 
 Drawn = tuple[Case | LivePicture, Image]
 

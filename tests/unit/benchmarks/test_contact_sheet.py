@@ -55,7 +55,12 @@ def test_a_case_is_drawn_without_an_error(case, tmp_path):
 
 def test_the_command_writes_pictures_pages_and_notes(tmp_path, monkeypatch):
     folders = []
-    monkeypatch.setattr(engine, "use_fonts", lambda given: folders.extend(given) or [])
+
+    def used(given):
+        folders.append(given)
+        return []
+
+    monkeypatch.setattr(engine, "use_fonts", used)
     monkeypatch.setenv("CHARTS_FONT_DIRS", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["contact_sheet", str(tmp_path / "sheet"), "--only", "-320"])
     contact_sheet.main()
@@ -64,4 +69,4 @@ def test_the_command_writes_pictures_pages_and_notes(tmp_path, monkeypatch):
     assert written == {f"{case.name}.png" for case in drawn} | {"sheet-1.png", "sheet-2.png", "notes.txt"}
     notes = (tmp_path / "sheet" / "notes.txt").read_text(encoding="utf-8")
     assert "warning: the picture is too low for 4 of 5 panels" in notes
-    assert folders == [tmp_path]
+    assert folders == [(tmp_path,)]
