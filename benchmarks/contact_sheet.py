@@ -2,8 +2,9 @@
 
     python -m benchmarks.contact_sheet var/sheet [--only WORD]
 
-Writes every case of `contact_cases` as a PNG of its full size, pages with all of them side by side (sheet-1.png, ...),
-and notes.txt with what the engine says about each: size, time, alternative text and warnings.
+Writes every case of `contact_cases` and `contact_live_cases` as a PNG of its full size, pages with all of them side by
+side (sheet-1.png, ...), and notes.txt with what the engine says about each: size, time, alternative text and warnings.
+The fonts are those of CHARTS_FONT_DIRS, as in the service.
 """
 
 from __future__ import annotations
@@ -21,16 +22,20 @@ from PIL import ImageDraw, ImageFont
 from app.charts.rendering import engine
 from app.charts.rendering.image import Image
 from benchmarks.contact_cases import CASES, Case
+from benchmarks.contact_live_cases import LIVE_CASES, LivePicture
+from config import Settings
 
 TILE: Final = (480, 270)
 COLUMNS, ROWS = 4, 5
 GAP, CAPTION = 16, 22
 SURROUND, INK = "#c9cdd6", "#131722"
 
-Drawn = tuple[Case, Image]
+ALL_CASES: Final[tuple[Case | LivePicture, ...]] = (*CASES, *LIVE_CASES)
+
+Drawn = tuple[Case | LivePicture, Image]
 
 
-def draw(cases: Sequence[Case], folder: Path) -> list[Drawn]:
+def draw(cases: Sequence[Case | LivePicture], folder: Path) -> list[Drawn]:
     """Draw the cases into the folder, with their notes."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn, notes = [], []
@@ -73,7 +78,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", metavar="WORD", help="draw the cases whose name holds this word")
     options = parser.parse_args()
-    cases = [case for case in CASES if options.only in case.name]
+    for path in engine.use_fonts(Settings.from_env().font_folders):
+        print(f"not a scalable font: {path}")
+    cases = [case for case in ALL_CASES if options.only in case.name]
     drawn = draw(cases, options.folder)
     for number, page in enumerate(pages(drawn), start=1):
         page.save(options.folder / f"sheet-{number}.png")

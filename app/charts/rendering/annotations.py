@@ -133,12 +133,13 @@ def _moment(instant: int, line: Timeline, zone: str) -> str:
     return moment(int(days.local[0]), dates=days.dates)
 
 
-def outside(annotations: Annotations, scale: ValueScale) -> list[str]:
+def outside(annotations: Annotations, scale: ValueScale, decimals: int) -> list[str]:
     """A warning for each price off the scale that no tag of an order names."""
     prices = [level.price for level in annotations.levels]
     prices += [signal.price for signal in annotations.signals if not signal.marked]
     missed = [price for price in prices if not scale.shows(price)]
-    return [f"an annotation at {price:g} lies outside the prices and is not drawn" for price in missed]
+    texts = (numbers.price(price, decimals) for price in missed)
+    return [f"an annotation at {text} lies outside the prices and is not drawn" for text in texts]
 
 
 def draw_under(plot: Plot, annotations: Annotations) -> None:
@@ -155,14 +156,14 @@ def draw_under(plot: Plot, annotations: Annotations) -> None:
 def draw_over(plot: Plot, annotations: Annotations) -> None:
     """What lies on the bars: lines, then signals, then all names."""
     for _, index in annotations.moments:
-        _moment_line(plot, index)
+        plot.canvas.box(_moment_box(plot, index), plot.theme.faint(plot.theme.muted, 0.7))
     for level in annotations.levels:
         plot.level(level.price, plot.theme.muted, (5, 3))
     draw_levels(plot, annotations.positions)
-    labels = Labels(plot, level_boxes(plot, annotations.positions))
+    labels = Labels(plot, level_boxes(plot, annotations.positions), _line_boxes(plot, annotations))
     draw_signals(plot, annotations.signals, labels)
     for line, index in annotations.moments:
-        _caption(labels, line.label, plot.x.at(index))
+        _moment_caption(labels, line.label, _moment_box(plot, index))
     for place in annotations.positions:
         if place.when and not any(signal.when == place.when for signal in annotations.signals):
             _caption(labels, place.when, plot.x.at(place.first))
@@ -173,20 +174,21 @@ def draw_over(plot: Plot, annotations: Annotations) -> None:
             _level_label(labels, level)
 
 
-def price_tags(annotations: Annotations, scale: ValueScale, decimals: int, theme: Theme) -> list[Tag]:
-    """Right-edge tags of orders and of horizontal lines that lie at no price of an order."""
+def price_tags(annotations: Annotations, scale: ValueScale, data: PriceData, theme: Theme) -> list[Tag]:
+    """Right-edge tags of orders, and of horizontal lines at prices that no order and not the last close has."""
     tags = role_tags(annotations.positions, scale, theme)
-    written = _written(annotations)
+    written = {*_written(annotations), numbers.price(data.last_close, data.decimals)}
     for level in annotations.levels:
-        text = numbers.price(level.price, decimals)
+        text = numbers.price(level.price, data.decimals)
         if scale.shows(level.price) and text not in written:
+            written.add(text)
             tags.append(Tag(scale.at(level.price), (text,), theme.muted, _LEVEL_RANK))
     return tags
 
 
 def at_price_of_order(annotations: Annotations, data: PriceData) -> bool:
     """Whether an order has a price that is written as the last close is: its tag stands for both."""
-    return numbers.price(float(data.full.close[-1]), data.decimals) in _written(annotations)
+    return numbers.price(data.last_close, data.decimals) in _written(annotations)
 
 
 def _written(annotations: Annotations) -> set[str]:
@@ -194,14 +196,34 @@ def _written(annotations: Annotations) -> set[str]:
     return {numbers.price(level.price, place.decimals) for place in annotations.positions for level in place.levels}
 
 
-def _moment_line(plot: Plot, index: int) -> None:
+def _line_boxes(plot: Plot, annotations: Annotations) -> list[Box]:
+    """What vertical and horizontal lines, and that of the last close, cover."""
+    boxes = [_moment_box(plot, index) for _, index in annotations.moments]
+    hairline = plot.metrics.hairline
+    for price in (*(level.price for level in annotations.levels), plot.data.last_close):
+        if plot.y.shows(price):
+            top = round(plot.y.at(price) - hairline / 2)
+            boxes.append(Box(plot.box.left, top, plot.box.right, top + hairline))
+    return boxes
+
+
+def _moment_box(plot: Plot, index: int) -> Box:
     hairline = plot.metrics.hairline
     left = int(plot.x.at(index) - hairline / 2 + 0.5)
-    plot.canvas.box(Box(left, plot.box.top, left + hairline, plot.box.bottom), plot.theme.faint(plot.theme.muted, 0.7))
+    return Box(left, plot.box.top, left + hairline, plot.box.bottom)
+
+
+def _moment_caption(labels: Labels, text: str, line: Box) -> None:
+    """The name of a moment at the top of the plot, beside its line, a row lower where another name is."""
+    plot = labels.plot
+    across, down = labels.size(text)
+    top = plot.box.top + plot.metrics.px(2)
+    rows = (top + row * down for row in range(_CAPTION_ROWS))
+    labels.write(text, plot.theme.muted, [(left, row) for row in rows for left in (line.right, line.left - across)])
 
 
 def _caption(labels: Labels, text: str, middle: float) -> None:
-    """The name of a moment or a zone at the top of the plot, a row lower where another one is."""
+    """The name of a zone or the time of an order at the top of the plot, a row lower where another one is."""
     box = labels.plot.box
     across, down = labels.size(text)
     left = min(max(middle - across / 2, box.left), box.right - across)

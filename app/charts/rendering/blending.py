@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +23,7 @@ FULL: Final = 256
 """The opacity of what hides everything below it."""
 _DEEPEST: Final = 0.5  # of washes over one another: what lies below them stays visible
 _PAIR: Final = np.uint32(0x00FF00FF)
+_FEW: Final = 8
 _AT_ONCE: Final = 1 << 16  # pixels: what is worked on stays in the processor's cache
 
 
@@ -44,11 +45,18 @@ def blend(words: Words, paint: Words | np.uint32, share: Words | np.uint32) -> N
         _blend(words[part], _rows_of(paint, part), _rows_of(share, part))
 
 
-def washes(boxes: Sequence[tuple[Box, Color]], whole: Box) -> Iterator[tuple[Box, Words, Words]]:
-    """Translucent rectangles that may overlap, as strips that do not: the strip, its paint and its opacity by column.
+def washes(
+    boxes: Sequence[tuple[Box, Color]], whole: Box
+) -> Iterator[tuple[Box, Words | np.uint32, Words | np.uint32]]:
+    """Translucent rectangles that may overlap, as strips that do not: the strip, and paint and opacity of all of it
+    or of each column.
 
     Where several lie over one another, the opacity is that of all of them, up to a half, and the colour is their mean.
     """
+    if len(boxes) <= _FEW and not any(one.overlaps(other) for (one, _), (other, _) in combinations(boxes, 2)):
+        for box, color in boxes:
+            yield box.clipped(whole), word(color), np.uint32(round(color.alpha * FULL))
+        return
     edges = np.array([box.clipped(whole) for box, _ in boxes], np.int64).reshape(-1, 4)
     colors = [color for _, color in boxes]
     palette = [*dict.fromkeys(colors)]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from app.charts.rendering.theme import Theme
 
 _DRAWDOWN_SHARE: Final = 0.26
+_LEAST_FALL: Final = 1e-4
 _DAY_MS: Final = 86_400_000
 
 
@@ -71,14 +72,14 @@ def plan_equity(spec: ChartSpec) -> EquityPlan:
     top, bottom = rows.plots[0]
     split = bottom - round((bottom - top) * _DRAWDOWN_SHARE)
     box = Box(metrics.px(12), top, metrics.width, bottom)
-    y = value_scale(
-        float(equity.min()), float(equity.max()), box, above=metrics.px(10), below=bottom - split + metrics.px(8)
-    )
+    below = bottom - split + metrics.px(8)
+    log = spec.y_scale == "log"
+    y = value_scale(float(equity.min()), float(equity.max()), box, above=metrics.px(10), below=below, log=log)
     values = _value_ticks(y, split - metrics.px(6), spec, data, metrics)
-    lowest = min(float(np.nanmin(fall, initial=0.0)), -1e-4)
+    lowest = min(float(np.nanmin(fall, initial=0.0)), -_LEAST_FALL)
     low_y = value_scale(lowest, 0.0, box._replace(top=split), above=metrics.px(2), below=metrics.px(6))
     labels = [*map(numbers.axis_text(values, data.decimals), values), numbers.price(float(equity[-1]), data.decimals)]
-    falls = axes.whole_labels(low_y, _fall_ticks(low_y, metrics), box._replace(top=split), metrics)
+    falls = axes.whole_labels(low_y, _fall_ticks(low_y, fall, metrics), box._replace(top=split), metrics)
     left_axis = layout.axis_width(metrics, [numbers.rough_percent(tick) for tick in falls])
     right = metrics.width - layout.axis_width(metrics, labels)
     box = box._replace(left=max(left_axis, metrics.px(12)))
@@ -97,6 +98,8 @@ def _curve(spec: ChartSpec) -> PriceData:
     time = np.array(spec.data.time, np.int64)
     check_times(time)
     equity = drawable("equity", np.array(spec.data.equity, np.float64))
+    if spec.y_scale == "log" and equity.min() <= 0:
+        raise RenderError("/y_scale", "a logarithmic scale needs equity above 0")
     bars = Columns(time, equity, equity, equity, equity)
     decimals = min(numbers.decimals_of(equity), 2 if np.abs(equity).max() >= 1 else 10)
     return PriceData(bars, bars, 1, decimals if spec.precision is None else spec.precision)
@@ -135,7 +138,7 @@ def draw_equity_chart(canvas: Canvas, plan: EquityPlan) -> None:
     ticks = time_ticks(plan.calendar, x.slot, partial(width, font=metrics.strong), metrics.px(22))
     columns = axes.tick_columns(ticks, x.centers())
     values = _value_ticks(plan.y, plan.low_y.top - metrics.px(6), plan.spec, plan.data, metrics)
-    falls = _fall_ticks(plan.low_y, metrics)
+    falls = _fall_ticks(plan.low_y, plan.fall, metrics)
     axes.draw_grid(upper, values, columns)
     axes.draw_grid(lower, falls, ())
     _draw_longest(upper, plan)
@@ -158,8 +161,9 @@ def _value_ticks(scale: ValueScale, bottom: float, spec: ChartSpec, data: PriceD
     )
 
 
-def _fall_ticks(scale: ValueScale, metrics: Metrics) -> list[float]:
-    return [tick for tick in value_ticks(scale, metrics.px(15)) if tick <= 0]
+def _fall_ticks(scale: ValueScale, fall: Floats, metrics: Metrics) -> list[float]:
+    """Values of the drawdown's axis; none where there is no drawdown."""
+    return [tick for tick in value_ticks(scale, metrics.px(15)) if tick <= 0] if (fall < 0).any() else []
 
 
 def _draw_longest(plot: Plot, plan: EquityPlan) -> None:

@@ -121,11 +121,14 @@ def _edges(values: Floats, bins: int | None, most: int) -> Floats:
 
 
 def _legend(values: Floats, theme: Theme, decimals: int) -> list[Item]:
+    mean, median, deviation = numbers.alike(
+        [float(values.mean()), float(np.median(values)), float(values.std())], decimals
+    )
     facts = (
         ("n", f"{len(values):,}", theme.text),
-        ("Mean", numbers.price(float(values.mean()), decimals), theme.lines[1]),
-        ("Median", numbers.price(float(np.median(values)), decimals), theme.lines[2]),
-        ("Deviation", numbers.price(float(values.std()), decimals), theme.text),
+        ("Mean", mean, theme.lines[1]),
+        ("Median", median, theme.lines[2]),
+        ("Deviation", deviation, theme.text),
     )
     return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
 
@@ -174,13 +177,16 @@ def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
 def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
     """Mean and median as lines with their names on top: away from each other, or one below the other at an edge."""
     metrics, theme, box = plan.metrics, plan.theme, plan.box
+    hairline = metrics.hairline
     left, right = sorted(((plan.mean, "Mean", theme.lines[1]), (plan.median, "Median", theme.lines[2])))
     height, gap = cap_height(metrics.label), metrics.px(5)
     top = box.top + metrics.px(3)
     for (value, name, color), before in ((left, True), (right, False)):
         x, taken = int(plan.x.at(value)), width(name, metrics.label) + gap
-        ends = np.full(2, x + metrics.hairline / 2), np.array([top, box.bottom], np.float64)
-        canvas.line(*ends, color, metrics.px(1.5), box, (metrics.px(4), metrics.px(3)))
+        thick = metrics.px(1.5)
+        ends = np.full(2, x + thick / 2), np.array([top, box.bottom], np.float64)
+        canvas.line(*ends, theme.background, thick + 2 * hairline, box)
+        canvas.line(*ends, color, thick, box, (metrics.px(4), metrics.px(3)))
         fits_left, fits_right = x - taken >= box.left, x + taken <= box.right
         to_left = fits_left and (before or not fits_right)
         # A name that had to go to the other side would run into the other one: it goes below.
@@ -211,9 +217,10 @@ def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
     metrics = plan.metrics
     across = ValueScale(plan.x.low, plan.x.high, 0, plan.box.width)
     gap = metrics.px(64)
+    powers = any("e" in text for text in numbers.alike([plan.mean, plan.median], _decimals(plan.values, plan.spec)))
     while True:
         ticks = value_ticks(across, gap)
-        texts = [*map(numbers.axis_text(ticks, 0), ticks)]
+        texts = [*map(numbers.axis_text(ticks, 0, powers=powers), ticks)]
         widest = max((width(text, metrics.label) for text in texts), default=0) + metrics.px(16)
         if gap >= widest:
             return [*zip(ticks, texts, strict=True)]
@@ -223,9 +230,8 @@ def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
 def histogram_alt(plan: HistogramPlan) -> str:
     """Kind, count, range, mean and median."""
     decimals = _decimals(plan.values, plan.spec)
-    low, high, mean, median = (
-        numbers.price(value, decimals)
-        for value in (float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median)
+    low, high, mean, median = numbers.alike(
+        [float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median], decimals
     )
     parts = [
         f"Histogram of {numbers.counted(len(plan.values), 'value')} in {numbers.counted(len(plan.counts), 'bin')}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,7 +29,7 @@ _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 @dataclass(slots=True)
 class Labels:
-    """The labels of one plot. `taken` are the boxes no label may touch.
+    """The labels of one plot. `taken` are the boxes no label may touch, `lines` those it avoids where it can.
 
     A label is never wider than half of the plot, nor longer than 60 characters: a longer text is cut. What is cut or
     left out is named in the canvas's `left_out`.
@@ -36,6 +37,7 @@ class Labels:
 
     plot: Plot
     taken: list[Box] = field(default_factory=list)
+    lines: list[Box] = field(default_factory=list)
     _heights: tuple[tuple[Floats, ...], Floats] | None = None
 
     def size(self, text: str) -> tuple[int, int]:
@@ -60,7 +62,7 @@ class Labels:
             return
         if shown != text:
             self.plot.canvas.left_out.append(f"the end of the label {_quoted(text)}")
-        clear = (box for box in (*free, *self._near(free, down)) if not self._covers_series(box))
+        clear = (box for box in chain(free, self._near(free, down)) if self._is_clear(box))
         self._draw(shown, color, next(clear, free[0]))
 
     def _near(self, boxes: Sequence[Box], step: int) -> Iterator[Box]:
@@ -78,6 +80,9 @@ class Labels:
 
     def _is_free(self, box: Box) -> bool:
         return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
+
+    def _is_clear(self, box: Box) -> bool:
+        return not any(box.overlaps(line) for line in self.lines) and not self._covers_series(box)
 
     def _covers_series(self, box: Box) -> bool:
         """Whether a bar, the line through the closes or another line of the plot runs through the box."""

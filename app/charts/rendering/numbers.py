@@ -82,17 +82,29 @@ def price(value: float, decimals: int) -> str:
     return _signed(text, value)
 
 
-def axis_text(ticks: Sequence[float], decimals: int) -> Callable[[float], str]:
+def reading(value: float, decimals: int) -> str:
+    """A result of a calculation: as a price, from ten millions on as 12.4M."""
+    return compact(value) if abs(value) >= _SHORTENED_FROM else price(value, decimals)
+
+
+def alike(values: Sequence[float], decimals: int) -> list[str]:
+    """Numbers about one thing in one notation: all in powers of ten where one of them has to be."""
+    texts = [price(value, decimals) for value in values]
+    return [_power_of_ten(value, 2) for value in values] if any("e" in text for text in texts) else texts
+
+
+def axis_text(ticks: Sequence[float], decimals: int, *, powers: bool = False) -> Callable[[float], str]:
     """How the labels of an axis are written, so that no two of these round values look alike.
 
     With the instrument's decimals, or as many as the step needs; from ten millions on as 12.4M; each with the digits it
-    needs itself on a logarithmic axis over decades; the very large and the very small in powers of ten.
+    needs itself on a logarithmic axis over decades; the very large and the very small, and with `powers` all, in
+    powers of ten.
     """
     sizes = [abs(tick) for tick in ticks if tick]
     if not sizes:
         return partial(price, decimals=decimals)
     low, high = min(sizes), max(sizes)
-    if high >= _SCIENTIFIC_ABOVE or high < _SCIENTIFIC_BELOW:
+    if powers or high >= _SCIENTIFIC_ABOVE or high < _SCIENTIFIC_BELOW:
         digits = next(digits for digits in range(1, 18) if all(float(f"{tick:.{digits}e}") == tick for tick in ticks))
         return partial(_power_of_ten, digits=digits)
     if high / low >= _LOG_SPAN and not _even(ticks):

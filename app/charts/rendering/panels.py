@@ -133,8 +133,7 @@ def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
         *((_price(last, decimals), color) for last, color in zip(lasts, colors, strict=True)),
     )
     draw = partial(_draw_macd, lines=(line, signal, histogram), colors=colors)
-    text = partial(numbers.price, decimals=decimals)
-    return PanelStudy(Item(pieces, colors[0]), low, high, draw, too_short(name, line), text=text)
+    return PanelStudy(Item(pieces, colors[0]), low, high, draw, too_short(name, line))
 
 
 def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color]) -> None:
@@ -157,8 +156,7 @@ def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
     decimals = numbers.decimals_for(high if np.isfinite(high) else 0.0)
     legend = Item(((name, theme.muted), (_price(last_known(values), decimals), color)), color)
     draw = partial(draw_study_line, values=values, color=color)
-    text = partial(numbers.price, decimals=decimals)
-    return PanelStudy(legend, low, high, draw, too_short(name, values), text=text)
+    return PanelStudy(legend, low, high, draw, too_short(name, values))
 
 
 def _drawdown(data: PriceData, theme: Theme) -> PanelStudy:
@@ -185,4 +183,4 @@ def _number(value: float) -> str:
 
 
 def _price(value: float, decimals: int) -> str:
-    return numbers.price(value, decimals) if np.isfinite(value) else "n/a"
+    return numbers.reading(value, decimals) if np.isfinite(value) else "n/a"

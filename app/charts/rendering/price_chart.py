@@ -85,7 +85,7 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
     axes.draw_value_labels(plots[0], values, numbers.axis_text(main.ticks, plan.data.decimals), taken, gutter)
     for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
-        axes.draw_value_labels(plot, values, panel.text, (), gutter)
+        axes.draw_value_labels(plot, values, panel.writer(planned.ticks), (), gutter)
 
 
 def warnings_of(plan: PricePlan) -> list[str]:
@@ -102,7 +102,11 @@ def warnings_of(plan: PricePlan) -> list[str]:
 
 def missing_marks(plan: PricePlan) -> list[str]:
     """What of the annotations is not in the picture, or not as given."""
-    return plan.annotations.warnings + marks.outside(plan.annotations, plan.plots[0].y) + _untagged(plan)
+    return (
+        plan.annotations.warnings
+        + marks.outside(plan.annotations, plan.plots[0].y, plan.data.decimals)
+        + _untagged(plan)
+    )
 
 
 def _untagged(plan: PricePlan) -> list[str]:

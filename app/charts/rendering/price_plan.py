@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.charts.domain import OrderMark
 from app.charts.rendering import annotations as marks
-from app.charts.rendering import layout, numbers
+from app.charts.rendering import axes, layout, numbers
 from app.charts.rendering.canvas import Box
 from app.charts.rendering.header import header, timeframes
 from app.charts.rendering.legend import Item
@@ -27,7 +27,7 @@ from app.charts.rendering.time_ticks import calendar, covered
 from app.charts.rendering.value_ticks import axis_ticks, value_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from app.charts.domain import Annotation, ChartSpec
     from app.charts.rendering.annotations import Annotations
@@ -46,7 +46,8 @@ _BRICK_PIXELS: Final = 2
 _POINT_PIXELS: Final = 1
 STRIP: Final = 18
 _TICK_GAP: Final = 38
-_PANEL_TICK_GAP: Final = 22
+_PANEL_TICK_GAPS: Final = (22, 15, 10, 7)
+_FEWEST_PANEL_LABELS: Final = 2
 _BREATH: Final = 10
 _LAST_PRICE_RANK: Final = 40
 _MOST_MARGIN: Final = 0.22
@@ -131,7 +132,7 @@ def quote(data: PriceData, theme: Theme) -> list[Item]:
     color = theme.up if close >= opened else theme.down
     values = [("O", opened), ("H", float(bars.high[-1])), ("L", float(bars.low[-1])), ("C", close)]
     if data.closes_only:
-        values = values[-1:]
+        values, color = values[-1:], _last_color(data, theme)
     items = [Item(((name, theme.muted), (numbers.price(value, data.decimals), color))) for name, value in values]
     if before:
         change = (close - before) / abs(before)
@@ -189,11 +190,27 @@ def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
     low, high = (panel.low, panel.high) if known else (0.0, 1.0)
     below = 0 if panel.floored else metrics.px(4)
     y = value_scale(low, high, box, above=metrics.px(STRIP) + metrics.px(2), below=below)
-    ticks = panel.ticks if panel.ticks is not None else value_ticks(y, metrics.px(_PANEL_TICK_GAP)) if known else ()
-    strip = box._replace(top=box.top + metrics.px(STRIP) // 2)
-    return PlotPlan(
-        box, y, tuple(tick for tick in ticks if y.at(tick) >= strip.top and (tick > low or not panel.floored))
-    )
+    top = box.top + metrics.px(STRIP) // 2
+
+    def fitting(values: Sequence[float]) -> tuple[float, ...]:
+        """Those beside the plot, below its legend."""
+        return tuple(value for value in values if y.at(value) >= top and (value > low or not panel.floored))
+
+    if panel.ticks is not None or not known:
+        return PlotPlan(box, y, fitting(panel.ticks or ()))
+    choices = (fitting(value_ticks(y, metrics.px(gap))) for gap in _PANEL_TICK_GAPS)
+    return PlotPlan(box, y, _two_labels(choices, y, box, metrics))
+
+
+def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, metrics: Metrics) -> tuple[float, ...]:
+    """The first choice of values with two labels that have room; the others are closer together, and cut to those."""
+    first: tuple[float, ...] | None = None
+    for ticks in choices:
+        labelled = axes.whole_labels(y, ticks, box, metrics)
+        if len(labelled) >= _FEWEST_PANEL_LABELS:
+            return ticks if first is None else tuple(labelled)
+        first = ticks if first is None else first
+    return first or ()
 
 
 def _tags(
@@ -206,7 +223,7 @@ def _tags(
 ) -> tuple[TagColumn, int]:
     """The tags of the price axis in their places, and the first pixel of the axis."""
     main = plots[0]
-    tags = marks.price_tags(annotations, main.y, data.decimals, theme)
+    tags = marks.price_tags(annotations, main.y, data, theme)
     if not marks.at_price_of_order(annotations, data):
         tags.append(_last_price(data, main.y, theme))
     labels = _labels(plots, panels, data)
@@ -219,7 +236,10 @@ def _tags(
 
 
 def _last_color(data: PriceData, theme: Theme) -> Color:
-    return theme.up if float(data.full.close[-1]) >= float(data.full.open[-1]) else theme.down
+    """The colour of the last bar; of the last change where only closes are drawn."""
+    bars = data.full
+    before = bars.close[-2] if data.closes_only and len(bars) > 1 else bars.open[-1]
+    return theme.up if float(bars.close[-1]) >= float(before) else theme.down
 
 
 def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
@@ -231,5 +251,5 @@ def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
 def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:
     labels = [*map(numbers.axis_text(plots[0].ticks, data.decimals), plots[0].ticks)]
     for plot, panel in zip(plots[1:], panels, strict=True):
-        labels += [panel.text(tick) for tick in plot.ticks]
+        labels += map(panel.writer(plot.ticks), plot.ticks)
     return labels

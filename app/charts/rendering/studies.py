@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.charts.rendering import numbers
 from app.charts.rendering.plot import LINE_WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from app.charts.rendering.canvas import Floats
     from app.charts.rendering.color import Color
@@ -40,14 +41,18 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class PanelStudy(Study):
-    """A study with a plot of its own. `ticks` None lets the scale choose; `text` writes an axis label.
+    """A study with a plot of its own. `ticks` None lets the scale choose them, `text` None how they are written.
 
     `floored` puts `low` on the bottom edge of the plot.
     """
 
-    text: Callable[[float], str] = str
+    text: Callable[[float], str] | None = None
     ticks: tuple[float, ...] | None = None
     floored: bool = False
+
+    def writer(self, ticks: Sequence[float]) -> Callable[[float], str]:
+        """What writes the labels of the panel's axis."""
+        return self.text or numbers.axis_text(ticks, 0)
 
 
 def extent(*series: Floats) -> tuple[float, float]:

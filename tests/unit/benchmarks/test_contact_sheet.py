@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from itertools import product
+from typing import get_args
 
 import pytest
 from PIL import Image
 
-from app.charts.domain import PRICE_TYPES
+from app.charts.domain import PRICE_TYPES, OrderMark
+from app.charts.rendering import engine
+from app.charts.samples import TIMEFRAMES, BarsEnd, Market
 from benchmarks import contact_sheet
 from benchmarks.contact_cases import CASES, DATA, SIZES
+from benchmarks.contact_live_cases import LIVE_CASES
+from benchmarks.contact_sheet import ALL_CASES
 
 
 def test_no_two_cases_have_one_name():
-    assert [name for name, times in Counter(case.name for case in CASES).items() if times > 1] == []
+    assert [name for name, times in Counter(case.name for case in ALL_CASES).items() if times > 1] == []
 
 
 def test_there_are_many_cases_of_every_type_theme_and_size():
@@ -29,7 +35,16 @@ def test_all_data_is_drawn():
     assert {case.data for case in CASES} == {*DATA}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_there_are_live_signals_of_every_market_timeframe_end_size_and_theme():
+    specs = [case.spec() for case in LIVE_CASES]
+    names = {tuple(case.signal.name.split("-")[:3]) for case in LIVE_CASES}
+    assert names == {*product(get_args(Market), TIMEFRAMES, get_args(BarsEnd))}
+    assert {(spec.width, spec.height) for spec in specs} == {*SIZES}
+    assert {spec.theme for spec in specs} == {"light", "dark", "colorblind"}
+    assert all(any(isinstance(mark, OrderMark) for mark in spec.annotations) for spec in specs)
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_a_case_is_drawn_without_an_error(case, tmp_path):
     ((_, image),) = contact_sheet.draw([case], tmp_path)
     spec = case.spec()
@@ -39,10 +54,19 @@ def test_a_case_is_drawn_without_an_error(case, tmp_path):
 
 
 def test_the_command_writes_pictures_pages_and_notes(tmp_path, monkeypatch):
+    folders = []
+
+    def used(given):
+        folders.append(given)
+        return []
+
+    monkeypatch.setattr(engine, "use_fonts", used)
+    monkeypatch.setenv("CHARTS_FONT_DIRS", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["contact_sheet", str(tmp_path / "sheet"), "--only", "-320"])
     contact_sheet.main()
-    drawn = [case for case in CASES if "-320" in case.name]
+    drawn = [case for case in ALL_CASES if "-320" in case.name]
     written = {path.name for path in (tmp_path / "sheet").iterdir()}
-    assert written == {f"{case.name}.png" for case in drawn} | {"sheet-1.png", "notes.txt"}
+    assert written == {f"{case.name}.png" for case in drawn} | {"sheet-1.png", "sheet-2.png", "notes.txt"}
     notes = (tmp_path / "sheet" / "notes.txt").read_text(encoding="utf-8")
     assert "warning: the picture is too low for 4 of 5 panels" in notes
+    assert folders == [(tmp_path,)]

@@ -103,7 +103,7 @@ def requests() -> dict[str, Request]:
         "everything": _everything(),
         "everything_webp": _everything(format="webp"),
         "everything_svg": _everything(format="svg"),
-        "everything_smaller": _everything(width=2400, height=2400),
+        "everything_smaller": _everything(width=1500, height=1500),
     }
     for kind in ("candlestick", "ohlc", "area", "heikin_ashi"):
         found[kind] = {"type": kind, "data": curve, "theme": "colorblind", "y_scale": "log", **LARGE}

@@ -61,8 +61,10 @@ def test_the_dearest_charts_stay_within_memory_and_processor(name):
 
 
 def test_a_chart_over_the_limits_would_end_its_process():
-    assert draw("equity", memory=20 << 20).returncode != 0
-    assert draw("everything_smaller", seconds=1).returncode != 0
+    assert accepted("equity")
+    assert "MemoryError" in draw("equity", memory=20 << 20).stderr
+    assert accepted("sparse_bands_webp")
+    assert draw("sparse_bands_webp", seconds=0).returncode < 0
 
 
 @pytest.mark.parametrize(

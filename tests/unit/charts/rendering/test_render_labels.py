@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from app.charts.rendering.labels import Labels
 from app.charts.rendering.metrics import metrics_of
 from app.charts.rendering.plot import Plot
 from app.charts.rendering.price_data import price_data
+from app.charts.rendering.price_plan import plan_price
 from app.charts.rendering.raster import RasterCanvas
 from app.charts.rendering.scales import IndexScale, ValueScale
 from app.charts.rendering.text import mask
@@ -172,6 +174,31 @@ def test_a_label_avoids_the_lines_of_overlays():
     labels.write("A", LIGHT.text, [(150, on_the_line), (150, 60)])
     assert labels.taken[0].top != on_the_line
     assert not labels.taken[0].top < plot.y.at(125.0) < labels.taken[0].bottom
+
+
+def test_a_label_avoids_horizontal_and_vertical_lines_and_stands_on_them_where_it_must():
+    labels = some_labels()
+    labels.lines = [Box(10, 24, 210, 25)]
+    labels.write("One", LIGHT.text, [(20, 20), (20, 60)])
+    assert labels.taken[0][:2] == (20, 60)
+    labels.lines = [Box(10, row, 210, row + 1) for row in range(10, 110, 5)]
+    labels.write("Two", LIGHT.text, [(120, 20)])
+    assert labels.taken[1][:2] == (120, 20)
+
+
+def test_a_name_of_a_signal_avoids_a_horizontal_line():
+    bars = some_bars()
+    spec = a_spec(annotations=(SignalMark("buy", bars.time[30], label="in"),))
+    root = ET.fromstring(engine.render(replace(spec, format="svg")).data)  # noqa: S314 - drawn by the engine itself
+    (baseline,) = (float(one.get("y", 0)) for one in root.iter() if one.text == "in")
+    plan = plan_price(spec)
+    y = plan.plots[0].y
+    through = y.low + (y.high - y.low) * (y.bottom - (baseline - 4)) / (y.bottom - y.top)
+    root = ET.fromstring(  # noqa: S314 - drawn by the engine itself
+        engine.render(replace(spec, format="svg", annotations=(*spec.annotations, HLine(through)))).data
+    )
+    (moved,) = (float(one.get("y", 0)) for one in root.iter() if one.text == "in")
+    assert not moved - 8 < baseline - 4 < moved
 
 
 def test_a_label_moves_a_row_or_two_where_its_places_are_covered():

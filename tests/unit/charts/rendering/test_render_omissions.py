@@ -81,10 +81,11 @@ def test_the_legends_of_other_charts_are_named_too(chart_type):
 
 
 def test_captions_without_room_are_named():
-    moments = tuple(VLine(START_MS + 30 * DAY_MS, f"Moment {number}") for number in range(5))
-    assert warnings_of(annotations=moments) == (
-        'there is no room for the label "Moment 3"',
-        'there is no room for the label "Moment 4"',
+    moments = tuple(VLine(START_MS + 30 * DAY_MS, f"Moment {number}") for number in range(20))
+    warnings = warnings_of(annotations=moments)
+    assert 8 <= len(warnings) <= 14
+    assert warnings == tuple(
+        f'there is no room for the label "Moment {number}"' for number in range(20 - len(warnings), 20)
     )
 
 

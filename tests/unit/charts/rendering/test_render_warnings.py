@@ -62,7 +62,7 @@ def test_an_annotation_outside_the_bars_is_a_warning(annotation):
 @pytest.mark.parametrize("annotation", [HLine(1e6), SignalMark("buy", START_MS, 1e6)], ids=lambda one: one.kind)
 def test_a_price_far_from_the_bars_is_a_warning_and_does_not_squeeze_them(annotation):
     (warning,) = warnings_of(annotations=(annotation,))
-    assert "1e+06" in warning
+    assert "1,000,000.00" in warning
 
 
 def test_a_price_near_the_bars_widens_the_scale_instead():
