@@ -96,6 +96,8 @@ def _configure_logs(**_: Any) -> None:
 @signals.worker_init.connect
 def _prepare(sender: Worker, **_: Any) -> None:
     """Before the fork: refuse to run on a database that does not fit, and draw one chart of each type to be warm."""
+    # Celery asks for logs after this signal; what the preflight logs would be lost.
+    logs.configure(settings.log_level)
     preflight(settings)
     if CHARTS in sender.app.amqp.queues.consume_from:
         for path in engine.use_fonts(settings.font_folders):

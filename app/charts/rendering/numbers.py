@@ -82,7 +82,7 @@ def price(value: float, decimals: int) -> str:
     return _signed(text, value)
 
 
-def indicator_value(value: float, decimals: int) -> str:
+def measured(value: float, decimals: int) -> str:
     """A result of a calculation: as a price, from ten millions on as 12.4M."""
     return compact(value) if abs(value) >= _SHORTENED_FROM else price(value, decimals)
 

@@ -183,4 +183,4 @@ def _number(value: float) -> str:
 
 
 def _price(value: float, decimals: int) -> str:
-    return numbers.indicator_value(value, decimals) if np.isfinite(value) else "n/a"
+    return numbers.measured(value, decimals) if np.isfinite(value) else "n/a"
