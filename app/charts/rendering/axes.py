@@ -36,10 +36,12 @@ def whole_labels(scale: ValueScale, values: Sequence[float], box: Box, metrics: 
     """The values whose labels lie wholly beside the plot and clear of those before them."""
     half = cap_height(metrics.label) / 2 + metrics.px(2)
     kept: list[float] = []
+    heights: list[float] = []
     for value in values:
         y = scale.at(value)
-        if box.top + half <= y <= box.bottom - half and all(abs(y - scale.at(other)) >= 2 * half for other in kept):
+        if box.top + half <= y <= box.bottom - half and all(abs(y - other) >= 2 * half for other in heights):
             kept.append(value)
+            heights.append(y)
     return kept
 
 

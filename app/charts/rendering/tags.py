@@ -147,7 +147,11 @@ def _leader(canvas: Canvas, placed: PlacedTag, plot_right: int, metrics: Metrics
     box = placed.box
     price = min(max(placed.tag.y, span[0]), span[1])
     middle = (box.top + box.bottom - 1) / 2
-    ends = np.array([plot_right, box.left + metrics.px(1)], np.float64)
-    heights = np.array([price, middle if abs(price - middle) >= 1 else price], np.float64)
     clip = Box(plot_right, 0, box.left + metrics.px(1), metrics.height)
-    canvas.line(ends, heights, placed.tag.color, 1.2 * metrics.unit, clip)
+    if abs(price - middle) < 1:
+        # As the line of the level, which it goes on: sharp, and a fifth of the time of a path.
+        top = round(price - metrics.hairline / 2)
+        canvas.box(clip._replace(top=top, bottom=top + metrics.hairline), placed.tag.color)
+        return
+    ends = np.array([clip.left, clip.right], np.float64)
+    canvas.line(ends, np.array([price, middle], np.float64), placed.tag.color, 1.2 * metrics.unit, clip)
