@@ -121,8 +121,8 @@ def _title_line(title: str, aside: str, covered: str, room: int, metrics: Metric
     shown = fit(title, metrics.title, room - (reserved if kept_aside else 0))
     end = width(shown, metrics.title) + (reserved if kept_aside else 0)
     kept_covered = covered if end + metrics.px(16) + width(covered, metrics.label) <= room else ""
-    asked = (("title", title, shown), ("timeframe", aside, kept_aside), ("dates", covered, kept_covered))
-    return _TitleLine(shown, kept_aside, kept_covered, tuple(name for name, text, kept in asked if text and not kept))
+    parts = (("title", title, shown), ("timeframe", aside, kept_aside), ("dates", covered, kept_covered))
+    return _TitleLine(shown, kept_aside, kept_covered, tuple(name for name, text, kept in parts if text and not kept))
 
 
 def _item_names(items: Sequence[Item]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a price chart was asked to show and does not, for its warnings and its alt text."""
+"""The parts of a price chart's spec that its picture does not show, for its warnings and its alt text."""
 
 from __future__ import annotations
 

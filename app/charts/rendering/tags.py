@@ -112,8 +112,8 @@ def lay_out(tags: Sequence[Tag], column: Box, metrics: Metrics, shortened: int =
     ranked = sorted(tags, key=lambda tag: tag.rank)
     kept = sorted(ranked[:room], key=lambda tag: tag.y)
     half = height / 2
-    wanted = [min(max(tag.y, column.top + half), column.bottom - half) for tag in kept]
-    middles = spread(wanted, height, column.top + half, column.bottom - half)
+    heights = [min(max(tag.y, column.top + half), column.bottom - half) for tag in kept]
+    middles = spread(heights, height, column.top + half, column.bottom - half)
     roles = [width(tag.text(shortened), metrics.label) for tag in kept if tag.kind == "role"]
     placed = []
     for tag, middle in zip(kept, middles, strict=True):
