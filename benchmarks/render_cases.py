@@ -23,11 +23,11 @@ from app.charts.domain import (
     Zone,
 )
 from app.charts.rendering import engine
-from app.charts.rendering.png import encode
-from app.charts.rendering.price_chart import draw_price_chart
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.raster import RasterCanvas
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.canvas.png import encode
+from app.charts.rendering.canvas.raster import RasterCanvas
+from app.charts.rendering.charts.price import draw_price_chart
+from app.charts.rendering.charts.price_plan import plan_price
+from app.charts.rendering.plotting.theme import LIGHT
 from app.charts.samples import live_case
 from app.market.csv_files import read_bars
 from app.market.domain import Bars

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.charts.rendering import numbers, png, webp
-from app.charts.rendering.alt_text import price_alt
-from app.charts.rendering.equity_chart import draw_equity_chart, equity_alt, plan_equity
-from app.charts.rendering.fallback_text import missing
-from app.charts.rendering.histogram_chart import draw_histogram, histogram_alt, plan_histogram
+from app.charts.rendering.canvas import png, webp
+from app.charts.rendering.canvas.fallback_text import missing
+from app.charts.rendering.canvas.raster import RasterCanvas
+from app.charts.rendering.canvas.svg import SvgCanvas
+from app.charts.rendering.canvas.text import use_fonts
+from app.charts.rendering.charts.alt_text import price_alt
+from app.charts.rendering.charts.equity import draw_equity_chart, equity_alt, plan_equity
+from app.charts.rendering.charts.histogram import draw_histogram, histogram_alt, plan_histogram
+from app.charts.rendering.charts.omissions import not_drawn
+from app.charts.rendering.charts.price import draw_price_chart, missing_marks, warnings_of
+from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.image import Image
-from app.charts.rendering.omissions import not_drawn
-from app.charts.rendering.price_chart import draw_price_chart, missing_marks, warnings_of
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.raster import RasterCanvas
-from app.charts.rendering.svg import SvgCanvas
-from app.charts.rendering.text import use_fonts
-from app.charts.rendering.theme import color_warnings
+from app.charts.rendering.plotting import number_format
+from app.charts.rendering.plotting.theme import color_warnings
 
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec
-    from app.charts.rendering.metrics import Metrics
-    from app.charts.rendering.theme import Theme
+    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.theme import Theme
 
 __all__ = ["paint", "use_fonts"]
 
@@ -81,4 +82,4 @@ def _missing_glyphs(spec: ChartSpec) -> tuple[str, ...]:
         return ()
     named = ", ".join(f"{char} (U+{ord(char):04X})" for char in lacking[:_NAMED])
     more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    return (f"no font has {numbers.counted(len(lacking), 'character')} of the texts: {named}{more}",)
+    return (f"no font has {number_format.counted(len(lacking), 'character')} of the texts: {named}{more}",)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from app.charts.rendering.font_files import fonts_digest
+from app.charts.rendering.canvas.font_files import fonts_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

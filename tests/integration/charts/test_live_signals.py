@@ -16,10 +16,10 @@ from app.charts import service as charts
 from app.charts.domain import ChartSpec, OrderMark, parse_canonical
 from app.charts.policy import Policy
 from app.charts.rendering import engine
-from app.charts.rendering.canvas import Font
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.text import cap_height, width
+from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.image import Image
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.text import cap_height, width
 from app.charts.samples import LiveCase, Market, live_case, live_cases
 from app.events import service as events
 from app.factory import create_app

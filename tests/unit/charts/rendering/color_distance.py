@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from app.charts.rendering.color import Color
+from app.charts.rendering.canvas.color import Color
 
 _WHITE_X, _WHITE_Z = 0.95047, 1.08883
 _CUBE_END = (6 / 29) ** 3

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image
 
-from app.charts.rendering import png, webp
-from app.charts.rendering.canvas import Box, Font
-from app.charts.rendering.color import parse
+from app.charts.rendering.canvas import png, webp
+from app.charts.rendering.canvas.base import Box, Font
+from app.charts.rendering.canvas.color import parse
+from app.charts.rendering.canvas.raster import RasterCanvas
 from app.charts.rendering.placeholder import placeholder
-from app.charts.rendering.raster import RasterCanvas
 
 WHITE, RED, BLUE = parse("#ffffff"), parse("#ff0000"), parse("#0000ff")
 EVERYWHERE = Box(0, 0, 40, 30)

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from app.charts.rendering.canvas import Font
-from app.charts.rendering.fallback_text import MISSING, is_plain, missing
-from app.charts.rendering.fonts import font_path
-from app.charts.rendering.text import cap_height, fit, mask, width
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.fallback_text import MISSING, is_plain, missing
+from app.charts.rendering.canvas.fonts import font_path
+from app.charts.rendering.canvas.text import (
+    cap_height,
+    fit,
+    mask,
+    width,
+)
 
 LABEL = Font(11)
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from app.charts.rendering import dense
-from app.charts.rendering.canvas import Box
-from app.charts.rendering.color import Color
-from app.charts.rendering.raster import RasterCanvas
+from app.charts.rendering.canvas import dense
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.color import Color
+from app.charts.rendering.canvas.raster import RasterCanvas
 
 WHITE, BLUE, RED = Color(255, 255, 255), Color(20, 40, 220), Color(220, 30, 20)
 WIDTH, HEIGHT = 400, 300

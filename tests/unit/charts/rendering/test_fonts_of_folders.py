@@ -9,11 +9,11 @@ import pytest
 
 from app.charts.domain import SignalMark
 from app.charts.rendering import engine
-from app.charts.rendering.canvas import Font
-from app.charts.rendering.fallback_text import missing
-from app.charts.rendering.font_faces import face_for
-from app.charts.rendering.font_files import font_files, fonts_digest
-from app.charts.rendering.text import fit, mask, width
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.fallback_text import missing
+from app.charts.rendering.canvas.font_faces import face_for
+from app.charts.rendering.canvas.font_files import font_files, fonts_digest
+from app.charts.rendering.canvas.text import fit, mask, width
 from app.charts.rendering.version import ENGINE_VERSION, engine_version
 from tests.unit.charts.rendering.chart_builders import START_MS, a_spec, pixels
 from tests.unit.charts.rendering.font_builder import build_font

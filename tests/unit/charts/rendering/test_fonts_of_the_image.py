@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from app.charts.rendering import engine
-from app.charts.rendering.canvas import Font
-from app.charts.rendering.fallback_text import missing
-from app.charts.rendering.font_faces import face_for
-from app.charts.rendering.text import mask, width
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.fallback_text import missing
+from app.charts.rendering.canvas.font_faces import face_for
+from app.charts.rendering.canvas.text import mask, width
 from config import DEFAULT_FONT_DIRS, Settings
 from tests.unit.charts.rendering.chart_builders import a_spec
 

@@ -24,7 +24,7 @@ from app.charts.domain import (
 )
 from app.charts.history import MAX_HIDDEN, bars_needed
 from app.charts.rendering import engine
-from app.charts.rendering.price_plan import PricePlan, plan_price
+from app.charts.rendering.charts.price_plan import PricePlan, plan_price
 from app.market.csv_files import read_bars
 from app.market.domain import Bars
 from config import ROOT

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.charts.rendering import indicators
+from app.charts.rendering.analysis import indicators
 
 EXACT = 1e-9
 PERIODS = (2, 3, 7, 14, 20, 50, 199)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.charts.rendering.local_time import local_days, local_offsets
+from app.charts.rendering.analysis.local_time import local_days, local_offsets
 
 HOUR_MS = 3_600_000
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca", "UTC")

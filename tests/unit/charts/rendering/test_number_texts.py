@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts.rendering import numbers
-from app.charts.rendering.scales import ValueScale
-from app.charts.rendering.value_ticks import axis_ticks
+from app.charts.rendering.frame.value_ticks import axis_ticks
+from app.charts.rendering.plotting import number_format
+from app.charts.rendering.plotting.scales import ValueScale
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from app.charts.rendering.value_ticks import axis_ticks
     ],
 )
 def test_the_decimals_are_those_of_the_instrument(prices, decimals):
-    assert numbers.decimals_of(np.array(prices)) == decimals
+    assert number_format.decimals_of(np.array(prices)) == decimals
 
 
 def test_one_odd_price_does_not_widen_all_labels():
-    assert numbers.decimals_of(np.array([*[100.25] * 20, 100.251234])) == 2
+    assert number_format.decimals_of(np.array([*[100.25] * 20, 100.251234])) == 2
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_one_odd_price_does_not_widen_all_labels():
     ],
 )
 def test_a_price_is_written_as_traders_do(value, decimals, text):
-    assert numbers.price(value, decimals) == text
+    assert number_format.price(value, decimals) == text
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_price_is_written_as_traders_do(value, decimals, text):
     ],
 )
 def test_large_quantities_are_short(value, text):
-    assert numbers.compact(value) == text
+    assert number_format.compact(value) == text
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_large_quantities_are_short(value, text):
     ],
 )
 def test_a_share_is_a_percentage(fraction, sign, text):
-    assert numbers.percent(fraction, sign=sign) == text
+    assert number_format.percent(fraction, sign=sign) == text
 
 
 def test_axis_percentages_drop_their_zeros():
-    assert [numbers.rough_percent(share) for share in (-0.1, -0.125, 0.0)] == [
+    assert [number_format.rough_percent(share) for share in (-0.1, -0.125, 0.0)] == [
         "\N{MINUS SIGN}10%",
         "\N{MINUS SIGN}12.5%",
         "0%",
@@ -120,14 +120,14 @@ def test_axis_percentages_drop_their_zeros():
     ],
 )
 def test_the_labels_of_an_axis_are_short_and_told_apart(ticks, decimals, texts):
-    assert [*map(numbers.axis_text(ticks, decimals), ticks)] == texts
+    assert [*map(number_format.axis_text(ticks, decimals), ticks)] == texts
 
 
 @given(st.floats(1e-90, 1e90), st.floats(1e-6, 1e6), st.booleans(), st.integers(0, 10))
 def test_no_two_labels_of_an_axis_look_alike(low, span, log, decimals):
     scale = ValueScale(low, low * (1 + span), 0, 400, log)
     ticks = axis_ticks(scale, 38)
-    texts = [*map(numbers.axis_text(ticks, decimals), ticks)]
+    texts = [*map(number_format.axis_text(ticks, decimals), ticks)]
     assert len(set(texts)) == len(texts)
     for text in texts:
         assert not re.fullmatch(r"\N{MINUS SIGN}?0\.0{3,}", text)
@@ -136,7 +136,7 @@ def test_no_two_labels_of_an_axis_look_alike(low, span, log, decimals):
 
 @given(st.floats(-1e12, 1e12), st.integers(0, 10))
 def test_no_price_is_a_row_of_zeros_or_minus_nothing(value, decimals):
-    text = numbers.price(value, decimals)
+    text = number_format.price(value, decimals)
     if not any(digit in text for digit in "123456789"):
         assert text in {"0", "0.0", "0.00"}
         assert abs(value) < 1e-10

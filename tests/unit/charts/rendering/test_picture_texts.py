@@ -21,13 +21,13 @@ from app.charts.domain import (
     VolumePanel,
 )
 from app.charts.rendering import engine
-from app.charts.rendering.canvas import Font
-from app.charts.rendering.equity_chart import plan_equity
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.text import width
+from app.charts.rendering.charts.equity import plan_equity
+from app.charts.rendering.charts.histogram import plan_histogram
+from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.histogram_chart import plan_histogram
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.text import width
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.plotting.theme import LIGHT
 from app.market.domain import Bars
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 

@@ -12,10 +12,10 @@ import pytest
 
 from app.charts.domain import HLine, OrderMark, SignalMark
 from app.charts.rendering import engine
-from app.charts.rendering.numbers import MINUS
-from app.charts.rendering.positions import signed_percent
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.charts.price_plan import plan_price
+from app.charts.rendering.layers.positions import signed_percent
+from app.charts.rendering.plotting.number_format import MINUS
+from app.charts.rendering.plotting.theme import LIGHT
 from app.charts.samples import live_case
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, where
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.charts.rendering.price_data import price_data
-from app.charts.rendering.price_range import price_range
+from app.charts.rendering.charts.price_range import price_range
+from app.charts.rendering.plotting.price_data import price_data
 from tests.unit.charts.rendering.chart_builders import a_spec, one_bar, some_bars
 
 DATA = price_data(a_spec(data=replace(some_bars(2), low=(90.0, 90.0), high=(110.0, 125.0), close=(100.0, 100.0))))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.charts.rendering.profile import Profile, volume_profile
+from app.charts.rendering.analysis.volume_profile import Profile, volume_profile
 
 bars = st.lists(st.tuples(st.floats(1, 1000), st.floats(0, 50), st.floats(0, 1e6)), min_size=1, max_size=60)
 

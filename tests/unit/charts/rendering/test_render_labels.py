@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from app.charts.domain import HLine, SignalMark, VLine, Zone
 from app.charts.rendering import engine
-from app.charts.rendering.canvas import Box
-from app.charts.rendering.labels import Labels
-from app.charts.rendering.metrics import metrics_of
-from app.charts.rendering.plot import Plot
-from app.charts.rendering.price_data import price_data
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.raster import RasterCanvas
-from app.charts.rendering.scales import IndexScale, ValueScale
-from app.charts.rendering.text import mask
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.raster import RasterCanvas
+from app.charts.rendering.canvas.text import mask
+from app.charts.rendering.charts.price_plan import plan_price
+from app.charts.rendering.layers.labels import Labels
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.price_data import price_data
+from app.charts.rendering.plotting.scales import IndexScale, ValueScale
+from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 
 BOX = Box(10, 10, 210, 110)

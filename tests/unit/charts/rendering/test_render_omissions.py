@@ -20,8 +20,8 @@ from app.charts.domain import (
     Vwap,
 )
 from app.charts.rendering import engine
-from app.charts.rendering.omissions import not_drawn, omissions
-from app.charts.rendering.price_plan import plan_price
+from app.charts.rendering.charts.omissions import not_drawn, omissions
+from app.charts.rendering.charts.price_plan import plan_price
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, data_for, some_bars
 
 PANELS = (VolumePanel(), RsiPanel(5), MacdPanel(3, 6, 3), AtrPanel(5), DrawdownPanel())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.charts.domain import HLine, VolumePanel
-from app.charts.rendering.theme import COLORBLIND, LIGHT
+from app.charts.rendering.plotting.theme import COLORBLIND, LIGHT
 from tests.unit.charts.rendering.chart_builders import a_spec, one_bar, pixels, some_bars, where
 
 UP, DOWN = LIGHT.up[:3], LIGHT.down[:3]

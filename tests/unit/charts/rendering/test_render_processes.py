@@ -72,13 +72,13 @@ print(image.degraded, image.format, image.width, image.height, len(image.warning
 def test_a_mistake_of_our_own_is_never_taken_for_a_missing_library():
     code = """
 import sys
-sys.modules["app.charts.rendering.panels"] = None
+sys.modules["app.charts.rendering.layers.panels"] = None
 try:
     import app.charts.rendering.engine
 except ImportError as error:
     print(error.name)
 """
-    assert in_a_child(code) == "app.charts.rendering.panels"
+    assert in_a_child(code) == "app.charts.rendering.layers.panels"
 
 
 def test_the_version_is_known_without_loading_anything_that_draws():

@@ -26,7 +26,7 @@ from app.charts.domain import (
 )
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.price_data import LARGEST
+from app.charts.rendering.plotting.price_data import LARGEST
 from app.market.domain import Bars
 from tests.unit.charts.rendering.chart_builders import opened
 

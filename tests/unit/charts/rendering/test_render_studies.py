@@ -9,10 +9,10 @@ import pytest
 
 from app.charts.domain import Bollinger, MovingAverage, RsiPanel, VolumePanel, VolumeProfile, Vwap
 from app.charts.rendering import engine
-from app.charts.rendering.color import parse
+from app.charts.rendering.canvas.color import parse
+from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.header import timeframes
-from app.charts.rendering.price_plan import plan_price
+from app.charts.rendering.frame.header import timeframes
 from app.market.domain import Bars
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 

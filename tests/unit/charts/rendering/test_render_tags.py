@@ -8,16 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.charts.domain import ChartSpec, HLine, OrderMark
-from app.charts.rendering.axes import draw_value_labels, whole_labels
-from app.charts.rendering.canvas import Box
-from app.charts.rendering.color import parse
-from app.charts.rendering.metrics import metrics_of
-from app.charts.rendering.plot import Plot
-from app.charts.rendering.price_data import price_data
-from app.charts.rendering.raster import RasterCanvas
-from app.charts.rendering.scales import IndexScale, ValueScale
-from app.charts.rendering.tags import Tag, draw_tags, lay_out, spread, tag_height
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.color import parse
+from app.charts.rendering.canvas.raster import RasterCanvas
+from app.charts.rendering.frame.axes import draw_value_labels, whole_labels
+from app.charts.rendering.frame.price_tags import (
+    Tag,
+    draw_tags,
+    lay_out,
+    spread,
+    tag_height,
+)
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.price_data import price_data
+from app.charts.rendering.plotting.scales import IndexScale, ValueScale
+from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import START_MS, a_spec, pixels, some_bars, where
 
 METRICS = metrics_of(ChartSpec("line", some_bars()))

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts.rendering.canvas import Box
-from app.charts.rendering.scales import BarWidths, IndexScale, ValueScale, bar_widths, value_scale
-from app.charts.rendering.time_ticks import calendar, covered, time_ticks
-from app.charts.rendering.value_ticks import axis_ticks, nice_step, value_ticks
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.frame.time_ticks import calendar, covered, time_ticks
+from app.charts.rendering.frame.value_ticks import axis_ticks, nice_step, value_ticks
+from app.charts.rendering.plotting.scales import (
+    BarWidths,
+    IndexScale,
+    ValueScale,
+    bar_widths,
+    value_scale,
+)
 
 BOX = Box(0, 10, 100, 310)
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app.charts.rendering.sessions import next_opens
+from app.charts.rendering.plotting.sessions import next_opens
 from app.charts.samples import FRIDAY, TUESDAY, bar_times
 from app.market.domain import TIMEFRAME_SECONDS
 

@@ -9,12 +9,12 @@ import pytest
 
 from app.charts.domain import OrderMark, SignalMark
 from app.charts.rendering import engine
-from app.charts.rendering.marks import _arrow, _start
-from app.charts.rendering.plot import Plot
-from app.charts.rendering.price_plan import plan_price
-from app.charts.rendering.raster import RasterCanvas
-from app.charts.rendering.scales import IndexScale
-from app.charts.rendering.theme import LIGHT
+from app.charts.rendering.canvas.raster import RasterCanvas
+from app.charts.rendering.charts.price_plan import plan_price
+from app.charts.rendering.layers.marks import _arrow, _start
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.scales import IndexScale
+from app.charts.rendering.plotting.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars
 
 END = START_MS + 60 * DAY_MS

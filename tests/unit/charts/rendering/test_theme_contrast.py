@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 
 from app.charts.domain import HLine, MovingAverage, RsiPanel, SignalMark, VolumePanel
 from app.charts.rendering import engine
-from app.charts.rendering.color import Color, parse
-from app.charts.rendering.theme import COLORBLIND, DARK, LIGHT, THEMES, theme_of
+from app.charts.rendering.canvas.color import Color, parse
+from app.charts.rendering.plotting.theme import (
+    COLORBLIND,
+    DARK,
+    LIGHT,
+    THEMES,
+    theme_of,
+)
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, where
 from tests.unit.charts.rendering.color_distance import distance, lab_of
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts.rendering.canvas import Font
-from app.charts.rendering.text import width
-from app.charts.rendering.time_ticks import calendar, time_ticks
+from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.text import width
+from app.charts.rendering.frame.time_ticks import calendar, time_ticks
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 GAP = 22

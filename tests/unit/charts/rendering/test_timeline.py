@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from app.charts.domain import OrderMark, SignalMark
-from app.charts.rendering.price_data import price_data
-from app.charts.rendering.room import timeline_for
-from app.charts.rendering.timeline import Slot, bar_length
+from app.charts.rendering.layers.free_slots import timeline_for
+from app.charts.rendering.plotting.price_data import price_data
+from app.charts.rendering.plotting.timeline import Slot, bar_length
 from app.charts.samples import FRIDAY, bar_times
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, some_bars
 

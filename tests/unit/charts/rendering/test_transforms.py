@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app.charts.domain import Brick
-from app.charts.rendering.transforms import MAX_BRICKS, BrickError, Columns, aggregate, heikin_ashi, renko
+from app.charts.rendering.analysis.transforms import (
+    MAX_BRICKS,
+    BrickError,
+    Columns,
+    aggregate,
+    heikin_ashi,
+    renko,
+)
 from app.market.domain import Bars
 
 closes = arrays(np.float64, st.integers(1, 80), elements=st.floats(0.5, 1000))

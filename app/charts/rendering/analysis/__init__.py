@@ -1,0 +1,1 @@
+"""Calculations on arrays of bars: indicators, rolling sums, volume profile, transforms. No drawing."""

@@ -1,0 +1,1 @@
+"""Drawing calls on pixels and SVG, with colours, fonts, text and the image writers."""

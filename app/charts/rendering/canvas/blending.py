@@ -1,0 +1,98 @@
+"""Colours laid on the pixels of a picture, in whole-number arithmetic on 32-bit words of one pixel each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.rendering.canvas.base import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from app.charts.rendering.canvas.color import Color
+
+    Words = NDArray[np.uint32]
+
+FULL: Final = 256
+"""The opacity of what hides everything below it."""
+_DEEPEST: Final = 0.5  # of washes over one another: what lies below them stays visible
+_PAIR: Final = np.uint32(0x00FF00FF)
+_FEW: Final = 8
+_AT_ONCE: Final = 1 << 16  # pixels: what is worked on stays in the processor's cache
+
+
+@lru_cache(maxsize=256)
+def word(color: Color) -> np.uint32:
+    """The colour as one opaque pixel of the buffer, whatever the machine's byte order."""
+    pixel: np.uint32 = np.array((*color[:3], 255), np.uint8).view(np.uint32)[0]
+    return pixel
+
+
+def blend(words: Words, paint: Words | np.uint32, share: Words | np.uint32) -> None:
+    """Lay `paint` (opaque pixels) on `words` (rows, columns) in place; two channels go through one multiplication.
+
+    `share` is the opacity in 256ths. Both are one value for all pixels, one a column, or one a pixel.
+    """
+    rows = max(1, _AT_ONCE // max(words.shape[1], 1))
+    for top in range(0, len(words), rows):
+        part = slice(top, top + rows)
+        _blend(words[part], _rows_of(paint, part), _rows_of(share, part))
+
+
+def washes(
+    boxes: Sequence[tuple[Box, Color]], whole: Box
+) -> Iterator[tuple[Box, Words | np.uint32, Words | np.uint32]]:
+    """Translucent rectangles that may overlap, as strips that do not: the strip, and paint and opacity of all of it
+    or of each column.
+
+    Where several lie over one another, the opacity is that of all of them, up to a half, and the colour is their mean.
+    """
+    if len(boxes) <= _FEW and not any(one.overlaps(other) for (one, _), (other, _) in combinations(boxes, 2)):
+        for box, color in boxes:
+            yield box.clipped(whole), word(color), np.uint32(round(color.alpha * FULL))
+        return
+    edges = np.array([box.clipped(whole) for box, _ in boxes], np.int64).reshape(-1, 4)
+    colors = [color for _, color in boxes]
+    palette = [*dict.fromkeys(colors)]
+    kinds = np.array([palette.index(color) for color in colors], np.int64)
+    left, right = int(edges[:, 0].min(initial=whole.right)), int(edges[:, 2].max(initial=whole.left))
+    for top, bottom in pairwise(np.unique(edges[:, [1, 3]]).tolist()):
+        inside = (edges[:, 1] <= top) & (edges[:, 3] >= bottom)
+        if inside.any() and right > left:
+            counts = [_counts(edges[inside & (kinds == kind)], left, right) for kind in range(len(palette))]
+            yield Box(left, top, right, bottom), *_mixed(palette, np.array(counts))
+
+
+def _counts(edges: NDArray[np.int64], left: int, right: int) -> NDArray[np.int64]:
+    """How many of the rectangles each column from `left` to `right` has."""
+    size = right - left + 1
+    begun = np.bincount(edges[:, 0] - left, minlength=size) - np.bincount(edges[:, 2] - left, minlength=size)
+    return np.cumsum(begun)[:-1]
+
+
+def _mixed(palette: Sequence[Color], counts: NDArray[np.int64]) -> tuple[Words, Words]:
+    """Paint and opacity of each column that has `counts` (colours, columns) layers of the palette's colours."""
+    alphas = np.array([color.alpha for color in palette])
+    opacity = np.minimum(1 - np.prod((1 - alphas)[:, np.newaxis] ** counts, axis=0), max(_DEEPEST, *alphas))
+    weights = counts * alphas[:, np.newaxis]
+    channels = np.array([color[:3] for color in palette], np.float64)
+    pixels = np.full((counts.shape[1], 4), 255, np.uint8)
+    pixels[:, :3] = np.rint(weights.T @ channels / np.maximum(weights.sum(axis=0), 1e-9)[:, np.newaxis])
+    return pixels.view(np.uint32)[:, 0], np.rint(opacity * FULL).astype(np.uint32)
+
+
+def _rows_of(values: Words | np.uint32, part: slice) -> Words | np.uint32:
+    return values[part] if isinstance(values, np.ndarray) and values.ndim > 1 else values
+
+
+def _blend(words: Words, paint: Words | np.uint32, share: Words | np.uint32) -> None:
+    rest = np.uint32(FULL) - share
+    even = ((words & _PAIR) * rest + (paint & _PAIR) * share) >> 8 & _PAIR
+    odd = (words >> 8 & _PAIR) * rest + (paint >> 8 & _PAIR) * share & ~_PAIR
+    words[:] = even | odd

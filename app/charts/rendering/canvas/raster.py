@@ -1,0 +1,188 @@
+"""The canvas for PNG and WebP: matplotlib's Agg renderer driven directly, without figures, axes or artists.
+
+Upright rectangles are written straight into Agg's pixels: that is faster than its rasteriser and sharp by construction.
+Lines, slopes and curves go through Agg, text through its mask blender.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from matplotlib.backend_bases import GraphicsContextBase
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
+
+from app.charts.rendering.canvas import dense
+from app.charts.rendering.canvas import text as glyphs
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.blending import (
+    FULL,
+    blend,
+    washes,
+    word,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from app.charts.rendering.canvas.base import Align, Floats, Font, Pixels, Point
+    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.fonts import Mask
+
+_PIXELS_PER_POINT_DPI: Final = 72
+_MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
+_START: Final = {"left": 0.0, "center": 0.5, "right": 1.0}
+_BLOCK: Final = 64
+_untyped_renderer: Any = RendererAgg  # matplotlib gives it no types
+
+
+class RasterCanvas:
+    """`width` by `height` real pixels, filled with an opaque background."""
+
+    def __init__(self, width: int, height: int, background: Color) -> None:
+        self._height = height
+        self._renderer: Any = _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+        # Agg's y runs upwards; the canvas's runs down.
+        self._flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
+        self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
+        self._words: NDArray[np.uint32] = self.pixels.view(np.uint32)[..., 0]
+        self._words[:] = word(background)
+        self.background = background
+        self.left_out: list[str] = []
+
+    def box(self, box: Box, color: Color) -> None:
+        """Fill one rectangle."""
+        left, top, right, bottom = (max(edge, 0) for edge in box)
+        place = self._words[top:bottom, left:right]
+        if color.alpha == 1:
+            place[:] = word(color)
+        else:
+            blend(place, word(color), np.uint32(round(color.alpha * FULL)))
+
+    def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+        """Fill many rectangles of one colour."""
+        words, paint, opaque = self._words, word(color), color.alpha == 1
+        share = np.uint32(round(color.alpha * FULL))
+        edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
+        for x0, y0, x1, y1 in zip(*edges, strict=True):
+            if opaque:
+                words[y0:y1, x0:x1] = paint
+            else:
+                blend(words[y0:y1, x0:x1], paint, share)
+
+    def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
+        """Stroke a line through the points."""
+        x, y = dense.thinned(x, y)
+        if dense.is_dense(y, clip):
+            # Dashes of a line that fills its columns cannot be seen.
+            self._cover(*dense.line_spans(x, y, width, clip.left, clip.right), color, clip)
+        else:
+            path = Path(np.column_stack((x, y)))
+            self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
+
+    def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
+        """Fill between two lines over the same x."""
+        known = np.isfinite(upper) & np.isfinite(lower)
+        x, upper, lower = x[known], upper[known], lower[known]
+        if dense.is_dense(upper, clip) or dense.is_dense(lower, clip):
+            self._cover(*dense.area_spans(x, upper, lower, clip.left, clip.right), color, clip)
+        elif len(x):
+            outline = np.column_stack((np.concatenate((x, x[::-1])), np.concatenate((upper, lower[::-1]))))
+            self._fill(Path(outline), color, clip)
+
+    def shade(self, x: Floats, y: Floats, bottom: int, color: Color, clip: Box) -> None:
+        """Fill from a line down to `bottom`, the colour fading out on the way."""
+        left, right = max(math.ceil(x[0] - 0.5), clip.left), min(math.floor(x[-1] + 0.5), clip.right)
+        edge = np.interp(np.arange(left, right) + 0.5, x, y)
+        top = max(int(edge.min(initial=bottom)), clip.top)
+        if right <= left or bottom <= top:
+            return
+        rows = np.arange(top, bottom)[:, np.newaxis]
+        strength = (color.alpha * FULL * (bottom - rows) / (bottom - top)).astype(np.uint32)
+        blend(self._words[top:bottom, left:right], word(color), np.where(rows + 0.5 >= edge, strength, np.uint32(0)))
+
+    def shapes(self, polygons: Sequence[Sequence[Point]], color: Color, clip: Box) -> None:
+        """Fill closed polygons of one colour."""
+        points = [point for polygon in polygons for point in (*polygon, polygon[0])]
+        codes = [code for polygon in polygons for code in (_MOVE, *(_LINE,) * (len(polygon) - 1), _CLOSE)]
+        self._fill(Path(points, codes), color, clip)
+
+    def tag(self, box: Box, radius: float, color: Color) -> None:
+        """Fill a rectangle with rounded corners."""
+        x0, y0, x1, y1 = box
+        r = min(radius, box.width / 2, box.height / 2)
+        points = [(x0 + r, y0), (x1 - r, y0), (x1, y0), (x1, y0 + r), (x1, y1 - r), (x1, y1), (x1 - r, y1)]
+        points += [(x0 + r, y1), (x0, y1), (x0, y1 - r), (x0, y0 + r), (x0, y0), (x0 + r, y0), (x0 + r, y0)]
+        self._fill(Path(points, [_MOVE, *(_LINE, _CURVE, _CURVE) * 4, _CLOSE]), color, box)
+
+    def text(
+        self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left", halo: int = 0
+    ) -> None:
+        """Write one line of text."""
+        mask = glyphs.mask(text, font)
+        if mask.coverage.size:
+            left = round(x - mask.advance * _START[align])
+            if halo:
+                self._stamp(glyphs.outline(text, font, halo), left, baseline, self.background)
+            self._stamp(mask, left, baseline, color)
+
+    def _stamp(self, mask: Mask, left: int, baseline: float, color: Color) -> None:
+        bottom = round(baseline) + mask.top + mask.coverage.shape[0]
+        agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
+        agg.draw_text_image(mask.coverage, left + mask.left, bottom, 0, _context(color))
+
+    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+        """Fill translucent rectangles that may overlap, touching each pixel once."""
+        if not boxes:
+            return
+        height, width = self._words.shape
+        for strip, paint, share in washes(boxes, Box(0, 0, width, height)):
+            blend(self._words[strip.top : strip.bottom, strip.left : strip.right], paint, share)
+
+    def _cover(self, tops: Floats, bottoms: Floats, color: Color, clip: Box) -> None:
+        """Paint what spans cover, a block of columns at a time: one picture's worth of numbers would be 100 MB."""
+        for left in range(clip.left, clip.right, _BLOCK):
+            right = min(left + _BLOCK, clip.right)
+            part = slice((left - clip.left) * dense.PARTS, (right - clip.left) * dense.PARTS)
+            ends = tops[part], bottoms[part]
+            if np.isnan(ends[0]).all():
+                continue
+            first = max(math.floor(np.nanmin(ends[0])), clip.top)
+            last = min(math.ceil(np.nanmax(ends[1])), clip.bottom)
+            if last > first:
+                share = dense.coverage(*ends, first, last - first)
+                strength = (share * (color.alpha * FULL) + 0.5).astype(np.uint32)
+                blend(self._words[first:last, left:right], word(color), strength)
+
+    def _fill(self, path: Path, color: Color, clip: Box) -> None:
+        self._renderer.draw_path(_context(color, self._upright(clip)), path, self._flip, color.unit)
+
+    def _upright(self, box: Box) -> Box:
+        """The box in Agg's pixels, with the larger y first."""
+        return Box(box.left, self._height - box.bottom, box.right, self._height - box.top)
+
+
+@lru_cache(maxsize=128)
+def _context(
+    color: Color,
+    clip: Box | None = None,
+    width: float = 0,
+    dash: tuple[float, ...] = (),
+) -> GraphicsContextBase:
+    """Agg's settings for a stroke, a fill or a text. They are only read, so equal ones share one object."""
+    gc = GraphicsContextBase()
+    gc.set_foreground(color.unit, isRGBA=True)
+    gc.set_linewidth(width)
+    # Agg's own snapping gives up above 1,024 vertices; what must be sharp is on whole pixels before it comes here.
+    gc.set_snap(False)
+    if dash:
+        gc.set_dashes(0, dash)
+    if clip is not None:
+        gc.set_clip_rectangle(Bbox(((clip.left, clip.top), (clip.right, clip.bottom))))
+    return gc

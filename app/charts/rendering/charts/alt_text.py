@@ -1,0 +1,69 @@
+"""The sentence that stands for a chart where it cannot be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.charts.rendering.frame.time_ticks import calendar, moment
+from app.charts.rendering.layers.positions import distance
+from app.charts.rendering.plotting import number_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from app.charts.domain import ChartSpec
+    from app.charts.rendering.charts.price_plan import PricePlan
+    from app.charts.rendering.layers.positions import Position
+
+_KINDS: Final = {"heikin_ashi": "Heikin-Ashi", "ohlc": "OHLC"}
+_SIGNALS: Final = 3
+
+
+def name_of(spec: ChartSpec) -> str:
+    """The title, or instrument and timeframe."""
+    return spec.title or " ".join(part for part in (spec.instrument, spec.timeframe) if part)
+
+
+def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
+    """Kind, span, last close, change over the span, orders and signals, and what of them is `left_out`."""
+    spec, bars = plan.spec, plan.data.full
+    days = calendar(bars.time, spec.timezone)
+    first, last = (moment(int(days.local[end]), dates=days.dates) for end in (0, -1))
+    span = f"of {first}" if first == last else f"from {first} to {last}"
+    unit = "brick" if spec.type == "renko" else "bar"
+    count = number_format.counted(len(bars), unit)
+    opened, close = float(bars.open[0]), plan.data.last_close
+    parts = [f"{_KINDS.get(spec.type, spec.type.capitalize())} chart, {count} {span}"]
+    if plan.data.brick is not None:
+        parts.append(f"brick {number_format.price(plan.data.brick, number_format.decimals_for(plan.data.brick))}")
+    parts.append(f"close {number_format.price(close, plan.data.decimals)}")
+    if opened:
+        change = (close - opened) / abs(opened)
+        parts.append(f"{'up' if change >= 0 else 'down'} {number_format.percent(abs(change))}")
+    parts += _marks(plan)
+    name = name_of(spec)
+    missing = "".join(f" Note: {warning}." for warning in left_out)
+    return (f"{name}: " if name else "") + ", ".join(parts) + "." + missing
+
+
+def _marks(plan: PricePlan) -> Iterator[str]:
+    """Orders with their levels, then the signals that begin none of them."""
+    positions = plan.annotations.positions
+    signals = [signal for signal in plan.annotations.signals if not signal.marked]
+    decimals = plan.data.decimals
+    shown = [_order(place) for place in positions[:_SIGNALS]]
+    shown += [f"{signal.side} at {number_format.price(signal.price, decimals)}" for signal in signals]
+    yield from shown[:_SIGNALS]
+    more = len(positions) + len(signals) - _SIGNALS
+    if more > 0:
+        yield f"{more} more {'orders and signals' if positions else 'signals'}"
+
+
+def _order(place: Position) -> str:
+    """Buy at 1.0712, stop 1.0690 (-0.21%), target 1 1.0750 (+0.35%, 1.7R)."""
+    stated = []
+    for level in place.levels[1:]:
+        role = "stop" if level.role == "SL" else f"target {level.role[2:]} at"
+        parts = f" ({', '.join(distance(level))})" if distance(level) else ""
+        stated.append(f", {role} {number_format.price(level.price, place.decimals)}{parts}")
+    return f"{place.order.side} at {number_format.price(place.order.entry, place.decimals)}" + "".join(stated)

@@ -1,0 +1,248 @@
+"""The histogram: how often values fall into each of equal bins, with the mean and the median."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.domain import Sample
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.text import cap_height, width
+from app.charts.rendering.charts.alt_text import name_of
+from app.charts.rendering.errors import RenderError
+from app.charts.rendering.frame import axes, layout
+from app.charts.rendering.frame.header import draw_header, header
+from app.charts.rendering.frame.legend import Item
+from app.charts.rendering.frame.value_ticks import axis_ticks, nice_step, value_ticks
+from app.charts.rendering.plotting import number_format
+from app.charts.rendering.plotting.price_data import drawable
+from app.charts.rendering.plotting.scales import ValueScale, value_scale, widened
+from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.theme import theme_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.charts.domain import ChartSpec
+    from app.charts.rendering.canvas.base import Canvas, Floats
+    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.frame.header import Header
+    from app.charts.rendering.frame.layout import Rows
+    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.theme import Theme
+
+_MOST_BINS: Final = 200
+_FEWEST_BINS: Final = 5
+_BIN_PIXELS: Final = 5
+_FLAT_REACH: Final = 0.01
+_ROUNDER: Final = 0.7  # the width is rounded up to 1, 2 or 5; on the whole it should come out as wanted
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramPlan:
+    """A histogram before it is drawn. `x` maps values to pixels across, as a scale lying on its side."""
+
+    spec: ChartSpec
+    theme: Theme
+    metrics: Metrics
+    values: Floats
+    edges: Floats
+    counts: NDArray[np.intp]
+    head: Header
+    rows: Rows
+    box: Box
+    x: ValueScale
+    y: ValueScale
+    warnings: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        """Arithmetic mean."""
+        return float(self.values.mean())
+
+    @property
+    def median(self) -> float:
+        """Median."""
+        return float(np.median(self.values))
+
+
+def _decimals(values: Floats, spec: ChartSpec) -> int:
+    """Decimals of numbers about the values: four digits of their deviation."""
+    if spec.precision is not None:
+        return spec.precision
+    return number_format.decimals_for(float(values.std()) or float(np.abs(values).max()))
+
+
+def plan_histogram(spec: ChartSpec) -> HistogramPlan:
+    """Decide the picture; RenderError for what cannot be drawn."""
+    theme, metrics = theme_of(spec), metrics_of(spec)
+    values, warnings = _values(spec)
+    edges = _edges(values, spec.bins, min(_MOST_BINS, metrics.width // metrics.px(_BIN_PIXELS)))
+    counts = np.histogram(values, edges)[0]
+    head = header(spec, metrics, (), _legend(values, theme, _decimals(values, spec)), "")
+    rows = layout.rows(metrics, head.height, ())
+    top, bottom = rows.plots[0]
+    box = Box(metrics.px(12), top, metrics.width, bottom)
+    y = value_scale(0.0, float(counts.max()), box, above=metrics.px(24), below=0)
+    right = metrics.width - layout.axis_width(
+        metrics, [number_format.compact(tick) for tick in _count_ticks(y, metrics)]
+    )
+    box = box._replace(right=max(right, box.left + 1))
+    # A scale counts pixels upwards; across it runs from the left edge to the right one.
+    x = ValueScale(float(edges[0]), float(edges[-1]), box.right, box.left)
+    return HistogramPlan(spec, theme, metrics, values, edges, counts, head, rows, box, x, y, warnings)
+
+
+def _values(spec: ChartSpec) -> tuple[Floats, tuple[str, ...]]:
+    if not isinstance(spec.data, Sample):
+        raise RenderError("/data", "a histogram needs values")
+    values = np.array(spec.data.values, np.float64)
+    given = ~np.isnan(values)
+    if not given.any():
+        raise RenderError("/data/values", "there are no values")
+    known = drawable("values", np.where(given, values, 0.0))[given]
+    missing = len(values) - len(known)
+    return known, (f"{missing} of {len(values)} values are missing and not counted",) if missing else ()
+
+
+def _edges(values: Floats, bins: int | None, most: int) -> Floats:
+    """Bin edges: as many as asked for, else at round values about as far apart as Freedman and Diaconis advise.
+
+    Sturges's rule stands in where half of the values are equal, for their width is then 0.
+    """
+    ends = float(values.min()), float(values.max())
+    low, high = widened(*ends, _FLAT_REACH)
+    if bins is not None or (low, high) != ends:
+        return np.linspace(low, high, (bins or _FEWEST_BINS) + 1)
+    quarter, three = np.percentile(values, (25, 75))
+    wanted = 2 * float(three - quarter) / len(values) ** (1 / 3) or (high - low) / (np.log2(len(values)) + 1)
+    step = nice_step(min(max(wanted * _ROUNDER, (high - low) / most), (high - low) / _FEWEST_BINS))
+    first, last = np.floor(low / step), np.floor(high / step) + 1
+    return np.arange(first, last + 1) * step
+
+
+def _legend(values: Floats, theme: Theme, decimals: int) -> list[Item]:
+    mean, median, deviation = number_format.alike(
+        [float(values.mean()), float(np.median(values)), float(values.std())], decimals
+    )
+    facts = (
+        ("n", f"{len(values):,}", theme.text),
+        ("Mean", mean, theme.lines[1]),
+        ("Median", median, theme.lines[2]),
+        ("Deviation", deviation, theme.text),
+    )
+    return [Item(((name, theme.muted), (text, color))) for name, text, color in facts]
+
+
+def _count_ticks(scale: ValueScale, metrics: Metrics) -> list[float]:
+    return axis_ticks(scale, metrics.px(42), 1, exact=True)
+
+
+def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
+    """Draw back to front: grid, bins, mean and median, axes, head."""
+    metrics, theme, box = plan.metrics, plan.theme, plan.box
+    hairline = metrics.hairline
+    counts = _count_ticks(plan.y, metrics)
+    for count in counts:
+        top = round(plan.y.at(count))
+        canvas.box(Box(box.left, top, box.right, top + hairline).clipped(box), theme.grid)
+    _draw_bins(canvas, plan)
+    _draw_centres(canvas, plan)
+    axes.draw_separators(canvas, plan.rows, metrics, theme)
+    _draw_labels(canvas, plan, counts)
+    draw_header(canvas, plan.head, metrics, theme)
+
+
+def _draw_bins(canvas: Canvas, plan: HistogramPlan) -> None:
+    edges = np.round(plan.x.y(plan.edges)).astype(np.int64)
+    gap = plan.metrics.hairline if (np.diff(edges) > 3 * plan.metrics.hairline).all() else 0
+    left, right = edges[:-1], np.maximum(edges[1:] - gap, edges[:-1] + 1)
+    top = np.round(plan.y.y(plan.counts.astype(np.float64))).astype(np.int64)
+    top = np.where(plan.counts > 0, np.minimum(top, plan.box.bottom - plan.metrics.hairline), plan.box.bottom)
+    bottom = np.full(len(top), plan.box.bottom)
+    for part, color in _sides(plan):
+        canvas.bars(left[part], top[part], right[part], bottom[part], color)
+
+
+def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
+    """Bins below and above zero in the falling and the rising colour when both have some; else one colour."""
+    middles = (plan.edges[:-1] + plan.edges[1:]) / 2
+    theme = plan.theme
+    if plan.edges[0] < 0 < plan.edges[-1]:
+        pairs = [(middles < 0, theme.down), (middles >= 0, theme.up)]
+    else:
+        pairs = [(np.ones(len(middles), np.bool_), theme.accent)]
+    return [(part, theme.faint(color, 0.72)) for part, color in pairs]
+
+
+def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
+    """Mean and median as lines with their names on top: away from each other, or one below the other at an edge."""
+    metrics, theme, box = plan.metrics, plan.theme, plan.box
+    hairline = metrics.hairline
+    left, right = sorted(((plan.mean, "Mean", theme.lines[1]), (plan.median, "Median", theme.lines[2])))
+    height, gap = cap_height(metrics.label), metrics.px(5)
+    top = box.top + metrics.px(3)
+    for (value, name, color), before in ((left, True), (right, False)):
+        x, taken = int(plan.x.at(value)), width(name, metrics.label) + gap
+        thick = metrics.px(1.5)
+        ends = np.full(2, x + thick / 2), np.array([top, box.bottom], np.float64)
+        canvas.line(*ends, theme.background, thick + 2 * hairline, box)
+        canvas.line(*ends, color, thick, box, (metrics.px(4), metrics.px(3)))
+        fits_left, fits_right = x - taken >= box.left, x + taken <= box.right
+        to_left = fits_left and (before or not fits_right)
+        # A name that had to go to the other side would run into the other one: it goes below.
+        row = int(to_left != before)
+        edge = x - gap if to_left else x + gap
+        baseline = top + height + row * (height + gap)
+        canvas.text(edge, baseline, name, metrics.label, theme.text_in(color), "right" if to_left else "left")
+
+
+def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> None:
+    metrics, theme, box = plan.metrics, plan.theme, plan.box
+    height = cap_height(metrics.label)
+    if metrics.width - box.right > metrics.px(8):
+        for count in axes.whole_labels(plan.y, counts, box, metrics):
+            baseline = round(plan.y.at(count) + height / 2)
+            canvas.text(box.right + metrics.px(7), baseline, number_format.compact(count), metrics.label, theme.muted)
+    if plan.rows.axis_top + height + metrics.px(7) > metrics.height:
+        return
+    baseline = plan.rows.axis_top + metrics.px(7) + height
+    for value, text in _value_labels(plan):
+        half = width(text, metrics.label) / 2
+        x = min(max(plan.x.at(value), half + metrics.px(4)), metrics.width - half - metrics.px(4))
+        canvas.text(x, baseline, text, metrics.label, theme.muted, "center")
+
+
+def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
+    """Round values along the axis with their texts, as far apart as the widest of them needs."""
+    metrics = plan.metrics
+    across = ValueScale(plan.x.low, plan.x.high, 0, plan.box.width)
+    gap = metrics.px(64)
+    powers = any(
+        "e" in text for text in number_format.alike([plan.mean, plan.median], _decimals(plan.values, plan.spec))
+    )
+    while True:
+        ticks = value_ticks(across, gap)
+        texts = [*map(number_format.axis_text(ticks, 0, powers=powers), ticks)]
+        widest = max((width(text, metrics.label) for text in texts), default=0) + metrics.px(16)
+        if gap >= widest:
+            return [*zip(ticks, texts, strict=True)]
+        gap = widest
+
+
+def histogram_alt(plan: HistogramPlan) -> str:
+    """Kind, count, range, mean and median."""
+    decimals = _decimals(plan.values, plan.spec)
+    low, high, mean, median = number_format.alike(
+        [float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median], decimals
+    )
+    values, bins = number_format.counted(len(plan.values), "value"), number_format.counted(len(plan.counts), "bin")
+    parts = [
+        f"Histogram of {values} in {bins}",
+        f"from {low} to {high}",
+        f"mean {mean}, median {median}",
+    ]
+    name = name_of(plan.spec)
+    return (f"{name}: " if name else "") + ", ".join(parts) + "."

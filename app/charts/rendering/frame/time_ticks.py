@@ -1,0 +1,315 @@
+"""Time labels: which bars get one and what it says.
+
+A bar has the weight of the largest unit that begins with it on the wall clock of the chart's time zone: year, month,
+day, or a round time of day. Labels are placed by weight and then evenly until they are as close as they may be. An hour
+is named only after the name of its own day, so that it cannot be read as another day's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.rendering.analysis.local_time import DAY_MS, local_offsets
+from app.charts.rendering.frame.label_places import LabelPlaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from app.charts.rendering.canvas.base import Flags, Pixels
+
+    Indices = NDArray[np.intp]
+
+_EPOCH: Final = date(1970, 1, 1)
+_MINUTE: Final = 60_000
+_HOUR: Final = 60 * _MINUTE
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_YEAR, _MONTH, _DAY, _TIME = 3, 2, 1, 0
+_YEAR_STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
+_MONTH_STEPS: Final = (1, 2, 3, 4, 6)
+_TIME_STEPS: Final = (
+    *(seconds * 1000 for seconds in (1, 5, 10, 15, 30)),
+    *(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * _HOUR for hours in (1, 2, 3, 4, 6, 12)),
+)
+_MONTHLY_MS: Final = 27 * DAY_MS
+_YEARLY_MS: Final = 360 * DAY_MS
+_SHORT_SESSION: Final = 0.75
+_CROWDED: Final = 1.5
+_GOOD_PART: Final = 0.5
+_MOST_DAYS: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTick:
+    """A label under bar `index`; `major` when it names a larger unit than its neighbours."""
+
+    index: int
+    text: str
+    major: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The wall clock of every bar: `local` milliseconds since 1970-01-01 00:00 of the zone's clock.
+
+    `dates` is true when the bars stand for whole days: they are named by date and never moved by a time zone.
+    """
+
+    local: Pixels
+    dates: bool
+
+
+def calendar(time: Pixels, zone: str) -> Calendar:
+    """The wall clock of bars at `time` (epoch milliseconds, ascending) in `zone`."""
+    dates = bool(len(time)) and not (time % DAY_MS).any()
+    return Calendar(time if dates else time + local_offsets(time, zone), dates)
+
+
+def time_ticks(bars: Calendar, slot: float, measure: Callable[[str], int], gap: float) -> list[TimeTick]:
+    """Labels for bars `slot` pixels apart, no two closer than `gap` pixels of white, the finest unit that fits.
+
+    The times may be any that do not fall: sessions with gaps, bricks that share a bar, slots after the last bar.
+    """
+    if len(bars.local) < 2:  # noqa: PLR2004 - a lone bar has no neighbours
+        return [TimeTick(0, moment(local, dates=bars.dates), major=False) for local in bars.local.tolist()]
+    places = _placed(bars, (_widest(bars, measure) + gap) / slot)
+    finest = min(places.units.values())
+    ticks = [
+        TimeTick(index, name(int(bars.local[index]), unit, day_of_month=finest == _TIME), unit > finest)
+        for index, unit in sorted(places.units.items())
+    ]
+    return _separate(_dated(bars, ticks, finest), slot, measure, gap / 2)
+
+
+def _starts(bars: Calendar) -> dict[int, Flags]:
+    """For years, months and days the bars with which one begins.
+
+    Before the first bar another one is assumed, as far away as bars usually are; a day always begins with it.
+    """
+    usual = max(int(_median(bars.local[1:] - bars.local[:-1])), 1)
+    local = np.concatenate((bars.local[:1] - usual, bars.local))
+    starts = {unit: np.diff(_counts(local, unit)) != 0 for unit in (_YEAR, _MONTH, _DAY)}
+    starts[_DAY][0] = True
+    starts[_MONTH][0] |= usual >= _MONTHLY_MS
+    starts[_YEAR][0] |= usual >= _YEARLY_MS
+    return starts
+
+
+def _counts(local: Pixels, unit: int) -> NDArray[np.int64]:
+    """Years, months or days since 1970."""
+    if unit == _DAY:
+        return local // DAY_MS
+    code = "M" if unit == _MONTH else "Y"
+    return local.astype("datetime64[ms]").astype(f"datetime64[{code}]").astype(np.int64)
+
+
+def _widest(bars: Calendar, measure: Callable[[str], int]) -> int:
+    """Pixels of the widest usual label."""
+    if bars.dates:
+        return max(measure("2000"), measure("Sep"))
+    clock = "00:00:00" if (bars.local % _MINUTE).any() else "00:00"
+    return max(measure(clock), measure("30 Sep"))
+
+
+def _placed(bars: Calendar, distance: float) -> LabelPlaces:
+    """Labels at least `distance` bars apart, from the years down to the finest unit of which a good part has room."""
+    count = len(bars.local)
+    places = LabelPlaces(count, distance)
+    starts = _starts(bars)
+    days = np.flatnonzero(starts[_DAY])
+    years, months = _moved(starts, days, distance)
+    steps: tuple[tuple[int, Callable[[], None]], ...] = (
+        (_YEAR, lambda: _place_periods(places, bars, years, years, _YEAR)),
+        (_MONTH, lambda: _place_periods(places, bars, months, years, _MONTH)),
+        (_DAY, lambda: _place_days(places, days, np.union1d(years, months), count)),
+        (_TIME, lambda: _place_times(places, bars, days)),
+    )
+    larger = 0
+    for unit, place in steps if not bars.dates else steps[:-1]:
+        before, wide = places.indices(), not places.units or places.has_wide_gap()
+        if larger * distance * _CROWDED > count and not wide:
+            break
+        place()
+        if not wide and not _fills(places, before, unit):
+            places.remove(unit)
+            break
+        larger = len((years, months, days)[_YEAR - unit]) if unit > _TIME else 0
+    return places
+
+
+def _fills(places: LabelPlaces, before: list[int], unit: int) -> bool:
+    """Whether the labels of a unit stand in a good part of the gaps between those that were there before."""
+    inner = sum(before[0] < index < before[-1] for index, own in places.units.items() if own == unit)
+    return inner >= _GOOD_PART * (len(before) - 1)
+
+
+def _place_periods(places: LabelPlaces, bars: Calendar, starts: Indices, years: Indices, unit: int) -> None:
+    """Years, or the months of years that are named, by the finest step that has room."""
+    if not len(starts):
+        return
+    counts = _counts(bars.local[starts], unit) + (1970 if unit == _YEAR else 0)
+    steps = _YEAR_STEPS if unit == _YEAR else _MONTH_STEPS
+    chosen = _usual(places, (starts[counts % step == 0] for step in steps))
+    if unit == _MONTH:
+        starts, chosen = _known(places, starts, years), _known(places, chosen, years)
+    places.add(chosen.tolist(), unit)
+    places.spread(starts.tolist(), unit, places.wide_gap())
+
+
+def _place_days(places: LabelPlaces, days: Indices, months: Indices, count: int) -> None:
+    """Days of months that are named; where two collide, that of the longer session."""
+    known = _known(places, days, months)
+    long = _known(places, _long(days, count, places.distance), months)
+    places.spread(long.tolist(), _DAY)
+    if len(long) < len(known):
+        places.spread(known.tolist(), _DAY)
+
+
+def _moved(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[Indices, Indices]:
+    """Starts of years and months; a short session that would collide with the next day's label gives way to it.
+
+    A month of foreign exchange that begins with two hours of Sunday is named at its Monday.
+    """
+    lengths = np.diff(days, append=len(starts[_DAY]))
+    yields = np.append((np.diff(days) < distance) & (lengths[:-1] < _SHORT_SESSION * lengths[1:]), [False])
+    found = []
+    for unit in (_YEAR, _MONTH):
+        place = np.searchsorted(days, np.flatnonzero(starts[unit]))
+        while yields[place].any():
+            place = place + yields[place]
+        found.append(np.unique(days[place]))
+    return found[0], found[1]
+
+
+def _long(days: Indices, count: int, distance: float) -> Indices:
+    """The days without those whose label would collide with that of a much longer session beside them."""
+    lengths = np.diff(days, append=count)
+    while len(days) > 1:
+        near = np.diff(days) < distance
+        after = np.where(near, lengths[1:], 0)
+        before = np.where(near, lengths[:-1], 0)
+        kept = lengths >= _SHORT_SESSION * np.maximum(np.append(after, 0), np.append(0, before))
+        if kept.all():
+            break
+        days, lengths = days[kept], lengths[kept]
+    return days
+
+
+def _usual(places: LabelPlaces, by_step: Iterable[Indices]) -> Indices:
+    """The candidates of the finest step that keep their distance as a rule; none where no step does."""
+    for candidates in by_step:
+        if len(candidates) < 2 or _median(candidates[1:] - candidates[:-1]) >= places.distance:  # noqa: PLR2004 - no gap
+            return candidates
+    return np.zeros(0, np.intp)
+
+
+def _median(values: Pixels | Indices) -> float:
+    """The median of one number or more; np.median takes 20 times as long for a few."""
+    ranked, count = np.sort(values), len(values)
+    return float((ranked[(count - 1) // 2] + ranked[count // 2]) / 2)
+
+
+def _known(places: LabelPlaces, candidates: Indices, larger: Indices) -> Indices:
+    """The candidates whose larger unit is named: to their left, or, before the first such start, by the next one."""
+    if not len(larger):
+        return candidates
+    labelled = np.array([index in places for index in larger.tolist()])
+    owner = np.searchsorted(larger, candidates, side="right") - 1
+    known: Indices = candidates[labelled[np.maximum(owner, 0)]]
+    return known
+
+
+def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
+    """Round times of day, each under a day that is named."""
+    labelled = np.array([index in places for index in days.tolist()])
+    named = labelled[np.searchsorted(days, np.arange(len(bars.local)), side="right") - 1]
+
+    def begins(step: int) -> Indices:
+        count = bars.local // step
+        return np.append(0, np.flatnonzero(count[1:] != count[:-1]) + 1)
+
+    # Bars that begin one step lie less than a step apart, so that the finest steps need no trial.
+    count, shortest = len(bars.local), int((bars.local[1:] - bars.local[:-1]).min())
+    least = (places.distance - 1) * shortest if places.distance < count else 0
+    chosen = _usual(places, (begins(step) for step in _TIME_STEPS if step > least))
+    chosen = chosen[named[chosen]]
+    before = places.indices()
+    places.add(chosen.tolist(), _TIME)
+    if len(before) > 1:
+        _drop_rare(places, bars, chosen, set(before))
+    for step in reversed(_TIME_STEPS):
+        if not places.has_wide_gap():
+            break
+        candidates = begins(step)
+        places.spread(candidates[named[candidates]].tolist(), _TIME, places.wide_gap())
+
+
+def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices, days: set[int]) -> None:
+    """Take away the times of day that have room in only some of the days, so that all days look alike."""
+    times = times[np.array([index not in days for index in times.tolist()], np.bool_)]
+    clocks, group = np.unique(bars.local[times] % DAY_MS, return_inverse=True)
+    placed = np.array([index in places for index in times.tolist()], np.bool_)
+    rare = np.bincount(group[placed], minlength=len(clocks)) < _MOST_DAYS * np.bincount(group)
+    places.discard(times[placed & rare[group]].tolist())
+
+
+def _dated(bars: Calendar, ticks: list[TimeTick], finest: int) -> list[TimeTick]:
+    """The ticks, the first of them with its larger unit where no other tick names it."""
+    if finest not in (_DAY, _MONTH) or any(tick.major for tick in ticks):
+        return ticks
+    local = int(bars.local[ticks[0].index])
+    text = name(local, _DAY, day_of_month=True) if finest == _DAY else f"{name(local, _MONTH)} {name(local, _YEAR)}"
+    return [TimeTick(ticks[0].index, text, major=False), *ticks[1:]]
+
+
+def name(local: int, unit: int, *, day_of_month: bool = False) -> str:
+    """The name of an instant of the wall clock in one unit: 2024, Mar, 12 (or 12 Mar), 14:30."""
+    when = _EPOCH + timedelta(days=local // DAY_MS)
+    year, month, day = when.year, when.month, when.day
+    if unit == _YEAR:
+        return str(year) if not day_of_month else f"{day} {_MONTHS[month - 1]} {year}"
+    if unit == _MONTH:
+        return f"{day} {_MONTHS[month - 1]}" if day_of_month else _MONTHS[month - 1]
+    if unit == _DAY:
+        return f"{day} {_MONTHS[month - 1]}" if day_of_month else str(day)
+    return _clock(local)
+
+
+def _clock(local: int) -> str:
+    minutes, seconds = divmod(local % DAY_MS // 1000, 60)
+    text = f"{minutes // 60:02d}:{minutes % 60:02d}"
+    return f"{text}:{seconds:02d}" if seconds else text
+
+
+def moment(local: int, *, dates: bool) -> str:
+    """An instant in full: 12 Mar 2024, with the time of day unless the bars are days."""
+    day = name(local, _YEAR, day_of_month=True)
+    return day if dates else f"{day} {_clock(local)}"
+
+
+def _separate(ticks: list[TimeTick], slot: float, measure: Callable[[str], int], gap: float) -> list[TimeTick]:
+    """Without the labels that would touch a neighbour; the larger unit stays."""
+    kept: list[TimeTick] = []
+    for tick in ticks:
+        while kept and _touch(kept[-1], tick, slot, measure, gap) and tick.major and not kept[-1].major:
+            kept.pop()
+        if not kept or not _touch(kept[-1], tick, slot, measure, gap):
+            kept.append(tick)
+    return kept
+
+
+def _touch(left: TimeTick, right: TimeTick, slot: float, measure: Callable[[str], int], gap: float) -> bool:
+    return (right.index - left.index) * slot < (measure(left.text) + measure(right.text)) / 2 + gap
+
+
+def covered(bars: Calendar, zone: str) -> str:
+    """From the first bar to the last: 2 Jan 2023 - 29 Dec 2024; times of day with the place whose clock shows them."""
+    first, last = (moment(int(bars.local[end]), dates=bars.dates) for end in (0, -1))
+    span = first if first == last else f"{first} \N{EN DASH} {last}"
+    return span if bars.dates else f"{span} {zone.rsplit('/', 1)[-1].replace('_', ' ')}"

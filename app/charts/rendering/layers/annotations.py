@@ -1,0 +1,243 @@
+"""Annotations: signals, orders with their risk and reward, lines and zones. What lies outside is left out and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.domain import HLine, OrderMark, SignalMark, VLine, Zone
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.frame.price_tags import Tag
+from app.charts.rendering.frame.time_ticks import calendar, moment
+from app.charts.rendering.layers.free_slots import POSITION_SLOTS
+from app.charts.rendering.layers.labels import Labels
+from app.charts.rendering.layers.marks import Placed, draw_signals
+from app.charts.rendering.layers.positions import (
+    Position,
+    draw_fades,
+    draw_levels,
+    fault_warnings,
+    level_boxes,
+    position,
+    reach,
+    role_tags,
+    zone_boxes,
+)
+from app.charts.rendering.plotting import number_format
+from app.charts.rendering.plotting.timeline import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from app.charts.domain import Annotation
+    from app.charts.rendering.plotting.plot import Plot
+    from app.charts.rendering.plotting.price_data import PriceData
+    from app.charts.rendering.plotting.scales import ValueScale
+    from app.charts.rendering.plotting.theme import Theme
+    from app.charts.rendering.plotting.timeline import Timeline
+
+_ZONE_FILL: Final = 0.08
+_CAPTION_ROWS: Final = 3
+_LEVEL_RANK: Final = 60
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """The annotations that have a place on the chart, with their slots."""
+
+    signals: tuple[Placed, ...] = ()
+    positions: tuple[Position, ...] = ()
+    levels: tuple[HLine, ...] = ()
+    moments: tuple[tuple[VLine, int], ...] = ()
+    zones: tuple[tuple[Zone, int, int], ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+    def prices(self) -> Iterator[float]:
+        """Prices the scale should hold."""
+        yield from (level.price for place in self.positions for level in place.levels)
+        yield from (level.price for level in self.levels)
+        yield from (signal.price for signal in self.signals)
+
+
+def place(annotations: Sequence[Annotation], data: PriceData, line: Timeline, zone: str) -> Annotations:
+    """Every annotation in its slot. What lies outside the slots is left out with a warning."""
+    warnings: list[str] = []
+    positions = []
+    for number, order in enumerate(annotations):
+        if isinstance(order, OrderMark) and (found := _position(order, data, line, zone)) is not None:
+            positions.append(found)
+            warnings += fault_warnings(order, number)
+    drawn = {id(found.order) for found in positions}
+    signals, moments, zones = [], [], []
+    for number, annotation in enumerate(annotations):
+        if isinstance(annotation, SignalMark) and (mark := _signal(annotation, data, line, zone, positions)):
+            signals.append(mark)
+        elif isinstance(annotation, VLine) and (slot := line.find(annotation.time)) and not slot.pinned:
+            moments.append((annotation, slot.index))
+        elif isinstance(annotation, Zone) and (span := _span(annotation.start, annotation.end, line)):
+            zones.append((annotation, *span))
+        elif not isinstance(annotation, HLine) and id(annotation) not in drawn:
+            warnings.append(f"annotation {number} ({annotation.kind}) lies outside the bars and is not drawn")
+    levels = tuple(annotation for annotation in annotations if isinstance(annotation, HLine))
+    return Annotations(tuple(signals), tuple(positions), levels, tuple(moments), tuple(zones), warnings)
+
+
+def _position(order: OrderMark, data: PriceData, line: Timeline, zone: str) -> Position | None:
+    """The order from its start to its end, at least 10 slots wide; None when it ended before the first bar."""
+    start = line.find(order.start)
+    last = line.slots
+    if order.end is not None and order.end >= order.start:
+        end = line.find(order.end)
+        if end is None:
+            return None
+        last = line.slots if end.pinned else end.index + 1
+    if start is None:
+        return position(order, 0, max(last, POSITION_SLOTS), data.decimals)
+    when = _moment(order.start, line, zone) if start.pinned else ""
+    return position(order, start.index, max(last, start.index + POSITION_SLOTS), data.decimals, when)
+
+
+def _signal(
+    mark: SignalMark, data: PriceData, line: Timeline, zone: str, positions: Iterable[Position]
+) -> Placed | None:
+    """The signal in its slot. Before the first bar it is shown, with its time, where it begins an order that is."""
+    slot = line.find(mark.time)
+    own = [place for place in positions if (place.order.start, place.order.side) == (mark.time, mark.side)]
+    if slot is None:
+        if not own:
+            return None
+        slot = Slot(0, pinned=True)
+    row = min(slot.index, line.bars - 1)
+    price = float(data.shown.close[row]) if mark.price is None else mark.price
+    marked = any(place.order.entry == price for place in own)
+    when = _moment(mark.time, line, zone) if slot.pinned else ""
+    return Placed(mark.side, slot.index, price, mark.label, mark.price is not None, when, marked)
+
+
+def _span(start: int, end: int, line: Timeline) -> tuple[int, int] | None:
+    """First and last slot of a stretch of time; None when no part of it lies within the slots."""
+    first, last = line.find(start), line.find(end)
+    if end < start or last is None or (first is not None and first.pinned):
+        return None
+    return (first.index if first is not None else 0), last.index
+
+
+def _moment(instant: int, line: Timeline, zone: str) -> str:
+    """The time of day and the date, without seconds where bars last longer than a minute."""
+    if line.length >= _MINUTE_MS:
+        instant -= instant % _MINUTE_MS
+    days = calendar(np.array([instant], np.int64), zone)
+    return moment(int(days.local[0]), dates=days.dates)
+
+
+def outside(annotations: Annotations, scale: ValueScale, decimals: int) -> list[str]:
+    """A warning for each price off the scale that no tag of an order names."""
+    prices = [level.price for level in annotations.levels]
+    prices += [signal.price for signal in annotations.signals if not signal.marked]
+    missed = [price for price in prices if not scale.shows(price)]
+    texts = (number_format.price(price, decimals) for price in missed)
+    return [f"an annotation at {text} lies outside the prices and is not drawn" for text in texts]
+
+
+def draw_under(plot: Plot, annotations: Annotations) -> None:
+    """What lies behind the bars: zones, and the risk and reward of orders."""
+    zones = []
+    for _, first, last in annotations.zones:
+        left, right = reach(plot, first, last + 1)
+        zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
+    plot.canvas.washes(zones)
+    plot.canvas.washes(zone_boxes(plot, annotations.positions))
+    draw_fades(plot, annotations.positions)
+
+
+def draw_over(plot: Plot, annotations: Annotations) -> None:
+    """What lies on the bars: lines, then signals, then all names."""
+    for _, index in annotations.moments:
+        plot.canvas.box(_moment_box(plot, index), plot.theme.faint(plot.theme.muted, 0.7))
+    for level in annotations.levels:
+        plot.level(level.price, plot.theme.muted, (5, 3))
+    draw_levels(plot, annotations.positions)
+    labels = Labels(plot, level_boxes(plot, annotations.positions), _line_boxes(plot, annotations))
+    draw_signals(plot, annotations.signals, labels)
+    for line, index in annotations.moments:
+        _moment_caption(labels, line.label, _moment_box(plot, index))
+    for place in annotations.positions:
+        if place.when and not any(signal.when == place.when for signal in annotations.signals):
+            _caption(labels, place.when, plot.x.at(place.first))
+    for zone, first, last in annotations.zones:
+        _caption(labels, zone.label, sum(reach(plot, first, last + 1)) / 2)
+    for level in annotations.levels:
+        if plot.y.shows(level.price):
+            _level_label(labels, level)
+
+
+def price_tags(annotations: Annotations, scale: ValueScale, data: PriceData, theme: Theme) -> list[Tag]:
+    """Right-edge tags of orders, and of horizontal lines at prices that no order and not the last close has."""
+    tags = role_tags(annotations.positions, scale, theme)
+    written = {*_written(annotations), number_format.price(data.last_close, data.decimals)}
+    for level in annotations.levels:
+        text = number_format.price(level.price, data.decimals)
+        if scale.shows(level.price) and text not in written:
+            written.add(text)
+            tags.append(Tag(scale.at(level.price), (text,), theme.muted, _LEVEL_RANK))
+    return tags
+
+
+def at_price_of_order(annotations: Annotations, data: PriceData) -> bool:
+    """Whether an order has a price that is written as the last close is: its tag stands for both."""
+    return number_format.price(data.last_close, data.decimals) in _written(annotations)
+
+
+def _written(annotations: Annotations) -> set[str]:
+    """The prices of orders as their tags write them."""
+    return {
+        number_format.price(level.price, place.decimals) for place in annotations.positions for level in place.levels
+    }
+
+
+def _line_boxes(plot: Plot, annotations: Annotations) -> list[Box]:
+    """What vertical and horizontal lines, and that of the last close, cover."""
+    boxes = [_moment_box(plot, index) for _, index in annotations.moments]
+    hairline = plot.metrics.hairline
+    for price in (*(level.price for level in annotations.levels), plot.data.last_close):
+        if plot.y.shows(price):
+            top = round(plot.y.at(price) - hairline / 2)
+            boxes.append(Box(plot.box.left, top, plot.box.right, top + hairline))
+    return boxes
+
+
+def _moment_box(plot: Plot, index: int) -> Box:
+    hairline = plot.metrics.hairline
+    left = int(plot.x.at(index) - hairline / 2 + 0.5)
+    return Box(left, plot.box.top, left + hairline, plot.box.bottom)
+
+
+def _moment_caption(labels: Labels, text: str, line: Box) -> None:
+    """The name of a moment at the top of the plot, beside its line, a row lower where another name is."""
+    plot = labels.plot
+    across, down = labels.size(text)
+    top = plot.box.top + plot.metrics.px(2)
+    rows = (top + row * down for row in range(_CAPTION_ROWS))
+    labels.write(text, plot.theme.muted, [(left, row) for row in rows for left in (line.right, line.left - across)])
+
+
+def _caption(labels: Labels, text: str, middle: float) -> None:
+    """The name of a zone or the time of an order at the top of the plot, a row lower where another one is."""
+    box = labels.plot.box
+    across, down = labels.size(text)
+    left = min(max(middle - across / 2, box.left), box.right - across)
+    top = box.top + labels.plot.metrics.px(2)
+    labels.write(text, labels.plot.theme.muted, [(left, top + row * down) for row in range(_CAPTION_ROWS)])
+
+
+def _level_label(labels: Labels, level: HLine) -> None:
+    """The name of a horizontal line at its left end: above it, else below it, else at its right end."""
+    plot = labels.plot
+    across, down = labels.size(level.label)
+    line, hairline = round(plot.y.at(level.price)), plot.metrics.hairline
+    above, below = line - down - hairline, line + 2 * hairline
+    corners = [(left, top) for left in (plot.box.left, plot.box.right - across) for top in (above, below)]
+    labels.write(level.label, plot.theme.muted, corners)

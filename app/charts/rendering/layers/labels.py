@@ -1,0 +1,117 @@
+"""Names on the plot (signals, lines, zones): each takes the first of its places that is free, or is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.text import cap_height, fit, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from app.charts.rendering.canvas.base import Floats
+    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.plotting.plot import Plot
+
+_MARGIN: Final = 2
+_WIDTH_SHARE: Final = 0.5
+_NEAR_ROWS: Final = (-1, 1, -2, 2)
+_MAX_LENGTH: Final = 60
+_MIN_LENGTH: Final = 5  # of a text that is cut; less says nothing
+_NAMED_LENGTH: Final = 40
+_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+@dataclass(slots=True)
+class Labels:
+    """The labels of one plot. `taken` are the boxes no label may touch, `lines` those it avoids where it can.
+
+    A label is never wider than half of the plot, nor longer than 60 characters: a longer text is cut. What is cut or
+    left out is named in the canvas's `left_out`.
+    """
+
+    plot: Plot
+    taken: list[Box] = field(default_factory=list)
+    lines: list[Box] = field(default_factory=list)
+    _heights: tuple[tuple[Floats, ...], Floats] | None = None
+
+    def size(self, text: str) -> tuple[int, int]:
+        """Width and height of a label with its margin, in pixels."""
+        metrics = self.plot.metrics
+        margin = 2 * metrics.px(_MARGIN)
+        return width(self._cut(text), metrics.label) + margin, cap_height(metrics.label) + margin
+
+    def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
+        """Write at the first of the upper left corners, or near them, where nothing is, else where no label is.
+
+        Over bars and lines, an outline around the glyphs keeps them readable; what is below stays visible between them.
+        """
+        if not text:
+            return
+        across, down = self.size(text)
+        boxes = [Box(round(left), round(top), round(left) + across, round(top) + down) for left, top in corners]
+        free = [box for box in boxes if self._is_free(box)]
+        shown = self._cut(text)
+        if not free or not shown:
+            self.plot.canvas.left_out.append(f"the label {_quoted(text)}")
+            return
+        if shown != text:
+            self.plot.canvas.left_out.append(f"the end of the label {_quoted(text)}")
+        clear = (box for box in chain(free, self._near(free, down)) if self._is_clear(box))
+        self._draw(shown, color, next(clear, free[0]))
+
+    def _near(self, boxes: Sequence[Box], step: int) -> Iterator[Box]:
+        """Free places a row and two rows above and below the given ones, the nearer ones first."""
+        for rows in _NEAR_ROWS:
+            for box in boxes:
+                moved = box._replace(top=box.top + rows * step, bottom=box.bottom + rows * step)
+                if self._is_free(moved):
+                    yield moved
+
+    def _cut(self, text: str) -> str:
+        short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+        shown = fit(short, self.plot.metrics.label, int(self.plot.box.width * _WIDTH_SHARE))
+        return shown if shown == text or len(shown) >= _MIN_LENGTH else ""
+
+    def _is_free(self, box: Box) -> bool:
+        return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
+
+    def _is_clear(self, box: Box) -> bool:
+        return not any(box.overlaps(line) for line in self.lines) and not self._covers_series(box)
+
+    def _covers_series(self, box: Box) -> bool:
+        """Whether a bar, the line through the closes or another line of the plot runs through the box."""
+        plot, data = self.plot, self.plot.data
+        if self._heights is None:
+            bars: tuple[Floats, ...] = () if data.closes_only else (plot.y.y(data.highs), plot.y.y(data.lows))
+            lines = np.array(plot.lines) if plot.lines else np.empty((0, len(data.lows)))
+            self._heights = bars, lines
+        bar_ends, lines = self._heights
+        first = max(int((box.left - plot.x.left) / plot.x.slot), 0)
+        last = int((box.right - plot.x.left) / plot.x.slot) + 1
+        if bar_ends:
+            tops, bottoms = (ends[first:last] for ends in bar_ends)
+            if ((tops < box.bottom) & (bottoms > box.top)).any():
+                return True
+        # A line also runs through the box between two bars beside it.
+        around = lines[:, max(first - 1, 0) : last + 1]
+        if not around.size:
+            return False
+        return bool(((np.fmin.reduce(around, 1) < box.bottom) & (np.fmax.reduce(around, 1) > box.top)).any())
+
+    def _draw(self, text: str, color: Color, box: Box) -> None:
+        plot, margin = self.plot, self.plot.metrics.px(_MARGIN)
+        self.taken.append(box)
+        ink = plot.theme.text_in(color)
+        left, baseline = box.left + margin, box.bottom - margin
+        plot.canvas.text(left, baseline, text, plot.metrics.label, ink, halo=plot.metrics.hairline)
+
+
+def _quoted(text: str) -> str:
+    shown = text if len(text) <= _NAMED_LENGTH else text[: _NAMED_LENGTH - 1].rstrip() + _ELLIPSIS
+    return f'"{shown}"'

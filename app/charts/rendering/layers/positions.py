@@ -1,0 +1,242 @@
+"""Orders drawn as positions: entry, stop and targets with their distances, and the zones of risk and reward."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.charts.domain import order_faults
+from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.frame.price_tags import Tag
+from app.charts.rendering.plotting import number_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from app.charts.domain import OrderMark
+    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.plotting.plot import Plot
+    from app.charts.rendering.plotting.scales import ValueScale
+    from app.charts.rendering.plotting.theme import Theme
+
+_FILL: Final = 0.13
+_FADE: Final = 56
+_FADE_STEPS: Final = 14
+_MORE_DECIMALS: Final = 2
+_MANY_RS: Final = 100
+_NAMES: Final = 3
+_UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A price of an order. `change` is the way from the entry as a fraction of it, `reward` that way in risks (R)."""
+
+    role: str
+    price: float
+    change: float | None = None
+    reward: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An order from the start of slot `first` to before slot `last`; `when` is written where it had to be moved.
+
+    `risk` and `reward` are the prices up to which the zones reach from the entry: None where the order has none, or one
+    that contradicts its side.
+    """
+
+    order: OrderMark
+    first: int
+    last: int
+    levels: tuple[Level, ...]
+    decimals: int
+    risk: float | None
+    reward: float | None
+    when: str = ""
+
+
+def position(order: OrderMark, first: int, last: int, decimals: int, when: str = "") -> Position:
+    """The order in its slots. Stop and targets that contradict the side are kept as levels, without R and zones."""
+    wrong = {pointer for pointer, _ in order_faults(order)}
+    stop = order.stop if "/stop" not in wrong else None
+    good = [target for place, target in enumerate(order.targets) if f"/targets/{place}" not in wrong]
+    risk = abs(order.entry - stop) if stop is not None else 0.0
+    levels = [Level("Entry", order.entry)]
+    if order.stop is not None:
+        levels.append(Level("SL", order.stop, _change(order.stop, order.entry)))
+    for place, target in enumerate(order.targets):
+        reward = abs(target - order.entry) / risk if risk > 0 and f"/targets/{place}" not in wrong else None
+        levels.append(Level(f"TP{place + 1}", target, _change(target, order.entry), reward))
+    farthest = max(good, key=lambda target: abs(target - order.entry), default=None)
+    return Position(order, first, last, tuple(levels), _decimals(levels, decimals), stop, farthest, when)
+
+
+def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
+    """A sentence for each number of the order that contradicts its side."""
+    for pointer, rule in order_faults(order):
+        name, _, place = pointer[1:].partition("/")
+        if name == "to":
+            yield f"annotation {number} (order): ends before it begins, so it is drawn as open"
+        else:
+            what = f"target {int(place) + 1}" if place else "the stop"
+            yield f"annotation {number} (order): {what} {rule}, so it is drawn as a line alone"
+
+
+def role_tags(positions: Sequence[Position], scale: ValueScale, theme: Theme) -> list[Tag]:
+    """A tag for each price of the orders, with an arrow where it lies off the scale; equal prices share one."""
+    groups: dict[str, list[tuple[Level, Position]]] = {}
+    for place in positions:
+        for level in place.levels:
+            groups.setdefault(number_format.price(level.price, place.decimals), []).append((level, place))
+    return [_tag(text, members, scale, theme) for text, members in groups.items()]
+
+
+def level_names(members: Iterable[Level]) -> str:
+    """Entry, SL/TP1: the roles of one price."""
+    names = list(dict.fromkeys(level.role for level in members))
+    more = "\N{HORIZONTAL ELLIPSIS}" if len(names) > _NAMES else ""
+    return "/".join(names[:_NAMES]) + more
+
+
+def distance(level: Level) -> tuple[str, ...]:
+    """The level's way from the entry in per cent and in R, as far as each is known."""
+    parts = []
+    if level.change is not None:
+        parts.append(signed_percent(level.change))
+    if level.reward is not None:
+        parts.append(f"{level.reward:.1f}R" if level.reward < _MANY_RS else f"{level.reward:,.0f}R")
+    return tuple(parts)
+
+
+def signed_percent(fraction: float) -> str:
+    """A share with its sign and at least two significant digits: +0.35%, -0.012%."""
+    size = abs(fraction) * 100
+    if not 0 < size < 0.1:  # noqa: PLR2004 - from here on two decimals are two digits
+        return number_format.percent(fraction, sign=True)
+    text = next((f"{size:.{places}f}" for places in (3, 4, 5) if size >= 0.95 * 10.0 ** (1 - places)), f"{size:.1e}")
+    return ("+" if fraction > 0 else number_format.MINUS) + text + "%"
+
+
+def level_color(role: str, theme: Theme) -> Color:
+    """Entry, stop and targets have a colour each."""
+    if role == "Entry":
+        return theme.accent
+    return theme.down if role == "SL" else theme.up
+
+
+def reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
+    """Pixels from the start of slot `first` to the start of slot `last`, at least one."""
+    slot = plot.x.slot
+    left, right = round(plot.x.left + first * slot), round(plot.x.left + last * slot)
+    return left, min(max(right, left + 1), plot.box.right)
+
+
+def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Color]]:
+    """Risk and reward of each position, without the ends that fade out."""
+    boxes = []
+    for zone in _zones(plot, positions):
+        body = zone.box._replace(top=zone.box.top + zone.upper, bottom=zone.box.bottom - zone.lower)
+        boxes.append((body, zone.color.faded(_FILL)))
+    return boxes
+
+
+def draw_fades(plot: Plot, positions: Sequence[Position]) -> None:
+    """The ends of zones whose stop or target lies off the scale: they fade out towards it, each stretch once."""
+    ends: dict[tuple[Color, int, int], list[tuple[int, int]]] = defaultdict(list)
+    for zone in _zones(plot, positions):
+        for length, edge in ((zone.upper, plot.box.top), (-zone.lower, plot.box.bottom)):
+            if length:
+                ends[zone.color, edge, length].append((zone.box.left, zone.box.right))
+    for (color, edge, length), stretches in ends.items():
+        for left, right in _joined(stretches):
+            for step in range(_FADE_STEPS):
+                rows = sorted(edge + length * part // _FADE_STEPS for part in (step, step + 1))
+                share = color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
+                plot.canvas.box(Box(left, rows[0], right, rows[1]), share)
+
+
+def _joined(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same pixels without overlaps, from left to right."""
+    joined: list[tuple[int, int]] = []
+    for left, right in sorted(stretches):
+        if joined and left <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(right, joined[-1][1]))
+        else:
+            joined.append((left, right))
+    return joined
+
+
+def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
+    """Entry, stop and targets as lines, dotted on to their tags where the order ended before."""
+    for place in positions:
+        left, right = reach(plot, place.first, place.last)
+        for level in reversed(place.levels):
+            if plot.y.shows(level.price):
+                color = level_color(level.role, plot.theme)
+                plot.level_between(level.price, left, right, color)
+                if right < plot.box.right:
+                    plot.level_between(level.price, right, plot.box.right, plot.theme.faint(color, 0.7), (1, 3))
+
+
+def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:
+    """What the lines of entry, stop and targets cover."""
+    boxes = []
+    for place in positions:
+        left, right = reach(plot, place.first, place.last)
+        for level in place.levels:
+            if plot.y.shows(level.price):
+                top = round(plot.y.at(level.price) - plot.metrics.hairline / 2)
+                boxes.append(Box(left, top, right, top + plot.metrics.hairline))
+    return boxes
+
+
+def _tag(text: str, members: list[tuple[Level, Position]], scale: ValueScale, theme: Theme) -> Tag:
+    level, _ = members[0]
+    detailed = next((one for one, _ in members if one.reward is not None), level)
+    parts = distance(detailed)
+    base = f"{level_names(one for one, _ in members)} {text}"
+    # The first step of shortening leaves out R, the second the percentage.
+    texts = [" ".join((base, *parts[:count])) for count in ((2, 1, 0) if parts else (0,))]
+    above, below = level.price > scale.high, level.price < scale.low
+    arrow = f"{_UP} " if above else f"{_DOWN} " if below else ""
+    rank = 0 if level.role == "Entry" else 1 if level.role == "SL" else 1 + int(level.role[2:])
+    return Tag(scale.at(level.price), tuple(arrow + one for one in texts), level_color(level.role, theme), rank, "role")
+
+
+def _change(price: float, entry: float) -> float | None:
+    return (price - entry) / abs(entry) if entry else None
+
+
+def _decimals(levels: Sequence[Level], decimals: int) -> int:
+    """The instrument's decimals, or up to two more where different prices of the order would look the same."""
+    different = len({level.price for level in levels})
+    for more in range(_MORE_DECIMALS):
+        if len({number_format.price(level.price, decimals + more) for level in levels}) == different:
+            return decimals + more
+    return decimals + _MORE_DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A zone's part of the plot, and over how many pixels it fades out at its upper and its lower end."""
+
+    box: Box
+    color: Color
+    upper: int
+    lower: int
+
+
+def _zones(plot: Plot, positions: Sequence[Position]) -> Iterator[_Zone]:
+    for place in positions:
+        left, right = reach(plot, place.first, place.last)
+        for price, color in ((place.risk, plot.theme.down), (place.reward, plot.theme.up)):
+            if price is None:
+                continue
+            top, bottom = sorted(round(plot.y.at(one)) for one in (place.order.entry, price))
+            box = Box(left, top, right, bottom).clipped(plot.box)
+            if box.width > 0 and box.height > 0:
+                over, under = top < plot.box.top, bottom > plot.box.bottom
+                fade = min(plot.metrics.px(_FADE), box.height // (2 if over and under else 1))
+                yield _Zone(box, color, fade * over, fade * under)

@@ -1,0 +1,206 @@
+"""Numbers as a trader reads them: the instrument's decimals, 12.4M, signed percentages."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from decimal import Decimal
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.charts.rendering.canvas.base import Floats
+
+_MOST_DECIMALS: Final = 10
+_SAMPLE: Final = 256
+_SCIENTIFIC_ABOVE: Final = 1e15
+_SCIENTIFIC_BELOW: Final = 1e-10
+_SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_NOISE: Final = 1e-6
+_MOST_PRICES: Final = 0.8
+_DIGITS: Final = 4
+_TINY: Final = 1e-4
+_SHORTENED_FROM: Final = 1e7
+_SHORTENED_DECIMALS: Final = 3
+_LOG_SPAN: Final = 20.0
+_HUGE_SHARE: Final = 1e7
+_SMALL_SHARE: Final = 1e-3
+_SHORT_FROM: Final = (1, 100, 1000)
+_SHORT_DECIMALS: Final = (4, 2, 1, 0)
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+def decimals_of(prices: Floats) -> int:
+    """Fewest decimals that write nearly all of the last prices exactly: the instrument's precision.
+
+    Prices that are no decimal numbers (results of a calculation) get as many as four significant digits need.
+    """
+    sample = prices[-_SAMPLE:]
+    size = float(np.abs(sample).max(initial=0.0))
+    if size >= _SCIENTIFIC_ABOVE:
+        return 0
+    for decimals in range(_MOST_DECIMALS + 1):
+        shifted = sample * 10.0**decimals
+        if size * 10.0**decimals > _SCIENTIFIC_ABOVE:
+            break
+        exact = np.abs(shifted - np.round(shifted)) <= _NOISE
+        if exact.mean() >= _MOST_PRICES and (size == 0 or size * 10.0**decimals >= 1):
+            return decimals
+    return decimals_for(size)
+
+
+def decimals_for(size: float) -> int:
+    """Decimals that show `size` to four significant digits, at least two below 10,000; two where it is not known."""
+    if not size > 0:
+        return 2
+    return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0 if size >= 10**_DIGITS else 2), 2 * _MOST_DECIMALS)
+
+
+def finest(decimals: int) -> float:
+    """The smallest step the decimals can write; 0 for prices that are written in powers of ten."""
+    return 10.0**-decimals if decimals <= _MOST_DECIMALS else 0.0
+
+
+def price(value: float, decimals: int) -> str:
+    """A price with the instrument's decimals and thousands apart; very large and very small ones in powers of ten.
+
+    A price too small for the decimals gets the digits it needs, and a zero no more than two decimals.
+    """
+    size = abs(value)
+    if size and (size >= _SCIENTIFIC_ABOVE or (size < _SCIENTIFIC_BELOW and decimals >= _MOST_DECIMALS)):
+        return _power_of_ten(value, 2)
+    if size < _SCIENTIFIC_BELOW:
+        return f"{0:.{decimals if decimals <= 2 else 0}f}"  # noqa: PLR2004 - two decimals are usual for money
+    text = f"{size:,.{decimals}f}"
+    if not any(digit in text for digit in "123456789"):
+        text = _significant(size)
+    return _signed(text, value)
+
+
+def measured(value: float, decimals: int) -> str:
+    """A result of a calculation: as a price, from ten millions on as 12.4M."""
+    return compact(value) if abs(value) >= _SHORTENED_FROM else price(value, decimals)
+
+
+def alike(values: Sequence[float], decimals: int) -> list[str]:
+    """Numbers about one thing in one notation: all in powers of ten where one of them has to be."""
+    texts = [price(value, decimals) for value in values]
+    return [_power_of_ten(value, 2) for value in values] if any("e" in text for text in texts) else texts
+
+
+def axis_text(ticks: Sequence[float], decimals: int, *, powers: bool = False) -> Callable[[float], str]:
+    """How the labels of an axis are written, so that no two of these round values look alike.
+
+    With the instrument's decimals, or as many as the step needs; from ten millions on as 12.4M; each with the digits it
+    needs itself on a logarithmic axis over decades; the very large and the very small, and with `powers` all, in
+    powers of ten.
+    """
+    sizes = [abs(tick) for tick in ticks if tick]
+    if not sizes:
+        return partial(price, decimals=decimals)
+    low, high = min(sizes), max(sizes)
+    if powers or high >= _SCIENTIFIC_ABOVE or high < _SCIENTIFIC_BELOW:
+        digits = next(digits for digits in range(1, 18) if all(float(f"{tick:.{digits}e}") == tick for tick in ticks))
+        return partial(_power_of_ten, digits=digits)
+    if high / low >= _LOG_SPAN and not _even(ticks):
+        return compact if high >= _SHORTENED_FROM else _exact
+    needed = max(decimals, *(_needed(tick) for tick in ticks))
+    full = partial(price, decimals=needed)
+    if high < _SHORTENED_FROM:
+        return full
+    unit = next(unit for unit in _SUFFIXES if high >= unit[0])
+    rounded = [
+        partial(_shortened, unit=unit, decimals=digits)
+        for digits in range(_SHORTENED_DECIMALS + 1)
+        if all(abs(round(tick / unit[0], digits) * unit[0] - tick) < _NOISE * high for tick in ticks)
+    ]
+    return _first_distinct(ticks, [*rounded, full])
+
+
+def _first_distinct(ticks: Sequence[float], ways: Sequence[Callable[[float], str]]) -> Callable[[float], str]:
+    """The first way of writing by which all ticks look different, else the last."""
+    return next((way for way in ways if len({way(tick) for tick in ticks}) == len(ticks)), ways[-1])
+
+
+def _even(ticks: Sequence[float]) -> bool:
+    steps = [after - before for before, after in pairwise(ticks)]
+    return not steps or max(steps) <= min(steps) * 1.01
+
+
+def _exact(value: float) -> str:
+    return price(value, _needed(value))
+
+
+def _needed(value: float) -> int:
+    """Fewest decimals that write a round value exactly."""
+    exponent = Decimal(repr(float(value))).normalize().as_tuple().exponent
+    return min(max(-int(exponent), 0), 2 * _MOST_DECIMALS)
+
+
+def _shortened(value: float, unit: tuple[float, str], decimals: int) -> str:
+    return _signed(f"{abs(value) / unit[0]:,.{decimals}f}{unit[1]}", value) if value else "0"
+
+
+def _power_of_ten(value: float, digits: int) -> str:
+    if not value:
+        return "0"
+    return _signed(f"{abs(value):.{digits}e}".replace("e-0", "e-").replace("e+", "e"), value)
+
+
+def _significant(size: float) -> str:
+    """A small number with two significant digits: 0.00012."""
+    text = f"{size:.{1 - math.floor(math.log10(size))}f}"
+    return text.rstrip("0")
+
+
+def compact(value: float) -> str:
+    """A quantity in three or four digits: 950, 12.4k, 3.18M."""
+    size = abs(value)
+    for unit, suffix in _SUFFIXES:
+        if size >= unit * 0.99995:
+            if size / unit >= _SCIENTIFIC_ABOVE / 1e9:
+                return price(value, 0)
+            return _signed(f"{_short(size / unit)}{suffix}", value)
+    return _signed(_short(size), value)
+
+
+def percent(fraction: float, *, sign: bool = False) -> str:
+    """A share as a percentage: 0.0131 is 1.31%; with `sign`, +1.31%."""
+    if not math.isfinite(fraction) or abs(fraction) >= _HUGE_SHARE:
+        return "n/a"
+    text = f"{abs(fraction) * 100:,.2f}"
+    if text == "0.00":
+        return "0.00%"
+    return ("+" if sign and fraction > 0 else MINUS if fraction < 0 else "") + text + "%"
+
+
+def rough_percent(fraction: float) -> str:
+    """A share as a percentage without trailing zeros, for axes: -12.5%. Below 0.1% with two significant digits."""
+    if _SCIENTIFIC_BELOW < abs(fraction) < _SMALL_SHARE:
+        return _signed(_significant(abs(fraction) * 100), fraction) + "%"
+    text = percent(fraction).removesuffix("%")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+
+
+def counted(number: int, thing: str) -> str:
+    """One bar, 1,200 bars."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _short(size: float) -> str:
+    """Up to four significant digits, no trailing zeros."""
+    if 0 < size < _SCIENTIFIC_BELOW:
+        return _power_of_ten(size, 1)
+    if 0 < size < _TINY:
+        return _significant(size)
+    text = f"{size:.{_SHORT_DECIMALS[bisect_right(_SHORT_FROM, size)]}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _signed(text: str, value: float) -> str:
+    return MINUS + text if value < 0 else text

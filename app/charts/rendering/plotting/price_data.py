@@ -1,0 +1,186 @@
+"""The bars of a price chart: checked, transformed (Heikin-Ashi, renko) and made coarser where they would not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from app.charts.rendering.analysis.local_time import DAY_MS
+from app.charts.rendering.analysis.transforms import (
+    BrickError,
+    Columns,
+    aggregate,
+    heikin_ashi,
+    renko,
+)
+from app.charts.rendering.errors import RenderError
+from app.charts.rendering.plotting import number_format
+from app.charts.rendering.plotting.scales import SMALLEST
+from app.charts.rendering.plotting.timeline import bar_length
+from app.market.domain import Bars
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.charts.domain import ChartSpec
+    from app.charts.rendering.canvas.base import Floats
+
+LARGEST: Final = 1e100
+EARLIEST_MS: Final = -2_208_988_800_000  # 1 January 1900
+LATEST_MS: Final = 7_258_118_400_000  # 1 January 2200
+_PRICES: Final = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceData:
+    """`full` are the visible bars, `shown` what is drawn: the same bars, or `factor` of them in one.
+
+    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
+    `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
+    `market_close` is the last close where the bars' own is calculated. `history` is what indicators are computed on:
+    the visible bars and those before them, None when there are none.
+    """
+
+    full: Columns
+    shown: Columns
+    factor: int
+    decimals: int
+    brick: float | None = None
+    closes_only: bool = False
+    bar_ms: int = DAY_MS
+    ends_at: int = 0
+    timed: bool = True
+    market_close: float | None = None
+    history: Columns | None = None
+
+    @property
+    def last_close(self) -> float:
+        """The market's last close; of renko bricks, the last brick's."""
+        return float(self.full.close[-1]) if self.market_close is None else self.market_close
+
+    @property
+    def past(self) -> Columns:
+        """The bars that indicators are computed on."""
+        return self.full if self.history is None else self.history
+
+    def visible(self, values: Floats) -> Floats:
+        """One value per visible bar of a series over `past`."""
+        return values[len(values) - len(self.full) :]
+
+    @property
+    def lows(self) -> Floats:
+        """The lower end of every shown bar: its low, or its close where only closes are drawn."""
+        return self.shown.close if self.closes_only else self.shown.low
+
+    @property
+    def highs(self) -> Floats:
+        """The upper end of every shown bar."""
+        return self.shown.close if self.closes_only else self.shown.high
+
+    def sample(self, values: Floats) -> Floats:
+        """One value per shown bar of a series over the full bars: the last of each group."""
+        if self.factor == 1:
+            return values
+        last = np.minimum(np.arange(self.factor, len(values) + self.factor, self.factor), len(values)) - 1
+        sampled: Floats = values[last]
+        return sampled
+
+    def joined(self, factor: int) -> PriceData:
+        """The same data with `factor` bars in each shown one."""
+        return self if factor == self.factor else replace(self, shown=aggregate(self.full, factor), factor=factor)
+
+
+def price_data(spec: ChartSpec) -> PriceData:
+    """The spec's bars as the chart's type shows them; RenderError where they break a rule."""
+    if not isinstance(spec.data, Bars):
+        raise RenderError("/data", f"a {spec.type} chart needs bars: time, open, high, low, close")
+    _check_lengths(spec.data)
+    bars = _checked(Columns.from_bars(spec.data), log=spec.y_scale == "log")
+    decimals = _decimals(bars) if spec.precision is None else spec.precision
+    length = bar_length(bars.time, spec.timeframe)
+    ends_at = int(bars.time[-1]) + length
+    market_close = None
+    if spec.type == "heikin_ashi":
+        market_close = float(bars.close[-1])
+        bars = heikin_ashi(bars)
+    visible = bars if spec.visible is None else bars.last(spec.visible)
+    if spec.type == "renko":
+        bricks, size = _bricks(visible, spec)
+        return PriceData(bricks, bricks, 1, decimals, size, bar_ms=length, ends_at=ends_at, timed=False)
+    return PriceData(
+        visible,
+        visible,
+        1,
+        decimals,
+        closes_only=spec.type in ("line", "area"),
+        bar_ms=length,
+        ends_at=ends_at,
+        market_close=market_close,
+        history=bars,
+    )
+
+
+def _decimals(bars: Columns) -> int:
+    """The instrument's precision, as its last prices have it."""
+    return number_format.decimals_of(
+        np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:]))
+    )
+
+
+def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:
+    if spec.brick.mode == "fixed" and not (spec.brick.size and 0 < spec.brick.size <= LARGEST):
+        raise RenderError("/brick/size", "a fixed brick needs a size above 0")
+    try:
+        bricks, size = renko(bars, spec.brick)
+    except BrickError as error:
+        raise RenderError("/brick/size", str(error)) from error
+    if not len(bricks):
+        raise RenderError("/brick", f"the close never moves by a whole brick of {size:.6g}")
+    return bricks, size
+
+
+def _check_lengths(bars: Bars) -> None:
+    if not bars.time:
+        raise RenderError("/data/time", "there are no bars")
+    for name in (*_PRICES, "volume"):
+        column = getattr(bars, name)
+        if column is not None and len(column) != len(bars.time):
+            raise RenderError(f"/data/{name}", f"{len(column)} values for {len(bars.time)} times")
+
+
+def check_times(time: NDArray[np.int64]) -> None:
+    """RenderError unless times rise and lie in the years 1900 to 2199."""
+    _refuse("time", (time < EARLIEST_MS) | (time >= LATEST_MS), "outside the years 1900 to 2199")
+    _refuse("time", np.diff(time, prepend=time[:1] - 1) <= 0, "not later than the one before it")
+
+
+def drawable(name: str, values: Floats) -> Floats:
+    """The values, those too small to draw as 0; RenderError unless all are finite and not too large.
+
+    With sizes between 1e-100 and 1e100 every ratio and every square an indicator needs stays finite.
+    """
+    _refuse(name, ~np.isfinite(values), "not a finite number")
+    sizes = np.abs(values)
+    _refuse(name, sizes > LARGEST, f"larger than {LARGEST:.0e}")
+    return np.where(sizes < SMALLEST, 0.0, values)
+
+
+def _checked(raw: Columns, *, log: bool) -> Columns:
+    """The bars with drawable numbers; RenderError for the first that breaks a rule."""
+    check_times(raw.time)
+    prices: dict[str, Any] = {name: drawable(name, getattr(raw, name)) for name in _PRICES}
+    bars = replace(raw, **prices, volume=None if raw.volume is None else drawable("volume", raw.volume))
+    _refuse("high", bars.high < np.maximum(bars.open, bars.close), "lower than the open or the close")
+    _refuse("low", bars.low > np.minimum(bars.open, bars.close), "higher than the open or the close")
+    if log:
+        _refuse("low", bars.low <= 0, "a logarithmic scale needs prices above 0")
+    if bars.volume is not None:
+        _refuse("volume", bars.volume < 0, "negative")
+    return bars
+
+
+def _refuse(name: str, broken: NDArray[np.bool_], message: str) -> None:
+    if broken.any():
+        raise RenderError(f"/data/{name}/{int(np.argmax(broken))}", message)

@@ -1,0 +1,127 @@
+"""Where a value or a bar lies on the picture: the price scale (linear or logarithmic) and the index scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from app.charts.rendering.canvas.base import Box, Floats
+
+_BODY_SHARE: Final = 0.8
+_THINNEST_BODY: Final = 3
+_WIDEST_BODY: Final = 36
+_FLAT_REACH: Final = 0.005
+_FAR: Final = 1e5  # pixels: beyond every picture, within what Agg can clip
+_LOWEST_SHARE: Final = 1e-3
+RESOLUTION: Final = 1e-9
+SMALLEST: Final = 1e-100
+
+
+@dataclass(frozen=True, slots=True)
+class ValueScale:
+    """Values from `low` to `high` on pixels from `bottom` up to `top`. `log` needs both above 0."""
+
+    low: float
+    high: float
+    top: float
+    bottom: float
+    log: bool = False
+
+    def y(self, values: Floats) -> Floats:
+        """Pixel heights of values, not rounded; what lies far outside the scale is held near it."""
+        low, high = self._ends()
+        placed = np.log(np.maximum(values, self.low * _LOWEST_SHARE)) if self.log else values
+        heights: Floats = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
+        return np.clip(heights, -_FAR, _FAR)
+
+    def at(self, value: float) -> float:
+        """Pixel height of one value."""
+        low, high = self._ends()
+        placed = math.log(max(value, self.low * _LOWEST_SHARE)) if self.log else value
+        height = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
+        return min(max(height, -_FAR), _FAR)
+
+    def shows(self, value: float) -> bool:
+        """Whether the value lies on the scale."""
+        return self.low <= value <= self.high
+
+    def _ends(self) -> tuple[float, float]:
+        return (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexScale:
+    """`count` bars side by side on the pixels from `left` to `right`: no gaps for nights and weekends.
+
+    After the last bar `room` more slots of the same width are free.
+    """
+
+    left: int
+    right: int
+    count: int
+    room: int = 0
+
+    @property
+    def slot(self) -> float:
+        """Pixels from one bar to the next."""
+        return (self.right - self.left) / max(self.count + self.room, 1)
+
+    def centers(self) -> Floats:
+        """Middle of every bar in pixels, not rounded."""
+        return self.left + (np.arange(self.count, dtype=np.float64) + 0.5) * self.slot
+
+    def at(self, index: float) -> float:
+        """Middle of one bar, or of a slot after the last one."""
+        return self.left + (index + 0.5) * self.slot
+
+
+@dataclass(frozen=True, slots=True)
+class BarWidths:
+    """Whole pixels of a bar's body and wick, both odd or both even so that the wick is in the middle."""
+
+    body: int
+    wick: int
+
+
+def bar_widths(slot: float, hairline: int) -> BarWidths:
+    """Widths for bars `slot` pixels apart: body about 80 % of it, a wick alone under 3 pixels.
+
+    A pixel stays free between two bodies from 4 pixels on (below, a body that can be seen matters more), and where
+    there are only a few they do not become blocks.
+    """
+    if slot < _THINNEST_BODY:
+        return BarWidths(max(1, min(hairline, int(slot))), max(1, min(hairline, int(slot))))
+    wick = max(1, min(hairline, int(slot / 4)))
+    body = max(_THINNEST_BODY, min(round(slot * _BODY_SHARE), int(slot) - 1, _WIDEST_BODY * hairline))
+    return BarWidths(body - (body - wick) % 2, wick)
+
+
+def value_scale(low: float, high: float, box: Box, *, above: float, below: float, log: bool = False) -> ValueScale:
+    """A scale over `box` with `above` and `below` pixels kept free inside it; a span too small to see is widened."""
+    low, high = widened(low, high)
+    top, bottom = box.top + above, box.bottom - below
+    scale = ValueScale(low, high, top, max(bottom, top + 1), log)
+    return _extended(scale, box.top, box.bottom)
+
+
+def widened(low: float, high: float, share: float = _FLAT_REACH) -> tuple[float, float]:
+    """The same ends, or, where they are too close to tell apart, ends a `share` of their size to either side."""
+    size = max(abs(low), abs(high))
+    if high - low > max(size * RESOLUTION, SMALLEST):
+        return low, high
+    reach = size * share if size > SMALLEST else 1.0
+    return low - reach, high + reach
+
+
+def _extended(scale: ValueScale, top: float, bottom: float) -> ValueScale:
+    """The same mapping, told over the whole height: what `top` and `bottom` stand for become the ends."""
+    low, high = (math.log(scale.low), math.log(scale.high)) if scale.log else (scale.low, scale.high)
+    step = (high - low) / (scale.bottom - scale.top)
+    ends = (low - (bottom - scale.bottom) * step, high + (scale.top - top) * step)
+    if scale.log:
+        ends = (math.exp(ends[0]), math.exp(ends[1]))
+    return ValueScale(ends[0], ends[1], top, bottom, scale.log)

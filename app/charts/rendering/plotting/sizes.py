@@ -1,0 +1,59 @@
+"""Sizes: how large letters, lines and margins are on a picture of a given size, in real pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.charts.rendering.canvas.base import Font
+
+if TYPE_CHECKING:
+    from app.charts.domain import ChartSpec
+
+_NORMAL: Final = (1200, 675)
+_SMALL: Final = (480, 300)
+_SMALL_SHARE: Final = 0.9
+_GROWTH: Final = 0.6
+_LABEL, _TITLE = 11, 14
+_HAIRLINE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """`unit` is real pixels per design pixel: the spec's scale, and more on very large pictures.
+
+    `hairline` is the thinnest line; `label` writes axes and legends, `strong` the larger units among them, `title` the
+    chart's title.
+    """
+
+    width: int
+    height: int
+    unit: float
+    hairline: int
+    label: Font
+    strong: Font
+    title: Font
+
+    def px(self, design: float) -> int:
+        """Whole real pixels for a length in design pixels, at least one."""
+        return round(design * self.unit) or 1
+
+
+def metrics_of(spec: ChartSpec) -> Metrics:
+    """Metrics of the spec's picture: the same design at every scale, grown gently above 1200x675."""
+    growth = min(spec.width / _NORMAL[0], spec.height / _NORMAL[1])
+    if growth > 1:
+        unit = growth**_GROWTH
+    else:
+        unit = 1.0 if spec.width >= _SMALL[0] and spec.height >= _SMALL[1] else _SMALL_SHARE
+    unit *= spec.scale
+    label, title = max(1, round(_LABEL * unit)), max(1, round(_TITLE * unit))
+    return Metrics(
+        spec.width * spec.scale,
+        spec.height * spec.scale,
+        unit,
+        max(1, round(unit * _HAIRLINE)),
+        Font(label),
+        Font(label, bold=True),
+        Font(title, bold=True),
+    )
