@@ -28,9 +28,9 @@ from app.charts.rendering.canvas.raster import RasterCanvas
 from app.charts.rendering.charts.price import draw_price_chart
 from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.plotting.theme import LIGHT
-from app.charts.samples import live_case
 from app.market.csv_files import read_bars
 from app.market.domain import Bars
+from tools.live_samples import live_case
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SAMPLE: Final = ROOT / "examples" / "data" / "goog_1d.csv"

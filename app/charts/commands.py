@@ -1,23 +1,19 @@
-"""`flask charts`: charts from the shell, without a database or a running service, and the pictures of docs and tests.
+"""`flask charts`: charts from the shell, without a database or a running service.
 
-Loads all that draws, so app.cli loads it only when it is called.
+It imports everything that draws, so app.cli imports it only when the command runs.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
 import click
 from marshmallow import Schema
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
 from app.charts.domain import PRICE_TYPES, ChartSpec, ImageFormat
-from app.charts.gallery import SAMPLES, Picture, golden_pictures, pictures, stretch
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.image import Image
@@ -28,22 +24,13 @@ from app.shared import exact_json
 from app.shared.errors import MalformedJson, ValidationFailed
 from config import Settings
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-SAMPLE_FOLDER: Final = ROOT / "examples" / "data"
-DOCS: Final = ROOT / "docs"
-GOLDEN: Final = ROOT / "tests" / "golden"
-
 BAD_INPUT: Final = 2
 FAILED: Final = 1
-_TILE: Final = (640, 360)
-_GAP: Final = 24
-_CAPTION: Final = 30
-_SHEET_COLUMNS: Final = 4
 
 
 @click.group()
 def charts() -> None:
-    """Charts: draw them from the shell, renew the gallery and the golden images."""
+    """Charts: draw them from the shell."""
 
 
 @charts.command()
@@ -88,42 +75,6 @@ def render(spec: Path | None, output: Path, csv_file: Path | None, count: int | 
     click.echo(f"{output}: {image.width}x{image.height}, {len(image.data) / 1000:.1f} kB. {image.alt}")
 
 
-@charts.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the contact sheet to this PNG file")
-@click.option("--write", is_flag=True, help="Renew docs/gallery.md and the images in docs/gallery")
-@click.option("--folder", type=click.Path(path_type=Path), default=DOCS, show_default="docs", help="Where --write goes")
-def gallery(output: Path | None, folder: Path, *, write: bool) -> None:
-    """Draw every type, theme, overlay and panel on real bars.
-
-    \b
-      flask charts gallery -o sheet.png
-      flask charts gallery --write
-    """
-    if output is None and not write:
-        raise click.UsageError("give a file with -o, or --write")
-    drawn = [(picture, _draw(picture.spec)) for picture in pictures(_samples())]
-    if output is not None:
-        _write(output, _contact_sheet(drawn))
-        click.echo(f"{output}: {len(drawn)} charts")
-    if write:
-        for picture, image in drawn:
-            _write(folder / "gallery" / f"{picture.slug}.png", image.data, make_folder=True)
-        _write(folder / "gallery.md", _page(drawn).encode())
-        click.echo(f"{folder / 'gallery.md'}: {len(drawn)} charts")
-
-
-@charts.command()
-@click.option("--folder", type=click.Path(path_type=Path), default=GOLDEN, show_default="tests/golden", help="Where to")
-def golden(folder: Path) -> None:
-    """Renew the golden images that tests compare the engine with. Look at what changed before keeping it."""
-    for picture in golden_pictures(_samples()):
-        path = folder / f"{picture.slug}.png"
-        image = _draw(picture.spec)
-        before = path.read_bytes() if path.exists() else None
-        _write(path, image.data, make_folder=True)
-        click.echo(f"{path}: {'new' if before is None else 'same' if before == image.data else 'changed'}")
-
-
 def _raw_spec(path: Path) -> dict[str, Any]:
     try:
         body = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -142,7 +93,7 @@ def _bars(path: Path, count: int | None) -> Bars:
         bars = read_bars(path)
     except BadBarFile as error:
         _stop(str(error), BAD_INPUT)
-    return bars if count is None else stretch(bars, -count)
+    return bars if count is None else bars.cut(-count)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -195,10 +146,8 @@ def _draw(spec: ChartSpec) -> Image:
     return image
 
 
-def _write(path: Path, data: bytes, *, make_folder: bool = False) -> None:
+def _write(path: Path, data: bytes) -> None:
     try:
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         _stop(f"{path}: {error.strerror}", FAILED)
@@ -207,38 +156,3 @@ def _write(path: Path, data: bytes, *, make_folder: bool = False) -> None:
 def _stop(message: str, code: int) -> NoReturn:
     click.echo(f"Error: {message}", err=True)
     raise click.exceptions.Exit(code)
-
-
-def _samples() -> dict[str, Bars]:
-    return {name: _bars(SAMPLE_FOLDER / f"{name}_1d.csv", None) for name in SAMPLES}
-
-
-def _contact_sheet(drawn: list[tuple[Picture, Image]]) -> bytes:
-    """All images as tiles of one picture, each with its caption and as large as its tile lets it be."""
-    rows = -(-len(drawn) // _SHEET_COLUMNS)
-    across, down = _TILE[0] + _GAP, _TILE[1] + _CAPTION + _GAP
-    sheet = Pillow.new("RGB", (_SHEET_COLUMNS * across + _GAP, rows * down + _GAP), "#c9cdd6")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION * 0.6)
-    for place, (picture, image) in enumerate(drawn):
-        tile = Pillow.open(BytesIO(image.data)).convert("RGB")
-        tile.thumbnail(_TILE, Pillow.Resampling.LANCZOS)
-        row, column = divmod(place, _SHEET_COLUMNS)
-        left, top = _GAP + column * across, _GAP + row * down
-        pen.text((left, top + _CAPTION / 2), picture.caption, "#131722", font, anchor="lm")
-        sheet.paste(tile, (left, top + _CAPTION))
-    out = BytesIO()
-    sheet.save(out, "PNG")
-    return out.getvalue()
-
-
-def _page(drawn: list[tuple[Picture, Image]]) -> str:
-    lines = ["# Gallery", "", "What the chart engine draws: live signals on made-up bars, the rest on `examples/data`."]
-    lines += ["`flask --app wsgi charts gallery --write` renews this page.", ""]
-    section = ""
-    for picture, image in drawn:
-        if picture.section != section:
-            section = picture.section
-            lines += [f"## {section}", ""]
-        alt = image.alt.replace("[", "(").replace("]", ")")
-        lines += [f"**{picture.caption}**", "", f"![{alt}](gallery/{picture.slug}.png)", ""]
-    return "\n".join(lines)

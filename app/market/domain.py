@@ -53,6 +53,11 @@ class Bars:
     def __len__(self) -> int:
         return len(self.time)
 
+    def cut(self, start: int, stop: int | None = None) -> Bars:
+        """The bars from `start` to before `stop`, counted as in a slice."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Bars(**{name: values and values[start:stop] for name, values in columns.items()})
+
 
 def normal_instrument(text: str) -> str:
     """The one way an instrument is written. Raises ValueError with the rule for what is none."""

@@ -13,12 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from app.charts.commands import GOLDEN, ROOT, SAMPLE_FOLDER, charts
-from app.charts.gallery import SAMPLES, pictures
+from app.charts.commands import charts
 from app.charts.schemas import OVERLAYS, PANELS
-from app.market.csv_files import read_bars
+from config import ROOT
 
-CSV = SAMPLE_FOLDER / "aapl_1d.csv"
+CSV = ROOT / "examples" / "data" / "aapl_1d.csv"
 SMALL = ["--width", "320", "--height", "240"]
 BARS = {"time": [0, 60_000], "open": [1, 2], "high": [2, 3], "low": [1, 2], "close": [2, 3], "volume": [5, 6]}
 
@@ -164,48 +163,6 @@ def test_an_output_that_cannot_be_written_is_exit_code_1(tmp_path):
     result = run("render", a_spec(tmp_path), "-o", tmp_path / "file" / "out.png")
     assert result.exit_code == 1
     assert "out.png: Not a directory" in result.stderr
-
-
-def test_the_gallery_shows_every_type_theme_overlay_panel_and_annotation():
-    drawn = [
-        picture.spec for picture in pictures({name: read_bars(SAMPLE_FOLDER / f"{name}_1d.csv") for name in SAMPLES})
-    ]
-    assert {spec.type for spec in drawn} >= {
-        *("candlestick", "ohlc", "line", "area", "heikin_ashi", "renko", "equity", "histogram"),
-    }
-    assert {spec.theme for spec in drawn} == {"light", "dark", "colorblind"}
-    assert {overlay.kind for spec in drawn for overlay in spec.overlays} == OVERLAYS.keys()
-    assert {panel.kind for spec in drawn for panel in spec.panels} == PANELS.keys()
-    marks = {mark.kind for spec in drawn for mark in spec.annotations}
-    assert marks == {"signal", "order", "hline", "vline", "zone"}
-
-
-def test_the_gallery_is_written_as_a_sheet_and_as_a_page(tmp_path):
-    sheet = tmp_path / "sheet.png"
-    result = run("gallery", "-o", sheet, "--write", "--folder", tmp_path)
-    assert result.exit_code == 0, result.output
-    assert min(picture_in(sheet).size) > 2000
-    page = (tmp_path / "gallery.md").read_text()
-    images = sorted((tmp_path / "gallery").glob("*.png"))
-    assert len(images) > 20
-    assert all(f"(gallery/{image.name})" in page for image in images)
-
-
-def test_the_gallery_needs_somewhere_to_go():
-    result = run("gallery")
-    assert result.exit_code == 2
-    assert "--write" in result.stderr
-
-
-def test_golden_images_are_renewed_and_what_changed_is_told(tmp_path):
-    first = run("golden", "--folder", tmp_path)
-    assert first.exit_code == 0, first.output
-    names = {path.name for path in tmp_path.glob("*.png")}
-    assert names == {path.name for path in GOLDEN.glob("*.png")}
-    assert all(line.endswith(": new") for line in first.stdout.splitlines())
-    (tmp_path / "full.png").write_bytes(b"")
-    second = run("golden", "--folder", tmp_path).stdout.splitlines()
-    assert sorted(line.rsplit(": ")[1] for line in second) == ["changed", *["same"] * (len(names) - 1)]
 
 
 def test_the_commands_hang_under_flask_and_need_no_database(tmp_path):

@@ -20,12 +20,17 @@ from app.charts.rendering.canvas.base import Font
 from app.charts.rendering.canvas.text import cap_height, width
 from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.image import Image
-from app.charts.samples import LiveCase, Market, live_case, live_cases
 from app.events import service as events
 from app.factory import create_app
 from app.market import service as market
 from app.market.domain import Bars
 from app.resources import Resources
+from tools.live_samples import (
+    LiveCase,
+    Market,
+    live_case,
+    live_cases,
+)
 from worker.subscriptions import follow_up
 
 CASES = list(live_cases())

@@ -1,4 +1,4 @@
-"""The engine's looks beside the golden images. After a wanted change: `flask --app wsgi charts golden`, and look."""
+"""The engine's looks beside the golden images. After a wanted change: `python -m tools.gallery --golden`, and look."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from app.charts.gallery import SAMPLES, golden_pictures
 from app.charts.rendering import engine
 from app.market.csv_files import read_bars
+from tools.gallery_specs import SAMPLES, golden_pictures
 
 ROOT = Path(__file__).resolve().parents[4]
 GOLDEN = ROOT / "tests" / "golden"

@@ -16,8 +16,8 @@ from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.layers.positions import signed_percent
 from app.charts.rendering.plotting.number_format import MINUS
 from app.charts.rendering.plotting.theme import LIGHT
-from app.charts.samples import live_case
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, where
+from tools.live_samples import live_case
 
 NOW = START_MS + 59 * DAY_MS + 1000
 LAST = 118.4

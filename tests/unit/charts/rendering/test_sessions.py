@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.charts.rendering.plotting.sessions import next_opens
-from app.charts.samples import FRIDAY, TUESDAY, bar_times
 from app.market.domain import TIMEFRAME_SECONDS
+from tools.live_samples import FRIDAY, TUESDAY, bar_times
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 

@@ -11,8 +11,8 @@ from app.charts.domain import OrderMark, SignalMark
 from app.charts.rendering.layers.free_slots import timeline_for
 from app.charts.rendering.plotting.price_data import price_data
 from app.charts.rendering.plotting.timeline import Slot, bar_length
-from app.charts.samples import FRIDAY, bar_times
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, some_bars
+from tools.live_samples import FRIDAY, bar_times
 
 HOUR_MS = 3_600_000
 

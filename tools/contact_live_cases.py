@@ -22,8 +22,24 @@ from app.charts.domain import (
     SignalMark,
     VolumePanel,
 )
-from app.charts.samples import TIMEFRAMES, BarsEnd, LiveCase, Market, Reach, live_case
-from benchmarks.contact_cases import HUGE, LARGE, MEDIUM, MOBILE, SIZES, SMALL, TALL, WIDE
+from tools.contact_cases import (
+    HUGE,
+    LARGE,
+    MEDIUM,
+    MOBILE,
+    SIZES,
+    SMALL,
+    TALL,
+    WIDE,
+)
+from tools.live_samples import (
+    TIMEFRAMES,
+    BarsEnd,
+    LiveCase,
+    Market,
+    Reach,
+    live_case,
+)
 
 THEMES: Final = ("light", "dark", "colorblind")
 SIDES: Final[tuple[tuple[Side, Reach], ...]] = (

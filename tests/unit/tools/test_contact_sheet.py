@@ -12,11 +12,11 @@ from PIL import Image
 
 from app.charts.domain import PRICE_TYPES, OrderMark
 from app.charts.rendering import engine
-from app.charts.samples import TIMEFRAMES, BarsEnd, Market
-from benchmarks import contact_sheet
-from benchmarks.contact_cases import CASES, DATA, SIZES
-from benchmarks.contact_live_cases import LIVE_CASES
-from benchmarks.contact_sheet import ALL_CASES
+from tools import contact_sheet
+from tools.contact_cases import CASES, DATA, SIZES
+from tools.contact_live_cases import LIVE_CASES
+from tools.contact_sheet import ALL_CASES
+from tools.live_samples import TIMEFRAMES, BarsEnd, Market
 
 
 def test_no_two_cases_have_one_name():

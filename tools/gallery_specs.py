@@ -1,12 +1,12 @@
 """A picture of everything the engine can draw, for docs/gallery.md, and the few that guard its looks as golden images.
 
-Specs only; `commands` draws and writes them. Pure.
+Specs only; `tools.gallery` draws and writes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app.charts.domain import (
@@ -29,8 +29,8 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.samples import live_case
 from app.market.domain import Bars
+from tools.live_samples import live_case
 
 SAMPLES: Final = ("aapl", "goog", "msft")
 WIDTH, HEIGHT = 960, 540
@@ -48,12 +48,6 @@ class Picture:
     section: str
     caption: str
     spec: ChartSpec
-
-
-def stretch(bars: Bars, start: int, stop: int | None = None) -> Bars:
-    """The bars from `start` to before `stop`, counted as in a slice."""
-    columns = {field.name: getattr(bars, field.name) for field in fields(bars)}
-    return Bars(**{name: values and values[start:stop] for name, values in columns.items()})
 
 
 def pictures(samples: Mapping[str, Bars]) -> list[Picture]:
@@ -93,7 +87,7 @@ def _live_signals() -> Iterator[Picture]:
 
 def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     section = "Types"
-    bars = stretch(samples["aapl"], -340, -215)
+    bars = samples["aapl"].cut(-340, -215)
     for chart_type, caption in (
         ("candlestick", "Candlesticks over volume"),
         ("ohlc", "Open, high, low and close as bars"),
@@ -113,7 +107,7 @@ def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:
 
 def _themes(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     section = "Themes"
-    spec = _spec(stretch(samples["goog"], -90), title="GOOG", overlays=(MovingAverage("ema", 20),), panels=(VOLUME,))
+    spec = _spec(samples["goog"].cut(-90), title="GOOG", overlays=(MovingAverage("ema", 20),), panels=(VOLUME,))
     yield Picture("light", section, "Light", spec)
     yield Picture("dark", section, "Dark", replace(spec, theme="dark"))
     caption = "Colour-blind: blue and orange, rising bodies hollow"
@@ -124,7 +118,7 @@ def _themes(samples: Mapping[str, Bars]) -> Iterator[Picture]:
 
 def _overlays(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     section = "Overlays"
-    bars = stretch(samples["msft"], -150)
+    bars = samples["msft"].cut(-150)
     averages = (MovingAverage("sma", 20), MovingAverage("ema", 20), MovingAverage("wma", 50))
     for slug, caption, overlays in (
         ("averages", "Simple, exponential and weighted moving averages", averages),
@@ -137,7 +131,7 @@ def _overlays(samples: Mapping[str, Bars]) -> Iterator[Picture]:
 
 def _panels(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     section = "Panels"
-    bars = stretch(samples["msft"], -150)
+    bars = samples["msft"].cut(-150)
     for caption, panel in (
         ("Relative strength index", RsiPanel()),
         ("Moving average convergence and divergence", MacdPanel()),
@@ -149,7 +143,7 @@ def _panels(samples: Mapping[str, Bars]) -> Iterator[Picture]:
 
 def _marks(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     section = "Annotations and the rest"
-    bars = stretch(samples["aapl"], -370, -250)
+    bars = samples["aapl"].cut(-370, -250)
     spec = _spec(bars, annotations=_story(bars), panels=(VOLUME,))
     yield Picture("annotations", section, "A signal, its order with stop and targets, lines and a span of time", spec)
     overlays = (MovingAverage("ema", 20), Bollinger(), VolumeProfile())
@@ -157,7 +151,7 @@ def _marks(samples: Mapping[str, Bars]) -> Iterator[Picture]:
     yield Picture("full", section, "Much at once", full)
     spec = _spec(samples["aapl"], y_scale="log", overlays=(MovingAverage("sma", 200),))
     yield Picture("log", section, "A logarithmic scale", spec)
-    spec = _spec(stretch(bars, -40), width=320, height=200)
+    spec = _spec(bars.cut(-40), width=320, height=200)
     yield Picture("small", section, "320 by 200 pixels", spec)
     caption = "The same at twice the scale, for screens with small pixels"
     yield Picture("scale-2", section, caption, replace(spec, scale=2))

@@ -1,6 +1,6 @@
 """The contact sheet: many charts in one command, to be looked at before a change of the engine is kept.
 
-    python -m benchmarks.contact_sheet var/sheet [--only WORD]
+    python -m tools.contact_sheet var/sheet [--only WORD]
 
 Writes every case of `contact_cases` and `contact_live_cases` as a PNG of its full size, pages with all of them side by
 side (sheet-1.png, ...), and notes.txt with what the engine says about each: size, time, alternative text and warnings.
@@ -10,6 +10,7 @@ The fonts are those of CHARTS_FONT_DIRS, as in the service.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +22,9 @@ from PIL import ImageDraw, ImageFont
 
 from app.charts.rendering import engine
 from app.charts.rendering.image import Image
-from benchmarks.contact_cases import CASES, Case
-from benchmarks.contact_live_cases import LIVE_CASES, LivePicture
 from config import Settings
+from tools.contact_cases import CASES, Case
+from tools.contact_live_cases import LIVE_CASES, LivePicture
 
 TILE: Final = (480, 270)
 COLUMNS, ROWS = 4, 5
@@ -79,12 +80,12 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="draw the cases whose name holds this word")
     options = parser.parse_args()
     for path in engine.use_fonts(Settings.from_env().font_folders):
-        print(f"not a scalable font: {path}")
+        sys.stderr.write(f"not a scalable font: {path}\n")
     cases = [case for case in ALL_CASES if options.only in case.name]
     drawn = draw(cases, options.folder)
     for number, page in enumerate(pages(drawn), start=1):
         page.save(options.folder / f"sheet-{number}.png")
-    print(f"{options.folder}: {len(drawn)} charts, pages of all, notes.txt")
+    sys.stdout.write(f"{options.folder}: {len(drawn)} charts, pages of all, notes.txt\n")
 
 
 if __name__ == "__main__":
