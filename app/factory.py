@@ -8,18 +8,22 @@ from flask import Flask
 from flask_migrate import Migrate
 
 from app import cli
-from app.charts import routes as charts
-from app.charts.schemas import document_variant
+from app.charts.api import routes as charts
+from app.charts.api.schemas import document_variant
 from app.hooks import routes as hooks
 from app.jobs.backlog import BacklogCollector
 from app.market import routes as bars
 from app.resources import Resources
 from app.shared.db import Base
-from app.signals import routes as signals
+from app.signals.api import routes as signals
 from app.startup import MIGRATIONS
-from app.web import auth, body, context, docs, headers, operations, problems, rate_limits, thread_budget
-from app.web.answers import ExactJson
+from app.web import context
 from app.web.application import Application
+from app.web.http import body, headers, problems
+from app.web.http.responses import ExactJson
+from app.web.openapi import docs_page
+from app.web.operations import routes, thread_budget
+from app.web.security import auth, rate_limits
 from config import ROOT, Settings
 
 
@@ -45,7 +49,7 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
 def _glue(app: Flask, resources: Resources) -> None:
     """What every request passes, first to last on the way in, last to first on the way out."""
     app.before_request(context.bind_request_id)
-    operations.measure(app, resources, BacklogCollector(resources))
+    routes.measure(app, resources, BacklogCollector(resources))
     headers.register(app)
     body.register(app)
     auth.register(app, resources.settings.api_keys)
@@ -55,11 +59,11 @@ def _glue(app: Flask, resources: Resources) -> None:
 
 
 def _mount(app: Flask) -> None:
-    app.register_blueprint(docs.blueprint)
-    api = docs.describe(app)
+    app.register_blueprint(docs_page.blueprint)
+    api = docs_page.describe(app)
     api.ma_plugin.converter.add_attribute_function(document_variant)
     api.register_blueprint(signals.blueprint)
     api.register_blueprint(hooks.blueprint)
     api.register_blueprint(bars.blueprint)
     api.register_blueprint(charts.blueprint)
-    api.register_blueprint(operations.blueprint)
+    api.register_blueprint(routes.blueprint)

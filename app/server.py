@@ -27,7 +27,7 @@ from granian.log import LogLevels
 import wsgi
 from app.shared import logs
 from app.startup import preflight
-from app.web import draining
+from app.web.operations import draining
 from config import Settings
 
 TARGET: Final = "app.server:application"

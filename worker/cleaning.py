@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Final
 
 from app.access import service as access
+from app.charts import retention
 from app.charts import service as charts
-from app.charts import upkeep
 from app.charts.policy import Policy
 from app.events import service as events
 from app.media import lifecycle
@@ -43,7 +43,7 @@ def evict(held: Resources) -> Report:
     paths = iter(lifecycle.oldest_files(held.store, used - quota))
     while part := list(islice(paths, AT_ONCE)):
         with held.database.transaction() as session:
-            upkeep.expire_files(session, part)
+            retention.expire_files(session, part)
         gone += lifecycle.delete_files(held.store, held.cache, part, lifecycle.OVER_QUOTA)
     return gone
 
@@ -91,7 +91,7 @@ def _remove_orphans(held: Resources, folder: DayFolder, now: datetime) -> Report
     old = (file.path for file in held.store.files(folder) if file.modified < since)
     while part := list(islice(old, AT_ONCE)):
         with held.database.reading() as session:
-            orphans = upkeep.orphans(session, part)
+            orphans = retention.orphans(session, part)
         gone += lifecycle.delete_files(held.store, held.cache, orphans, lifecycle.ORPHANED)
     return gone
 
@@ -99,7 +99,7 @@ def _remove_orphans(held: Resources, folder: DayFolder, now: datetime) -> Report
 def _queue_lost(held: Resources, folder: DayFolder, now: datetime) -> int:
     """The sweep wakes a worker for them, so that a lost disk does not crowd out what is asked for now."""
     with held.database.reading() as session:
-        expected = upkeep.files_of_day(session, folder.day)
+        expected = retention.files_of_day(session, folder.day)
     for file in held.store.files(folder):
         expected.pop(file.path, None)
     lost = [chart for path, chart in expected.items() if not held.store.exists(path)][:MOST_REDRAWN]

@@ -14,7 +14,7 @@ from app.charts.signal_charts import request_for_signal
 from app.events.models import Event
 from app.events.service import SIGNAL_RECEIVED
 from app.shared.queue import CHARTS, RENDER
-from app.signals import service as signals
+from app.signals import queries as signals
 from config import Settings
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from app.charts import metrics as chart_metrics
 from app.charts import service as charts
-from app.charts.arrivals import announce
 from app.charts.domain import parse_canonical
 from app.charts.policy import Policy
 from app.charts.rendering import engine
@@ -28,6 +27,7 @@ from app.jobs import backlog
 from app.media.store import MediaTooLarge, dated_path
 from app.resources import Resources
 from app.shared import failpoints, leases, logs
+from app.shared.notifications import announce
 from app.shared.queue import CHARTS, CLEAN_UP, DISPATCH, EVENTS, RENDER, SWEEP, wake_key
 from worker import cleaning, metrics
 from worker.celery_app import app, resources

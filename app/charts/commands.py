@@ -13,11 +13,11 @@ from typing import Any, Final, NoReturn, get_args
 import click
 from marshmallow import Schema
 
+from app.charts.api.schemas import OVERLAYS, PANELS, load_spec
 from app.charts.domain import PRICE_TYPES, ChartSpec, ImageFormat
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.image import Image
-from app.charts.schemas import OVERLAYS, PANELS, load_spec
 from app.market.csv_files import BadBarFile, read_bars
 from app.market.domain import Bars
 from app.shared import exact_json

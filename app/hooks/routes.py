@@ -24,16 +24,16 @@ from app.hooks.schemas import (
 from app.shared import logs
 from app.shared.errors import UnsupportedMediaType
 from app.signals import metrics
-from app.signals import service as stored
+from app.signals import queries as stored
+from app.signals.api.http_intake import PATH, intake, refusals_counted
 from app.signals.domain import DuplicateSignal
-from app.signals.doors import PATH, intake, refusals_counted
-from app.web import rate_limits
-from app.web.answers import json_answer
-from app.web.blueprint import Blueprint
-from app.web.body import check_length, read_body
-from app.web.client_address import client_address
 from app.web.context import request_id, resources
-from app.web.openapi import RATE_HEADERS
+from app.web.http.body import check_length, read_body
+from app.web.http.responses import json_answer
+from app.web.openapi.blueprint import Blueprint
+from app.web.openapi.completion import RATE_HEADERS
+from app.web.security import rate_limits
+from app.web.security.client_address import client_address
 
 LOCATION: Final = {
     "Location": {"description": "where it is read", "schema": {"type": "string", "format": "uri-reference"}}

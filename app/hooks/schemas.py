@@ -12,10 +12,10 @@ from marshmallow import INCLUDE, Schema, fields
 from app.hooks.domain import Translated, Translation, text_fields, translate
 from app.shared import exact_json
 from app.shared.errors import ValidationFailed
-from app.signals import examples
+from app.signals.api import examples
+from app.signals.api.fields import Moment, Price
+from app.signals.api.schemas import SignalSchema, read_signal, signal_view
 from app.signals.domain import NewSignal
-from app.signals.fields import Moment, Price
-from app.signals.schemas import SignalSchema, read_signal, signal_view
 
 TEXT: Final = "text/plain"
 SENT: Final = {"ticker": "FX:EURUSD", "action": "buy", "price": "1.0712", "time": "2026-11-23T12:00:00Z"}

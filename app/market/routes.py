@@ -21,10 +21,10 @@ from app.market.schemas import (
 )
 from app.shared import exact_json
 from app.shared.errors import NotFound
-from app.web.answers import json_answer
-from app.web.blueprint import Blueprint
-from app.web.body import read_body, require_media_type
 from app.web.context import resources
+from app.web.http.body import read_body, require_media_type
+from app.web.http.responses import json_answer
+from app.web.openapi.blueprint import Blueprint
 
 CSV: Final = "text/csv"
 SERIES: Final = "/<instrument:instrument>/<timeframe>"

@@ -42,7 +42,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
 
 from app.shared.engines import database_file, postgresql_engine, sqlite_engine
-from app.shared.turns import Turns
+from app.shared.fifo_lock import Turns
 
 __all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
 

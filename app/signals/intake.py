@@ -21,18 +21,20 @@ from app.payloads.domain import Rules
 from app.payloads.registry import Registry
 from app.resources import Resources
 from app.shared import failpoints
-from app.shared.combiner import Combiner
 from app.shared.db import Database, uuid7
 from app.shared.errors import DomainError, Unavailable
+from app.shared.group_commit import Combiner
 from app.shared.metrics import LimitedLabel
 from app.shared.queue import DISPATCH, EVENTS, Queue
-from app.signals import bulk, claims, metrics, single
+from app.signals import metrics
 from app.signals.batch import DuplicateInBatch, Item
-from app.signals.claims import Claim, Claims
+from app.signals.dedup import redis_claims as claims
+from app.signals.dedup.duplicate_cache import Recent
+from app.signals.dedup.redis_claims import Claim, Claims
 from app.signals.domain import DedupRule, DuplicateSignal, NewSignal
 from app.signals.models import SignalRow
-from app.signals.recent import Recent
-from app.signals.single import Told
+from app.signals.storage import bulk, single
+from app.signals.storage.single import Told
 
 MOST_TOGETHER: Final = 16
 """Signals stored by one thread at once: the threads of a process, at its default settings."""

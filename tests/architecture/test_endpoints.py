@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.factory import create_app
-from app.web.auth import PUBLIC_ENDPOINTS, SIGNED_RULES
+from app.web.security.auth import PUBLIC_ENDPOINTS, SIGNED_RULES
 from config import Settings
 
 UNDOCUMENTED = {"docs.page", "docs.asset", "docs.openapi", "docs.problem"}

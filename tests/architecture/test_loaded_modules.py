@@ -21,7 +21,7 @@ PROCESSES = [
         FLASK | {"celery", "sqlalchemy", "redis", "marshmallow", "pandas", "prometheus_client"},
     ),
     ("app.signals.domain, app.charts.domain, app.market.domain", HEAVY | FLASK | {"celery", "sqlalchemy", "redis"}),
-    ("app.signals.service, app.market.service, app.charts.service", HEAVY | FLASK | {"celery", "redis"}),
+    ("app.signals.queries, app.market.service, app.charts.service", HEAVY | FLASK | {"celery", "redis"}),
 ]
 
 

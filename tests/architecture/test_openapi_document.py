@@ -11,7 +11,12 @@ import jsonschema
 import pytest
 import requests
 
-from app.charts.schemas import ANNOTATIONS, DATA, OVERLAYS, PANELS
+from app.charts.api.schemas import (
+    ANNOTATIONS,
+    DATA,
+    OVERLAYS,
+    PANELS,
+)
 from config import ROOT, Settings
 from tests import processes
 

@@ -9,8 +9,13 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from app.charts import arrivals as module
-from app.charts.arrivals import DEAF_LOOK_SECONDS, LISTENING_LOOK_SECONDS, Arrivals, announce
+from app.shared import notifications as module
+from app.shared.notifications import (
+    DEAF_LOOK_SECONDS,
+    LISTENING_LOOK_SECONDS,
+    Arrivals,
+    announce,
+)
 from app.shared.redis_client import connect
 from tests.processes import free_port
 

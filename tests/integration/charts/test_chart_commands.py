@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from app.charts.api.schemas import OVERLAYS, PANELS
 from app.charts.commands import charts
-from app.charts.schemas import OVERLAYS, PANELS
 from config import ROOT
 
 CSV = ROOT / "examples" / "data" / "aapl_1d.csv"

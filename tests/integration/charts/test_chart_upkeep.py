@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from app.charts import service, upkeep
+from app.charts import retention, service
 from app.charts.domain import ChartSpec, Sample
 from app.charts.policy import Policy
 from app.charts.service import Drawn
@@ -45,37 +45,37 @@ def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
 def test_files_that_no_chart_has_are_orphans(database):
     strange = ["charts/2026/11/24/unknown.png", "charts/2026/11/23/another.png"]
     with database.reading() as session:
-        assert upkeep.orphans(session, [ready(database, "a"), *strange]) == strange
+        assert retention.orphans(session, [ready(database, "a"), *strange]) == strange
 
 
 def test_a_file_of_a_chart_that_moved_on_is_an_orphan(database):
     path = ready(database, "a")
     older = path.replace("/24/", "/20/")
     with database.reading() as session:
-        assert upkeep.orphans(session, [older, path]) == [older]
+        assert retention.orphans(session, [older, path]) == [older]
 
 
 def test_a_file_that_is_being_made_is_no_orphan(database):
     path = f"charts/2026/11/24/{asked(database, 'a')}.png"
     with database.reading() as session:
-        assert upkeep.orphans(session, [path]) == []
+        assert retention.orphans(session, [path]) == []
 
 
 def test_the_file_of_an_expired_chart_is_an_orphan(database):
     path = ready(database, "a")
     with database.transaction() as session:
-        upkeep.expire_files(session, [path])
+        retention.expire_files(session, [path])
     with database.reading() as session:
-        assert service.find(session, upkeep.chart_of(path)).status == service.EXPIRED
-        assert upkeep.orphans(session, [path]) == [path]
+        assert service.find(session, retention.chart_of(path)).status == service.EXPIRED
+        assert retention.orphans(session, [path]) == [path]
 
 
 def test_only_charts_of_the_named_files_expire(database):
     gone, kept = ready(database, "a"), ready(database, "b")
     with database.transaction() as session:
-        upkeep.expire_files(session, [gone, kept.replace("/24/", "/20/")])
+        retention.expire_files(session, [gone, kept.replace("/24/", "/20/")])
     with database.reading() as session:
-        assert service.find(session, upkeep.chart_of(kept)).status == service.READY
+        assert service.find(session, retention.chart_of(kept)).status == service.READY
 
 
 def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
@@ -83,5 +83,5 @@ def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
     ready(database, "the day before", now=NOW - timedelta(days=1))
     asked(database, "waits")
     with database.reading() as session:
-        assert upkeep.files_of_day(session, date(2026, 11, 24)) == {path: upkeep.chart_of(path)}
-        assert upkeep.files_of_day(session, date(2026, 11, 25)) == {}
+        assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_of(path)}
+        assert retention.files_of_day(session, date(2026, 11, 25)) == {}

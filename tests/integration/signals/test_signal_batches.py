@@ -23,7 +23,7 @@ from app.events.models import Event
 from app.resources import Resources
 from app.shared import signatures
 from app.shared.db import Database
-from app.signals.batch_schemas import place_id
+from app.signals.api.batch_schemas import place_id
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
 from tests.integration.signals.builders import KEY, NOON, PATH, a_new_signal, a_signal, post

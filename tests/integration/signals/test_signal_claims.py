@@ -9,7 +9,12 @@ from redis import Redis
 from app.shared.db import uuid7
 from app.shared.queue import EVENTS, wake_key
 from app.shared.redis_client import connect
-from app.signals.claims import CLAIM_MILLISECONDS, PAUSE_SECONDS, Claims, keys
+from app.signals.dedup.redis_claims import (
+    CLAIM_MILLISECONDS,
+    PAUSE_SECONDS,
+    Claims,
+    keys,
+)
 from app.signals.domain import DedupRule
 from tests.integration.signals.builders import NOON, a_new_signal
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.resources import Resources
 from app.shared.db import uuid7
-from app.signals import claims
+from app.signals.dedup import redis_claims
 from app.signals.domain import DedupRule
 from app.signals.models import Signal
 from config import Settings
@@ -147,7 +147,7 @@ def test_a_retry_without_a_time_differs_in_nothing(rig: Rig, clock: StoppedClock
 
 
 def marker_keys(settings: Settings) -> tuple[str, ...]:
-    return claims.keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
+    return redis_claims.keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
 
 
 def test_a_known_duplicate_is_answered_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:

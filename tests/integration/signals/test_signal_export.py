@@ -20,9 +20,10 @@ from sqlalchemy import insert, text
 
 from app.resources import Resources
 from app.shared.db import uuid7
-from app.signals import export, service
+from app.signals import queries
+from app.signals.api import export
 from app.signals.models import Signal
-from app.signals.service import SignalFilter
+from app.signals.queries import SignalFilter
 from config import ROOT
 from tests.integration.signals.builders import NOON, PATH, post
 from tests.integration.signals.conftest import Serve
@@ -34,7 +35,7 @@ MEASURE = """
 import resource, sys
 from app.shared.db import Database
 from app.signals import export, service
-from app.signals.service import SignalFilter
+from app.signals.queries import SignalFilter
 
 database = Database(sys.argv[1])
 
@@ -78,7 +79,7 @@ def fill(resources: Resources, many: int) -> None:
 def reader(resources: Resources) -> export.Read:
     def read(after_id: UUID | None, limit: int) -> Any:
         with resources.database.reading() as session:
-            return service.scan(session, SignalFilter(), after_id=after_id, limit=limit)
+            return queries.scan(session, SignalFilter(), after_id=after_id, limit=limit)
 
     return read
 

@@ -17,11 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from app.events.models import Event
 from app.resources import Resources
 from app.shared.db import Database
-from app.signals import service, single
+from app.signals import queries
 from app.signals.domain import DuplicateSignal, MatchedOn, NewSignal
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
-from app.signals.single import Told
+from app.signals.storage import single
+from app.signals.storage.single import Told
 from config import Settings
 from tests.integration.signals.builders import NOON, a_new_signal
 
@@ -143,7 +144,7 @@ def test_one_that_has_to_wait_for_somebody_else_holds_up_none_of_the_others(
     if database.is_sqlite:
         pytest.skip("its writers come one by one")
     contended = other(2)
-    (number, _) = service.locks([intake.rule.identify(contended)])
+    (number, _) = queries.locks([intake.rule.identify(contended)])
     with ThreadPoolExecutor(1) as pool, database.transaction() as session:
         session.execute(text(f"SELECT pg_advisory_xact_lock({number})"))
         waiting = pool.submit(together, intake, [other(1), contended, other(3)], monkeypatch)

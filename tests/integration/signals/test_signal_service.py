@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.events.models import Event
 from app.shared.db import Database, uuid7
-from app.signals import service, single
+from app.signals import queries
 from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal, UnknownSignal
 from app.signals.models import Signal, SignalRow
-from app.signals.service import SignalFilter
-from app.signals.single import Told
+from app.signals.queries import SignalFilter
+from app.signals.storage import single
+from app.signals.storage.single import Told
 from tests.integration.signals.builders import NOON, a_new_signal
 
 RULE = DedupRule(300)
@@ -71,8 +72,8 @@ def test_what_is_stored_is_what_was_told_to_the_last_digit(database: Database) -
     )
     answered = ingest(database, new)
     with database.reading() as session:
-        stored = service.get(session, answered.id)
-        assert service.as_new_signal(stored) == new
+        stored = queries.get(session, answered.id)
+        assert queries.as_new_signal(stored) == new
         assert f"{stored.price:f}" == f"{answered.price:f}" == "0.000000000000000010"
         assert stored.payload == answered.payload
         assert stored.received_at == answered.received_at == NOON + timedelta(seconds=1)
@@ -81,7 +82,7 @@ def test_what_is_stored_is_what_was_told_to_the_last_digit(database: Database) -
 
 def test_a_signal_that_is_not_there_is_not_found(database: Database) -> None:
     with database.reading() as session, pytest.raises(UnknownSignal):
-        service.get(session, uuid7())
+        queries.get(session, uuid7())
 
 
 def test_a_signal_is_not_kept_without_the_event_that_tells_of_it(database: Database) -> None:
@@ -209,7 +210,7 @@ def test_many_in_one_transaction_are_judged_as_one_after_the_other(
     for new, outcome in zip(posted, outcomes, strict=True):
         assert (outcome is None) == any(is_same(new, known, rule) for known in new_ones)
         if outcome is not None:
-            assert service.as_new_signal(outcome) == new
+            assert queries.as_new_signal(outcome) == new
             new_ones.append(new)
     with database.reading() as session:
         subjects = set(session.scalars(select(Event.subject)))
@@ -220,6 +221,6 @@ def test_many_in_one_transaction_are_judged_as_one_after_the_other(
 def test_a_search_goes_from_the_newest_and_on_from_where_it_was(database: Database) -> None:
     stored = [ingest(database, a_new_signal(time=NOON + timedelta(hours=-hour))).id for hour in range(5)]
     with database.reading() as session:
-        first = [signal.id for signal in service.search(session, SignalFilter(), after_id=None, limit=2)]
-        rest = [signal.id for signal in service.search(session, SignalFilter(), after_id=first[-1], limit=9)]
+        first = [signal.id for signal in queries.search(session, SignalFilter(), after_id=None, limit=2)]
+        rest = [signal.id for signal in queries.search(session, SignalFilter(), after_id=first[-1], limit=9)]
     assert first + rest == stored[::-1]

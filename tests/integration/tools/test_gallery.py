@@ -5,7 +5,7 @@ from __future__ import annotations
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from app.charts.schemas import OVERLAYS, PANELS
+from app.charts.api.schemas import OVERLAYS, PANELS
 from tools.gallery import GOLDEN, load_samples, main
 from tools.gallery_specs import pictures
 

@@ -12,7 +12,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from app.shared import signatures
-from app.web.auth import PUBLIC_ENDPOINTS
+from app.web.security.auth import PUBLIC_ENDPOINTS
 from config import Settings
 
 ALICE = "alice-" + "a" * 32

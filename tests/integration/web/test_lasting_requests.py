@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.signals import export
+from app.signals.api import export
 from benchmarks.ingest_servers import fill
 from config import Settings
 from tests import processes

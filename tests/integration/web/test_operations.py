@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from app.events import service as events
 from app.resources import Resources
-from app.web.exporter import KNOWN_METHODS
+from app.web.operations.request_metrics import KNOWN_METHODS
 from config import Settings
 
 SIGNAL = {"instrument": "EURUSD", "side": "buy", "price": "1.1"}

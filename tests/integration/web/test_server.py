@@ -115,7 +115,7 @@ def test_every_line_of_the_log_is_json(serving: tuple[Running, str]) -> None:
     web.process.terminate()
     web.process.wait(20)
     lines = [json.loads(line) for line in web.log.read_text().splitlines()]
-    assert {"_granian", "app.web.operations"} <= {line["logger"] for line in lines}
+    assert {"_granian", "app.web.operations.routes"} <= {line["logger"] for line in lines}
     assert all(line["level"] and line["timestamp"] and line["event"] for line in lines)
 
 

@@ -16,11 +16,19 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from app.charts import domain
+from app.charts.api.schemas import (
+    ANNOTATIONS,
+    EXAMPLE,
+    OVERLAYS,
+    PANELS,
+    SpecSchema,
+    document_variant,
+    load_spec,
+)
 from app.charts.domain import ChartSpec, canonical, parse_canonical
 from app.charts.history import StoredBars
 from app.charts.rendering.plotting.theme import CUSTOM_KEYS
 from app.charts.request import COLOR_KEYS, BarsReference, ChartLimits
-from app.charts.schemas import ANNOTATIONS, EXAMPLE, OVERLAYS, PANELS, SpecSchema, document_variant, load_spec
 from app.market.domain import Bars
 from app.shared.errors import ValidationFailed
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.charts import service
+from app.charts.image_cache import Picture, ReadyPictures
 from app.charts.models import Chart
-from app.charts.ready import Picture, ReadyPictures
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PICTURE = Picture("c1", "line", "png", "charts/2026/11/24/c1.png", "etag", NOW + timedelta(days=1))

@@ -16,7 +16,7 @@ from app.payloads import keywords as keywords_module
 from app.payloads.documents import BadSchema
 from app.payloads.domain import LARGEST_BYTES, MOST_MISFITS, PayloadSchema, Rules
 from app.shared import exact_json
-from app.signals import schemas as signal_schemas
+from app.signals.api import schemas as signal_schemas
 
 PRICE = {"type": "number", "exclusiveMinimum": 0.5, "multipleOf": 0.01}
 

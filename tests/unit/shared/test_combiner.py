@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from app.shared.combiner import Combiner
+from app.shared.group_commit import Combiner
 
 
 class Work:

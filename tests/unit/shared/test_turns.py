@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from app.shared.turns import Turns
+from app.shared.fifo_lock import Turns
 
 SECONDS = 10.0
 HOLDS = """
 import sys, time
 from pathlib import Path
-from app.shared.turns import Turns
+from app.shared.fifo_lock import Turns
 with Turns(Path(sys.argv[1])).take(5):
     print("mine", flush=True)
     time.sleep(60)

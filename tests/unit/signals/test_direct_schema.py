@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from app.signals.fields import DirectSchema
+from app.signals.api.fields import DirectSchema
+from app.signals.api.schemas import NewSignalSchema, PayloadSchema
 from app.signals.models import Signal, SignalRow
-from app.signals.schemas import NewSignalSchema, PayloadSchema
 
 NAMES = ["instrument", "side", "price", "time", "version", "external_id", "payload", "stop_loss", "note", "strange"]
 VALUES = st.recursive(

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from app.shared.db import uuid7
-from app.signals import recent
+from app.signals.dedup import duplicate_cache
+from app.signals.dedup.duplicate_cache import Recent
 from app.signals.domain import DedupRule, DuplicateSignal, MatchedOn, NewSignal
-from app.signals.recent import Recent
 
 RULE = DedupRule(300)
 STORED = NewSignal("desk", "AAPL", "buy", Decimal(1), datetime(2026, 3, 2, 12, tzinfo=UTC), external_id="e1")
@@ -82,15 +82,15 @@ def test_one_with_an_external_id_that_was_refused_by_its_time_is_judged_anew(mem
 
 def test_after_some_seconds_the_database_is_asked_again(memory: Recent, clock: Clock) -> None:
     refuse(memory, STORED, MatchedOn.EXTERNAL_ID)
-    clock.now = recent.SECONDS - 0.001
+    clock.now = duplicate_cache.SECONDS - 0.001
     assert find(memory, STORED) is not None
-    clock.now = recent.SECONDS
+    clock.now = duplicate_cache.SECONDS
     assert find(memory, STORED) is None
 
 
 def test_only_so_many_are_remembered(memory: Recent) -> None:
-    for number in range(recent.MOST + 1):
+    for number in range(duplicate_cache.MOST + 1):
         refuse(memory, replace(STORED, external_id=f"e{number}"), MatchedOn.EXTERNAL_ID)
-    known = [find(memory, replace(STORED, external_id=f"e{number}")) for number in range(recent.MOST + 1)]
+    known = [find(memory, replace(STORED, external_id=f"e{number}")) for number in range(duplicate_cache.MOST + 1)]
     assert known[0] is None
-    assert sum(one is not None for one in known) == recent.MOST
+    assert sum(one is not None for one in known) == duplicate_cache.MOST

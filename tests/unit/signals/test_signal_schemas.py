@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.shared import exact_json
 from app.shared.errors import ValidationFailed
+from app.signals.api.schemas import read_signal
 from app.signals.domain import NewSignal
-from app.signals.schemas import read_signal
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LEAST = {"instrument": "AAPL", "side": "buy", "price": "187.20"}

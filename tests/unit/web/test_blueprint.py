@@ -11,11 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 
-from app.web import docs, problems
-from app.web.answers import ExactJson, json_answer
-from app.web.blueprint import Blueprint
-from app.web.body import read_json
-from app.web.paging import PageQuery
+from app.web.http import problems
+from app.web.http.body import read_json
+from app.web.http.paging import PageQuery
+from app.web.http.responses import ExactJson, json_answer
+from app.web.openapi import docs_page
+from app.web.openapi.blueprint import Blueprint
 from config import Settings
 
 
@@ -61,8 +62,8 @@ def small(unconnected: Flask) -> Any:
     app.json = ExactJson(app)
     app.extensions |= {"signalbox": unconnected.extensions["signalbox"]}
     problems.register(app)
-    app.register_blueprint(docs.blueprint)
-    docs.describe(app).register_blueprint(blueprint)
+    app.register_blueprint(docs_page.blueprint)
+    docs_page.describe(app).register_blueprint(blueprint)
     return app.test_client()
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from app.web.client_address import nearest_untrusted
+from app.web.security.client_address import nearest_untrusted
 from config import Settings
 
 

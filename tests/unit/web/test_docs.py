@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.web import problems
-from app.web.docs import ASSETS, OWN
-from app.web.openapi import REQUEST_ID
+from app.web.http import problems
+from app.web.openapi.completion import REQUEST_ID
+from app.web.openapi.docs_page import ASSETS, OWN
 
 
 @pytest.fixture

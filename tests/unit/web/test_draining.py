@@ -7,7 +7,7 @@ from config import ROOT
 
 FORKED = """
 import os, sys
-from app.web import draining
+from app.web.operations import draining
 child_hears, parent_tells = os.pipe()
 parent_hears, child_tells = os.pipe()
 child = os.fork()

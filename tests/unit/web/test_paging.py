@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 
 from app.factory import create_app
 from app.shared.errors import ValidationFailed
-from app.web import paging
+from app.web.http import paging
 
 LIST = "/api/v1/signals"
 ONE_APP = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType, default_exceptions
 
 from app.shared.errors import DomainError, ErrorKind, FieldError, NotFound, RateLimited, ValidationFailed
-from app.web import problems
+from app.web.http import problems
 
 
 class Refused(DomainError):

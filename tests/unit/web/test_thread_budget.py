@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, Response
 
 from app.shared.errors import Unavailable
-from app.web import thread_budget
+from app.web.operations import thread_budget
 
 
 @pytest.fixture

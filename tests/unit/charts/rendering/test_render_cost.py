@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
+from app.charts.api.schemas import EXAMPLE, load_spec
 from app.charts.request import ChartLimits
-from app.charts.schemas import EXAMPLE, load_spec
 from app.shared.errors import ValidationFailed
 from config import ROOT
 from tests.unit.charts.rendering.dear_specs import requests
@@ -24,7 +24,7 @@ SECONDS = 10
 DRAW = """
 import resource, sys, time
 from app.charts.rendering import engine
-from app.charts.schemas import load_spec
+from app.charts.api.schemas import load_spec
 from tests.unit.charts.rendering.dear_specs import requests
 engine.warm_up()
 spec = load_spec(requests()[sys.argv[1]]).complete()

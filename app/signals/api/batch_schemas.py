@@ -11,12 +11,12 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.shared import exact_json
 from app.shared.errors import DomainError, ErrorKind, FieldError, PayloadTooLarge, ValidationFailed
+from app.signals.api.fields import Flag
+from app.signals.api.schemas import NewSignalSchema, SignalSchema, signal_view
 from app.signals.domain import MatchedOn, NewSignal
-from app.signals.fields import Flag
 from app.signals.models import SignalRow
-from app.signals.schemas import NewSignalSchema, SignalSchema, signal_view
-from app.web import problems
-from app.web.problem_schema import ProblemSchema
+from app.web.http import problems
+from app.web.http.problem_schema import ProblemSchema
 
 DEEPEST: Final = exact_json.DEEPEST + 2
 """An item may be as deep as a signal of its own: it lies in an array in an object."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.events import service as events
 from app.shared import failpoints
 from app.shared.db import Database, driver_statement, uuid7
-from app.signals import service
+from app.signals import queries
 from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal
 from app.signals.models import Signal, SignalRow
 
@@ -50,7 +50,7 @@ def store(database: Database, told: Sequence[Told], rule: DedupRule, *, patient:
     theirs; for the impatient theirs is as good as stored, which only PostgreSQL knows. One transaction: what the
     database raises, it raises for all.
     """
-    rows = [service.row_of(each.new, each.identity, uuid7(), each.now) for each in told]
+    rows = [queries.row_of(each.new, each.identity, uuid7(), each.now) for each in told]
     if database.is_sqlite:
         stored = _keep_in_sqlite(database, rows, told, rule)
     else:
@@ -66,7 +66,7 @@ def find_duplicate(database: Database, new: NewSignal, identity: Identity, rule:
         return None
     matched_on, *columns = found
     existing = SignalRow(*columns)
-    return DuplicateSignal(new, existing.id, service.as_new_signal(existing), MatchedOn(matched_on))
+    return DuplicateSignal(new, existing.id, queries.as_new_signal(existing), MatchedOn(matched_on))
 
 
 def _keep_in_postgresql(
@@ -76,7 +76,7 @@ def _keep_in_postgresql(
     parameters: list[Any] = []
     for row, each in zip(rows, told, strict=True):
         event = (uuid7(), events.SIGNAL_RECEIVED, each.request_id)
-        parameters += (service.locks([each.identity]), patient, rule.window, *event, *row)
+        parameters += (queries.locks([each.identity]), patient, rule.window, *event, *row)
     return [stored for (stored,) in database.at_once(_store_all(len(rows)), parameters)]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from app.shared import exact_json, logs
 from app.shared.clock import rfc3339
-from app.signals.schemas import signal_view
+from app.signals.api.schemas import signal_view
 
 PAGE: Final = 1_000
 FAILURE: Final = "the export failed here: what is above is not all; send the request again"

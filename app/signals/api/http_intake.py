@@ -13,7 +13,7 @@ from app.shared.errors import DomainError, Unavailable
 from app.signals import metrics
 from app.signals.intake import Intake
 from app.web.context import resources
-from app.web.problems import DATABASE_AWAY
+from app.web.http.problems import DATABASE_AWAY
 
 PATH: Final = "/api/v1/signals"
 _EXTENSION: Final = "signalbox.signals"

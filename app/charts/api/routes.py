@@ -13,28 +13,29 @@ from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
-from app.charts import examples, service, stored_bars
-from app.charts.arrivals import Arrivals
+from app.charts import service, stored_bars
+from app.charts.api import examples
+from app.charts.api.response_schemas import ChartSchema, describe
+from app.charts.api.schemas import EXAMPLE, SpecSchema, load_spec
 from app.charts.domain import ChartSpec
+from app.charts.image_cache import Picture, ReadyPictures
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.ready import Picture, ReadyPictures
 from app.charts.request import ChartLimits, SpecRequest
-from app.charts.resource import ChartSchema, describe
-from app.charts.schemas import EXAMPLE, SpecSchema, load_spec
 from app.charts.service import Requested
 from app.charts.signal_charts import request_for_signal
 from app.resources import Resources
 from app.shared.errors import NotFound
+from app.shared.notifications import Arrivals
 from app.shared.queue import CHARTS, RENDER
-from app.signals import service as signals
-from app.web import thread_budget
-from app.web.answers import json_answer
-from app.web.auth import caller
-from app.web.blueprint import Blueprint
-from app.web.body import read_json
+from app.signals import queries as signals
 from app.web.context import EXTENSION as RESOURCES
 from app.web.context import request_id, resources
+from app.web.http.body import read_json
+from app.web.http.responses import json_answer
+from app.web.openapi.blueprint import Blueprint
+from app.web.operations import thread_budget
+from app.web.security.auth import caller
 from config import Settings
 
 MIMETYPES: Final = {"png": "image/png", "webp": "image/webp", "svg": "image/svg+xml"}

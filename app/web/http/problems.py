@@ -26,8 +26,8 @@ from app.shared.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.web.answers import json_answer
 from app.web.context import request_id
+from app.web.http.responses import json_answer
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"

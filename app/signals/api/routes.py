@@ -17,13 +17,11 @@ from app.shared import exact_json
 from app.shared.db import Database
 from app.shared.errors import DomainError
 from app.shared.signatures import Verified
-from app.signals import batch_schemas, examples, export, metrics, service
-from app.signals.batch import DuplicateInBatch, NotStored
-from app.signals.batch_schemas import BatchAnswerSchema, BatchSchema, batch_view
-from app.signals.domain import DuplicateSignal, NewSignal
-from app.signals.doors import PATH, intake, refusals_counted
-from app.signals.models import SignalRow
-from app.signals.schemas import (
+from app.signals import metrics, queries
+from app.signals.api import batch_schemas, examples, export
+from app.signals.api.batch_schemas import BatchAnswerSchema, BatchSchema, batch_view
+from app.signals.api.http_intake import PATH, intake, refusals_counted
+from app.signals.api.schemas import (
     HEADERS,
     DuplicateProblemSchema,
     NewSignalSchema,
@@ -34,16 +32,20 @@ from app.signals.schemas import (
     read_signal,
     signal_view,
 )
-from app.signals.service import SignalFilter
-from app.web import paging, rate_limits
-from app.web.answers import json_answer
-from app.web.blueprint import Blueprint
-from app.web.body import check_length, read_body, require_json
+from app.signals.batch import DuplicateInBatch, NotStored
+from app.signals.domain import DuplicateSignal, NewSignal
+from app.signals.models import SignalRow
+from app.signals.queries import SignalFilter
 from app.web.context import request_id, resources
-from app.web.openapi import RATE_HEADERS, example_of
-from app.web.problem_schema import ProblemSchema
-from app.web.problems import CONTENT_TYPE as PROBLEM
-from app.web.thread_budget import within_budget
+from app.web.http import paging
+from app.web.http.body import check_length, read_body, require_json
+from app.web.http.problem_schema import ProblemSchema
+from app.web.http.problems import CONTENT_TYPE as PROBLEM
+from app.web.http.responses import json_answer
+from app.web.openapi.blueprint import Blueprint
+from app.web.openapi.completion import RATE_HEADERS, example_of
+from app.web.operations.thread_budget import within_budget
+from app.web.security import rate_limits
 
 TEXT: Final = {"type": "string"}
 LOCATION: Final = {
@@ -121,7 +123,7 @@ def create_batch() -> Response:
 def show(signal_id: UUID) -> Response:
     """Read a signal"""
     with resources().database.reading() as session:
-        return json_answer(signal_view(service.get(session, signal_id)))
+        return json_answer(signal_view(queries.get(session, signal_id)))
 
 
 @blueprint.route("", methods=["GET"])
@@ -136,7 +138,7 @@ def index(query: dict[str, Any]) -> Response:
     cursor = query.pop("cursor", None)
     wanted = _filter(query)
     with resources().database.reading() as session:
-        rows = service.search(session, wanted, after_id=_last_seen(cursor), limit=limit + 1)
+        rows = queries.search(session, wanted, after_id=_last_seen(cursor), limit=limit + 1)
     page, next_cursor = paging.cut(rows, limit, lambda signal: signal.id)
     return json_answer({"signals": [signal_view(signal) for signal in page], "next_cursor": next_cursor})
 
@@ -179,7 +181,7 @@ def _all(query: dict[str, Any]) -> export.Pages:
 
 def _page(database: Database, wanted: SignalFilter, after_id: UUID | None, limit: int) -> Sequence[Row[Any]]:
     with database.reading() as session:
-        return service.scan(session, wanted, after_id=after_id, limit=limit)
+        return queries.scan(session, wanted, after_id=after_id, limit=limit)
 
 
 def _file(content: Iterator[bytes], name: str, content_type: str) -> Response:

@@ -36,7 +36,7 @@ from app.events import service as events
 from app.shared import failpoints
 from app.shared.db import RECORDS, Database, UtcDateTime, insert_many, records, recordset, uuid7
 from app.shared.errors import DomainError, Unavailable
-from app.signals import service
+from app.signals import queries
 from app.signals.batch import Item, NotStored, Stored, refusals
 from app.signals.domain import DedupRule, MatchedOn
 from app.signals.models import Signal, SignalRow
@@ -67,9 +67,9 @@ def store_new(
     if database.is_sqlite or refusals(items, {}, rule, atomic=True):
         return None
     failpoints.reach("before_commit")
-    rows = [service.row_of(item.new, item.identity, item.id, now) for item in items]
+    rows = [queries.row_of(item.new, item.identity, item.id, now) for item in items]
     told = records([row._asdict() | {"event_id": uuid7()} for row in rows])
-    locks = service.locks(item.identity for item in items)
+    locks = queries.locks(item.identity for item in items)
     ((stored,),) = database.at_once(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
     return rows if stored else None
 
@@ -84,10 +84,10 @@ def ingest(
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         # A statement of its own: the next one must see what the transaction waited for has committed.
-        connection.execute(_LOCK, {"numbers": service.locks(item.identity for item in items)})
+        connection.execute(_LOCK, {"numbers": queries.locks(item.identity for item in items)})
     verdicts = judge(session, items, rule=rule, atomic=atomic)
     accepted = [item for item, refusal in zip(items, verdicts, strict=True) if refusal is None]
-    rows = {item.index: service.row_of(item.new, item.identity, item.id, now) for item in accepted}
+    rows = {item.index: queries.row_of(item.new, item.identity, item.id, now) for item in accepted}
     try:
         insert_many(connection, Signal, [row._asdict() for row in rows.values()])
     except IntegrityError as error:
@@ -118,7 +118,7 @@ def _stored(connection: Connection, items: Iterable[Item], rule: DedupRule) -> S
     ]
     statement = _lookup(connection.dialect.name, windowed=rule.window_seconds > 0)
     rows: Iterable[Row[Any]] = connection.execute(statement, {RECORDS: records(wanted)})
-    return {(row.number, MatchedOn(row.matched_on)): (row.id, service.as_new_signal(row)) for row in rows}
+    return {(row.number, MatchedOn(row.matched_on)): (row.id, queries.as_new_signal(row)) for row in rows}
 
 
 @functools.cache

@@ -14,9 +14,9 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 
 from app.shared.errors import ValidationFailed
-from app.web.body import read_json
 from app.web.context import resources
-from app.web.problems import field_errors
+from app.web.http.body import read_json
+from app.web.http.problems import field_errors
 
 View = TypeVar("View", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -11,6 +11,16 @@ from typing import Any, ClassVar, Final, get_args
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
 
+from app.charts.api.fields import (
+    Color,
+    Column,
+    Instant,
+    Instrument,
+    Number,
+    Text,
+    Whole,
+    instant,
+)
 from app.charts.domain import (
     AtrPanel,
     Bollinger,
@@ -31,7 +41,6 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.fields import Color, Column, Instant, Instrument, Number, Text, Whole, instant
 from app.charts.request import LONGEST_TEXT, BarsReference
 from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, check, rises
 

@@ -13,20 +13,15 @@ from typing import Any, Final, get_args
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
 
-from app.charts.domain import PRICE_TYPES, ChartType, ImageFormat
-from app.charts.fields import Color, Instrument, Text, TimeZone, Variant, Whole
-from app.charts.request import (
-    COLOR_KEYS,
-    LARGEST_SCALE,
-    LONGEST_TEXT,
-    MAX_RIGHT_OFFSET,
-    SHORTEST_SIDE,
-    ChartLimits,
-    SpecRequest,
-    option_misfits,
-    size_misfits,
+from app.charts.api.fields import (
+    Color,
+    Instrument,
+    Text,
+    TimeZone,
+    Variant,
+    Whole,
 )
-from app.charts.spec_parts import (
+from app.charts.api.spec_parts import (
     AtrPanelSchema,
     BarsReferenceSchema,
     BarsSchema,
@@ -46,6 +41,18 @@ from app.charts.spec_parts import (
     VolumeProfileSchema,
     VwapSchema,
     ZoneSchema,
+)
+from app.charts.domain import PRICE_TYPES, ChartType, ImageFormat
+from app.charts.request import (
+    COLOR_KEYS,
+    LARGEST_SCALE,
+    LONGEST_TEXT,
+    MAX_RIGHT_OFFSET,
+    SHORTEST_SIDE,
+    ChartLimits,
+    SpecRequest,
+    option_misfits,
+    size_misfits,
 )
 from app.shared.errors import FieldError, ValidationFailed
 

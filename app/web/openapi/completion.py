@@ -21,8 +21,8 @@ from app.shared.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from app.web import problems
-from app.web.problem_schema import ProblemSchema
+from app.web.http import problems
+from app.web.http.problem_schema import ProblemSchema
 
 REQUEST_ID: Final = "0190b1a3f6c27d3e8a51f0c2d4e6b899"
 RETRY_AFTER: Final = {"description": "seconds to wait before the next try", "schema": {"type": "integer", "minimum": 1}}

@@ -17,12 +17,12 @@ from app.events import service as events
 from app.resources import Resources
 from app.shared import logs, metrics
 from app.shared.storage_check import StorageCheck
-from app.web import draining
-from app.web.answers import json_answer
-from app.web.auth import caller
-from app.web.blueprint import Blueprint
 from app.web.context import REQUEST_ID_HEADER, request_id, resources
-from app.web.exporter import Exporter
+from app.web.http.responses import json_answer
+from app.web.openapi.blueprint import Blueprint
+from app.web.operations import draining
+from app.web.operations.request_metrics import Exporter
+from app.web.security.auth import caller
 
 blueprint = Blueprint("operations", __name__, description="For those who run the service")
 

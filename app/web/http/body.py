@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest
 
 from app.shared import exact_json
 from app.shared.errors import LengthRequired, PayloadTooLarge, UnsupportedMediaType
-from app.web.problems import problem_answer
+from app.web.http.problems import problem_answer
 
 CHUNK_BYTES: Final = 65_536
 

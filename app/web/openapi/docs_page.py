@@ -11,10 +11,10 @@ import flask_smorest
 from flask import Blueprint, Flask, Response, current_app, send_from_directory
 
 from app.shared.errors import NotFound
-from app.web import problems
-from app.web.answers import json_answer
-from app.web.openapi import Completion, problem_response
-from app.web.problem_schema import ProblemSchema
+from app.web.http import problems
+from app.web.http.problem_schema import ProblemSchema
+from app.web.http.responses import json_answer
+from app.web.openapi.completion import Completion, problem_response
 
 __all__ = ["ProblemSchema", "blueprint", "describe"]
 
@@ -62,7 +62,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
         """Pages carry their cursor in the body."""
 
     def _register_error_handlers(self) -> None:
-        """app.web.problems answers for every error."""
+        """app.web.http.problems answers for every error."""
 
 
 def describe(app: Flask) -> Api:

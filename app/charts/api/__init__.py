@@ -1,0 +1,1 @@
+"""Charts over HTTP: routes, request and response schemas, examples."""

@@ -1,0 +1,1 @@
+"""Signals over HTTP: routes, request and response schemas, exports, examples."""

@@ -1,0 +1,1 @@
+"""Deduplication before the database: Redis claims and the cache of recent duplicates."""

@@ -1,0 +1,1 @@
+"""HTTP requests and responses: bodies, JSON, paging, headers, problem documents."""

@@ -1,0 +1,1 @@
+"""Health, metrics of requests, draining, and the budget of threads."""

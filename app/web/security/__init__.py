@@ -1,0 +1,1 @@
+"""Authentication, client addresses and rate limits."""
