@@ -34,14 +34,15 @@ MANY = 20_000
 MEASURE = """
 import resource, sys
 from app.shared.db import Database
-from app.signals import export, service
+from app.signals import queries
+from app.signals.api import export
 from app.signals.queries import SignalFilter
 
 database = Database(sys.argv[1])
 
 def read(after_id, limit):
     with database.reading() as session:
-        return service.scan(session, SignalFilter(), after_id=after_id, limit=limit)
+        return queries.scan(session, SignalFilter(), after_id=after_id, limit=limit)
 
 write = {"csv": export.as_csv, "ndjson": export.as_ndjson}[sys.argv[2]]
 lines = grown = 0
