@@ -26,8 +26,7 @@ from app.events.models import Event
 from app.jobs import backlog
 from app.media.store import MediaTooLarge, dated_path
 from app.resources import Resources
-from app.shared import failpoints, leases, logs
-from app.shared.notifications import announce
+from app.shared import failpoints, leases, logs, notifications
 from app.shared.queue import CHARTS, CLEAN_UP, DISPATCH, EVENTS, RENDER, SWEEP, wake_key
 from worker import cleaning, metrics
 from worker.celery_app import app, resources
@@ -90,7 +89,7 @@ def render(_woken_for: str = "") -> None:
             if not charts.complete(session, claim, drawn, policy, now=held.clock()):
                 log.warning("lease_lost")
             failpoints.reach("before_done_commit")
-    announce(held.redis, claim.chart_id)
+    notifications.publish(held.redis, claim.chart_id)
 
 
 @app.task(name=SWEEP)

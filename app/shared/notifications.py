@@ -16,9 +16,9 @@ from redis import Redis, RedisError
 from app.shared import logs
 
 CHANNEL: Final = "charts:arrived"
-LISTENING_LOOK_SECONDS: Final = 0.5
+SUBSCRIBED_POLL_SECONDS: Final = 0.5
 """How often somebody who waits looks at the row although nothing was heard."""
-DEAF_LOOK_SECONDS: Final = 0.05
+UNSUBSCRIBED_POLL_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 1.0
@@ -26,13 +26,13 @@ _READ_SECONDS: Final = 1.0
 log = logs.get_logger(__name__)
 
 
-def announce(redis: Redis, chart_id: str) -> None:
+def publish(redis: Redis, chart_id: str) -> None:
     """Tell whoever waits for the chart to look at its row."""
     with suppress(RedisError):
         redis.publish(CHANNEL, chart_id)
 
 
-class Arrivals:
+class Notifications:
     """Hears for all threads of a process, over one connection that is held while anybody waits and a while longer."""
 
     def __init__(self, redis: Redis) -> None:
@@ -45,14 +45,14 @@ class Arrivals:
         self._deaf_until = float("-inf")
 
     @contextmanager
-    def expect(self, chart_id: str) -> Iterator[threading.Event]:
+    def subscribe(self, chart_id: str) -> Iterator[threading.Event]:
         """An event that is set at each word of this chart from now on. What came before must be read from the row."""
         heard = threading.Event()
         with self._lock:
             self._waiting.setdefault(chart_id, []).append(heard)
             self._wanted_at = time.monotonic()
             self._listen()
-        self._subscribed.wait(DEAF_LOOK_SECONDS)
+        self._subscribed.wait(UNSUBSCRIBED_POLL_SECONDS)
         try:
             yield heard
         finally:
@@ -62,14 +62,14 @@ class Arrivals:
                     del self._waiting[chart_id]
 
     @property
-    def look_seconds(self) -> float:
+    def poll_interval_seconds(self) -> float:
         """How long to wait for the event before looking anyway."""
-        return LISTENING_LOOK_SECONDS if self._subscribed.is_set() else DEAF_LOOK_SECONDS
+        return SUBSCRIBED_POLL_SECONDS if self._subscribed.is_set() else UNSUBSCRIBED_POLL_SECONDS
 
     def _listen(self) -> None:
         """Under the lock: have a thread that listens, unless Redis failed a moment ago."""
         if self._listener is None and time.monotonic() >= self._deaf_until:
-            self._listener = threading.Thread(target=self._hear, name="chart-arrivals", daemon=True)
+            self._listener = threading.Thread(target=self._hear, name="chart-notifications", daemon=True)
             self._listener.start()
 
     def _hear(self) -> None:

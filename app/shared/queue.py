@@ -83,7 +83,7 @@ class Queue:
         log.warning(what, task=task, queue=queue, error=why, pause_seconds=BREAK_SECONDS)
 
 
-def ask_to_wake(queue: str) -> Command:
+def wake_up_command(queue: str) -> Command:
     """The command whose true answer makes its caller the one that publishes.
 
     Whoever comes within the next second is served by the same task, which deletes the key before it reads what is due.

@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.shared import logs
-from app.shared.queue import ask_to_wake
+from app.shared.queue import wake_up_command
 from app.shared.redis_client import Command, Lines
 from app.signals.domain import Identity
 
@@ -128,7 +128,7 @@ class Claims:
         if left:
             commands.append(_delete_if_equal(left, claim.token))
         if wake:
-            commands.append(ask_to_wake(wake))
+            commands.append(wake_up_command(wake))
         answers = self._run(*commands)
         return bool(wake) and (answers is None or bool(answers[-1]))
 
