@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from redis import Redis, RedisError
 
-from app.shared import logs
+from app.shared.circuit_breaker import CircuitBreaker
 
 CHANNEL: Final = "charts:arrived"
 SUBSCRIBED_POLL_SECONDS: Final = 0.5
@@ -22,8 +22,6 @@ UNSUBSCRIBED_POLL_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 1.0
-
-log = logs.get_logger(__name__)
 
 
 def publish(redis: Redis, chart_id: str) -> None:
@@ -42,7 +40,7 @@ class Notifications:
         self._listener: threading.Thread | None = None
         self._subscribed = threading.Event()
         self._wanted_at = 0.0
-        self._deaf_until = float("-inf")
+        self._breaker = CircuitBreaker("chart_notifications", PAUSE_SECONDS)
 
     @contextmanager
     def subscribe(self, chart_id: str) -> Iterator[threading.Event]:
@@ -68,7 +66,7 @@ class Notifications:
 
     def _listen(self) -> None:
         """Under the lock: have a thread that listens, unless Redis failed a moment ago."""
-        if self._listener is None and time.monotonic() >= self._deaf_until:
+        if self._listener is None and self._breaker.allows_call():
             self._listener = threading.Thread(target=self._hear, name="chart-notifications", daemon=True)
             self._listener.start()
 
@@ -80,8 +78,7 @@ class Notifications:
                     self._pass_on(channel.get_message(timeout=_READ_SECONDS))
         except (RedisError, OSError, ValueError) as error:
             # ValueError: the connection was closed under the reader, which is how a process ends.
-            self._deaf_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("chart_arrivals_without_redis", error=str(error), pause_seconds=PAUSE_SECONDS)
+            self._breaker.record_failure(error)
             self._stop()
 
     def _pass_on(self, message: dict[str, Any] | None) -> None:
@@ -89,6 +86,7 @@ class Notifications:
             return
         if message["type"] == "subscribe":
             self._subscribed.set()
+            self._breaker.record_success()
         elif message["type"] == "message":
             with self._lock:
                 for heard in self._waiting.get(message["data"].decode(), ()):

@@ -33,6 +33,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 def notifications(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifications]:
     """One whose listener ends with the test."""
     monkeypatch.setattr(module, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(module, "_READ_SECONDS", 0.05)
     yield Notifications(redis)
     deadline = time.monotonic() + SOON
@@ -76,8 +77,7 @@ def test_without_redis_those_who_wait_look_often_and_nobody_fails(monkeypatch: p
             assert deaf.poll_interval_seconds == UNSUBSCRIBED_POLL_SECONDS
 
 
-def test_a_listener_that_lost_redis_is_replaced(notifications: Notifications, redis: Redis, monkeypatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
+def test_a_listener_that_lost_redis_is_replaced(notifications: Notifications, redis: Redis) -> None:
     with notifications.subscribe(CHART):
         redis.client_kill_filter(_type="pubsub")
         deadline = time.monotonic() + SOON
