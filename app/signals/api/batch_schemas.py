@@ -18,7 +18,7 @@ from app.signals.models import SignalRow
 from app.web.http import problems
 from app.web.http.problem_schema import ProblemSchema
 
-DEEPEST: Final = exact_json.DEEPEST + 2
+MAX_DEPTH: Final = exact_json.MAX_DEPTH + 2
 """An item may be as deep as a signal of its own: it lies in an array in an object."""
 
 LONGEST_MESSAGE_ID: Final = 120

@@ -201,7 +201,7 @@ def _accept_batch(now: datetime) -> list[SignalRow | DomainError]:
     """One verdict for each item of the batch."""
     settings = resources().settings
     message = _receive(settings.signals_batch_max_bytes, now)
-    document = exact_json.loads(message.body, deepest=batch_schemas.DEEPEST)
+    document = exact_json.loads(message.body, max_depth=batch_schemas.MAX_DEPTH)
     items, atomic = batch_schemas.read_envelope(document, most=settings.signals_batch_max_items)
     rate_limits.spend(message.producer_id, len(items))
     most_bytes = settings.signals_max_payload_bytes
