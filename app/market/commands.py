@@ -16,9 +16,10 @@ from rich.table import Table
 
 from app.market import service
 from app.market.csv_files import BadBarFile, read_bars
-from app.market.domain import TIMEFRAME_SECONDS, Bars, normal_instrument
+from app.market.domain import Bars
 from app.market.service import Upserted
 from app.shared.clock import from_epoch_ms, rfc3339
+from app.shared.instruments import TIMEFRAME_SECONDS, normalize_instrument
 from app.shared.terminal import database_errors_in_one_line
 from app.web.context import resources
 
@@ -38,7 +39,7 @@ def bars() -> None:
 def import_file(instrument: str, timeframe: str, file: Path) -> None:
     """Store the bars of a CSV FILE, plain or .gz: all or none."""
     try:
-        name = normal_instrument(instrument)
+        name = normalize_instrument(instrument)
         found = read_bars(file)
     except BadBarFile as error:
         raise click.ClickException(str(error)) from error
