@@ -11,36 +11,36 @@ from sqlalchemy.orm import Session
 
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.service import FAILED, LET_GO, QUEUED, RENDERING, WAITING, next_turn, queued_values
+from app.charts.service import FAILED, QUEUED, RELEASED_VALUES, RENDERING, WAITING, lowest_service_tag, queued_values
 
 UNFINISHED: Final = (QUEUED, RENDERING, FAILED)
 CANCELLED: Final = "cancelled"
 
 
-def listed(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence[Chart]:
+def find_by_status(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence[Chart]:
     """The charts of these statuses that were asked for last, newest first."""
     return session.scalars(
         select(Chart).where(Chart.status.in_(statuses)).order_by(Chart.created_at.desc()).limit(limit)
     ).all()
 
 
-def retry(session: Session, wanted: str, policy: Policy, *, now: datetime, request_id: str = "") -> bool:
+def retry(session: Session, chart_id: str, policy: Policy, *, now: datetime, request_id: str = "") -> bool:
     """Queue a failed chart as if it had never been tried. Whether there was one; the caller wakes a worker."""
-    failed = update(Chart).where(Chart.id == wanted, Chart.status == FAILED)
-    result = session.execute(failed.values(**queued_values(now, policy, request_id, turn=next_turn(session))))
+    failed = update(Chart).where(Chart.id == chart_id, Chart.status == FAILED)
+    result = session.execute(failed.values(**queued_values(now, policy, request_id, turn=lowest_service_tag(session))))
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 def retry_failed(session: Session, policy: Policy, *, now: datetime, limit: int) -> Sequence[str]:
     """Queue up to `limit` failed charts, the oldest first; their ids."""
     failed = select(Chart.id).where(Chart.status == FAILED).order_by(Chart.created_at).limit(limit)
-    values = queued_values(now, policy, "", turn=next_turn(session))
+    values = queued_values(now, policy, "", turn=lowest_service_tag(session))
     again = update(Chart).where(Chart.id.in_(failed), Chart.status == FAILED).values(**values)
     return session.scalars(again.returning(Chart.id)).all()
 
 
-def cancel(session: Session, wanted: str) -> bool:
+def cancel(session: Session, chart_id: str) -> bool:
     """Fail a chart that waits or is being drawn; a worker that holds it finds its fence gone. Whether there was one."""
-    waiting = update(Chart).where(Chart.id == wanted, Chart.status.in_(WAITING))
-    result = session.execute(waiting.values(status=FAILED, error=CANCELLED, **LET_GO))
+    waiting = update(Chart).where(Chart.id == chart_id, Chart.status.in_(WAITING))
+    result = session.execute(waiting.values(status=FAILED, error=CANCELLED, **RELEASED_VALUES))
     return isinstance(result, CursorResult) and result.rowcount == 1

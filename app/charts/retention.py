@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.charts.models import Chart
-from app.charts.service import GONE, READY, WAITING
+from app.charts.service import EXPIRED_VALUES, READY, WAITING
 
 
 def chart_of(path: str) -> str:
@@ -39,4 +39,4 @@ def expire_files(session: Session, paths: Iterable[str]) -> None:
     """Mark the charts of these files, which are to be deleted after the commit."""
     named = list(paths)
     owners = update(Chart).where(Chart.id.in_(map(chart_of, named)), Chart.path.in_(named))
-    session.execute(owners.values(**GONE).execution_options(synchronize_session=False))
+    session.execute(owners.values(**EXPIRED_VALUES).execution_options(synchronize_session=False))

@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, Row, Update, func, select, update
 from sqlalchemy.orm import Session
 
 from app.charts import statements
-from app.charts.cost import milliseconds
+from app.charts.cost import estimate_milliseconds
 from app.charts.domain import ChartSpec, canonical, canonical_id
 from app.charts.models import Chart, SignalChart
 from app.charts.policy import Policy
@@ -26,9 +26,9 @@ READY: Final = "ready"
 FAILED: Final = "failed"
 EXPIRED: Final = "expired"
 WAITING: Final = (QUEUED, RENDERING)
-GONE: Final = {"status": EXPIRED, "path": None, "expires_at": None}
-LET_GO: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
-LOST: Final = "the worker was lost at every attempt"
+EXPIRED_VALUES: Final = {"status": EXPIRED, "path": None, "expires_at": None}
+RELEASED_VALUES: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
+WORKER_LOST_ERROR: Final = "the worker was lost at every attempt"
 
 
 class ChartFailed(DomainError):
@@ -37,13 +37,13 @@ class ChartFailed(DomainError):
     title: ClassVar = "The chart could not be drawn"
 
 
-class Requested(NamedTuple):
+class RequestResult(NamedTuple):
     chart: Chart
     wake: bool
     """Whether the caller must wake a worker after its commit."""
 
 
-class Claim(NamedTuple):
+class RenderLease(NamedTuple):
     """The right to draw one chart until its lease ends; `token` is the fence that `complete` and `fail` ask for."""
 
     token: UUID
@@ -57,7 +57,7 @@ class Claim(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class RenderResult:
     """What became of a render."""
 
     path: str
@@ -73,7 +73,7 @@ class Backlog(NamedTuple):
     oldest: datetime | None
 
 
-def request(
+def request_chart(
     session: Session,
     spec: ChartSpec,
     policy: Policy,
@@ -81,8 +81,8 @@ def request(
     owner: str,
     now: datetime,
     request_id: str,
-    even_when_full: bool = False,
-) -> Requested:
+    ignore_queue_limit: bool = False,
+) -> RequestResult:
     """The chart of this spec: the one there is, or a new row to be drawn. Equal requests share one row and one render.
 
     Its turn is its owner's last turn or the turn claimed next, whichever is later, and its cost on top: self-clocked
@@ -93,19 +93,19 @@ def request(
     """
     text = canonical(spec)
     chart_id = canonical_id(text, owner=owner, engine_version=policy.engine_version)
-    look_up = {"wanted": chart_id, "most": policy.max_queue, "owner": owner}
-    existing, waiting, own, *turns = session.execute(statements.LOOK_UP, look_up).one()
-    if existing is not None and not _to_be_drawn_again(existing):
-        return Requested(existing, wake=False)
-    if not even_when_full:
-        _check_room(policy.max_queue, waiting, own, owner)
-    new = queued_values(now, policy, request_id, turn=max(turns) + milliseconds(spec))
+    look_up = {"chart_id": chart_id, "max_queue": policy.max_queue, "owner": owner}
+    existing, waiting, own, *tags = session.execute(statements.LOOK_UP, look_up).one()
+    if existing is not None and not _needs_redraw(existing):
+        return RequestResult(existing, wake=False)
+    if not ignore_queue_limit:
+        _check_queue_limits(policy.max_queue, waiting, own, owner)
+    new = queued_values(now, policy, request_id, turn=max(tags) + estimate_milliseconds(spec))
     if existing is not None:
         # Of two that found it so, one queues it: the other must not take it from a worker that has begun.
-        found = update(Chart).where(Chart.id == chart_id, Chart.status == existing.status)
-        queued = _changed(session, found.values(**new))
+        unchanged = update(Chart).where(Chart.id == chart_id, Chart.status == existing.status)
+        queued = _changed(session, unchanged.values(**new))
         session.refresh(existing)
-        return Requested(existing, wake=queued)
+        return RequestResult(existing, wake=queued)
     row = {
         "id": chart_id,
         "owner": owner,
@@ -118,11 +118,11 @@ def request(
     }
     insert = statements.insert_new(session.get_bind().dialect.name)
     if session.connection().execute(insert, row).first() is None:
-        return Requested(session.get_one(Chart, chart_id), wake=False)
-    return Requested(Chart(**row), wake=True)
+        return RequestResult(session.get_one(Chart, chart_id), wake=False)
+    return RequestResult(Chart(**row), wake=True)
 
 
-def _check_room(max_queue: int, waiting: int, own: int, owner: str) -> None:
+def _check_queue_limits(max_queue: int, waiting: int, own: int, owner: str) -> None:
     """Refuse what one owner has too much of: an owner may have as many waiting as there are places left for all.
 
     Dynamic thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998): one owner alone gets half
@@ -137,11 +137,11 @@ def _check_room(max_queue: int, waiting: int, own: int, owner: str) -> None:
         )
 
 
-def find(session: Session, wanted: str) -> Chart:
+def find(session: Session, chart_id: str) -> Chart:
     """Raises NotFound."""
-    chart = session.scalar(statements.FIND, {"wanted": wanted})
+    chart = session.scalar(statements.FIND, {"chart_id": chart_id})
     if chart is None:
-        raise NotFound(f"there is no chart {wanted}")
+        raise NotFound(f"there is no chart {chart_id}")
     return chart
 
 
@@ -157,42 +157,42 @@ def image_path(chart: Chart) -> str | None:
 def redraw(session: Session, chart_id: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
     """Queue a ready chart whose file is gone. Whether this call did it."""
     lost = update(Chart).where(Chart.id == chart_id, Chart.status == READY)
-    return _changed(session, lost.values(**queued_values(now, policy, request_id, turn=next_turn(session))))
+    return _changed(session, lost.values(**queued_values(now, policy, request_id, turn=lowest_service_tag(session))))
 
 
-def claim_next(session: Session, policy: Policy, *, now: datetime) -> Claim | None:
+def claim_next(session: Session, policy: Policy, *, now: datetime) -> RenderLease | None:
     """The right to draw the chart whose turn it is, or None when none waits for a worker."""
     token = uuid4()
-    values = {"most": policy.max_attempts, "token": token, "until": now + policy.lease}
+    values = {"max_attempts": policy.max_attempts, "token": token, "until": now + policy.lease}
     row = session.connection().execute(statements.CLAIM, values).first()
-    return None if row is None else Claim(token, *row)
+    return None if row is None else RenderLease(token, *row)
 
 
-def complete(session: Session, held: Claim, drawn: Drawn, policy: Policy, *, now: datetime) -> bool:
+def complete(session: Session, lease: RenderLease, result: RenderResult, policy: Policy, *, now: datetime) -> bool:
     """Record the image. False when the lease was lost to another worker: then its record stands."""
     values = {
         "status": READY,
-        "path": drawn.path,
-        "etag": drawn.etag,
-        "bytes": drawn.bytes,
-        "warnings": list(drawn.warnings),
-        "alt": drawn.alt,
-        "degraded": drawn.degraded,
+        "path": result.path,
+        "etag": result.etag,
+        "bytes": result.bytes,
+        "warnings": list(result.warnings),
+        "alt": result.alt,
+        "degraded": result.degraded,
         "error": None,
         "ready_at": now,
-        "expires_at": held.created_at + policy.retention,
-        **LET_GO,
+        "expires_at": lease.created_at + policy.retention,
+        **RELEASED_VALUES,
     }
-    fence = {"wanted": held.chart_id, "token": held.token}
-    return session.connection().execute(statements.COMPLETE, fence | statements.drawn(values)).rowcount == 1
+    fence = {"chart_id": lease.chart_id, "token": lease.token}
+    return session.connection().execute(statements.COMPLETE, fence | statements.new_values(values)).rowcount == 1
 
 
-def fail(session: Session, held: Claim, reason: str, policy: Policy, *, now: datetime, final: bool) -> bool:
+def fail(session: Session, lease: RenderLease, reason: str, policy: Policy, *, now: datetime, final: bool) -> bool:
     """Record a failure: for good when it is final or the last attempt, else to be tried again by the sweep."""
-    if final or held.attempts >= policy.max_attempts:
-        return _changed(session, _fenced(held).values(status=FAILED, error=reason, **LET_GO))
-    again = now + policy.sweep_after * held.attempts
-    return _changed(session, _fenced(held).values(status=QUEUED, error=reason, **LET_GO | {"due_at": again}))
+    if final or lease.attempts >= policy.max_attempts:
+        return _changed(session, _fenced(lease).values(status=FAILED, error=reason, **RELEASED_VALUES))
+    again = now + policy.sweep_after * lease.attempts
+    return _changed(session, _fenced(lease).values(status=QUEUED, error=reason, **RELEASED_VALUES | {"due_at": again}))
 
 
 def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> list[str]:
@@ -203,14 +203,16 @@ def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> 
     owners = _owners_with_due(session, now, limit)
     share = max(1, limit // max(1, len(owners)))
     due = [_due_of(session, owner, now, share) for owner in owners]
-    in_turns = [row for turn in zip_longest(*due) for row in turn if row is not None]
-    lost = [row.id for row in in_turns if row.attempts >= policy.max_attempts]
-    again = [row.id for row in in_turns if row.attempts < policy.max_attempts]
-    session.execute(_of(lost).values(status=FAILED, error=func.coalesce(Chart.error, LOST), **LET_GO))
+    interleaved = [row for rank in zip_longest(*due) for row in rank if row is not None]
+    lost = [row.id for row in interleaved if row.attempts >= policy.max_attempts]
+    again = [row.id for row in interleaved if row.attempts < policy.max_attempts]
+    session.execute(
+        _of(lost).values(status=FAILED, error=func.coalesce(Chart.error, WORKER_LOST_ERROR), **RELEASED_VALUES)
+    )
     session.execute(_of(again).values(due_at=now + policy.lease))
     # A lease that ran out, or a pause after a failure: the token stays, so that a worker that was only slow may finish.
     idle = _of(again).where(Chart.turn.is_(None))
-    session.execute(idle.values(status=QUEUED, turn=next_turn(session)))
+    session.execute(idle.values(status=QUEUED, turn=lowest_service_tag(session)))
     return again
 
 
@@ -222,7 +224,7 @@ def expire(session: Session, *, now: datetime, limit: int) -> Sequence[str]:
         .order_by(Chart.expires_at)
         .limit(limit)
     ).all()
-    expired = _of(row.id for row in over).values(**GONE)
+    expired = _of(row.id for row in over).values(**EXPIRED_VALUES)
     session.execute(expired.execution_options(synchronize_session=False))
     return [row.path for row in over if row.path is not None]
 
@@ -234,17 +236,17 @@ def backlog(session: Session) -> Backlog:
     return Backlog(waiting, oldest)
 
 
-def of_signal(session: Session, signal_id: UUID) -> Chart | None:
+def find_by_signal(session: Session, signal_id: UUID) -> Chart | None:
     """The signal's own chart, if it has one yet."""
     return session.scalar(
         select(Chart).join(SignalChart, SignalChart.chart_id == Chart.id).where(SignalChart.signal_id == signal_id)
     )
 
 
-def give_to_signal(session: Session, signal_id: UUID, wanted: str) -> None:
+def link_to_signal(session: Session, signal_id: UUID, chart_id: str) -> None:
     """Make a chart the signal's own; the first one stays."""
     session.execute(
-        insert_or_conflict(session, SignalChart).values(signal_id=signal_id, chart_id=wanted).on_conflict_do_nothing()
+        insert_or_conflict(session, SignalChart).values(signal_id=signal_id, chart_id=chart_id).on_conflict_do_nothing()
     )
 
 
@@ -264,19 +266,19 @@ def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float
         "alt": "",
         "degraded": False,
         "request_id": request_id,
-        **LET_GO,
+        **RELEASED_VALUES,
         "due_at": now + policy.sweep_after,
         "turn": turn,
     }
 
 
-def next_turn(session: Session) -> float:
+def lowest_service_tag(session: Session) -> float:
     """The turn of a chart that is queued again: it has waited already, so it comes with the next one to be claimed."""
-    turn: float = session.execute(statements.FIRST_TURN).scalar_one()
+    turn: float = session.execute(statements.LOWEST_TAG).scalar_one()
     return turn
 
 
-def _to_be_drawn_again(chart: Chart) -> bool:
+def _needs_redraw(chart: Chart) -> bool:
     """A placeholder is no picture: it is drawn again as soon as somebody asks."""
     return chart.status in (FAILED, EXPIRED) or (chart.status == READY and chart.degraded)
 
@@ -300,8 +302,8 @@ def _due_of(session: Session, owner: str, now: datetime, limit: int) -> Sequence
     ).all()
 
 
-def _fenced(held: Claim) -> Update:
-    return update(Chart).where(Chart.id == held.chart_id, Chart.lease_token == held.token)
+def _fenced(lease: RenderLease) -> Update:
+    return update(Chart).where(Chart.id == lease.chart_id, Chart.lease_token == lease.token)
 
 
 def _of(ids: Iterable[str]) -> Update:
