@@ -82,7 +82,7 @@ def delete_old_messages(resources: Resources) -> int:
 
 def _expired(resources: Resources, now: datetime) -> Sequence[str]:
     with resources.database.transaction() as session:
-        return charts.expire(session, now=now, limit=BATCH_SIZE)
+        return retention.expire(session, now=now, limit=BATCH_SIZE)
 
 
 def _remove_orphans(resources: Resources, folder: DayFolder, now: datetime) -> Report:

@@ -13,6 +13,7 @@ from redis import RedisError
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.charts import jobs
 from app.charts import metrics as chart_metrics
 from app.charts import service as charts
 from app.charts.domain import parse_canonical
@@ -133,7 +134,7 @@ def _wake_due(resources: Resources) -> Iterator[int]:
     """Part by part, each in a transaction of its own: how many charts were woken."""
     for _ in range(MAX_SWEPT // SWEEP_BATCH_SIZE):
         with resources.database.transaction() as session:
-            due = charts.wake_due(session, Policy.of(resources.settings), now=resources.clock(), limit=SWEEP_BATCH_SIZE)
+            due = jobs.wake_due(session, Policy.of(resources.settings), now=resources.clock(), limit=SWEEP_BATCH_SIZE)
         for chart_id in due:
             resources.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
         yield len(due)

@@ -66,7 +66,7 @@ def test_the_file_of_an_expired_chart_is_an_orphan(database):
     with database.transaction() as session:
         retention.expire_files(session, [path])
     with database.reading() as session:
-        assert service.find(session, retention.chart_of(path)).status == service.EXPIRED
+        assert service.find(session, retention.chart_id_of(path)).status == service.EXPIRED
         assert retention.orphans(session, [path]) == [path]
 
 
@@ -75,7 +75,7 @@ def test_only_charts_of_the_named_files_expire(database):
     with database.transaction() as session:
         retention.expire_files(session, [gone, kept.replace("/24/", "/20/")])
     with database.reading() as session:
-        assert service.find(session, retention.chart_of(kept)).status == service.READY
+        assert service.find(session, retention.chart_id_of(kept)).status == service.READY
 
 
 def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
@@ -83,5 +83,5 @@ def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
     ready(database, "the day before", now=NOW - timedelta(days=1))
     asked(database, "waits")
     with database.reading() as session:
-        assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_of(path)}
+        assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_id_of(path)}
         assert retention.files_of_day(session, date(2026, 11, 25)) == {}

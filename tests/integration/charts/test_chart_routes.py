@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import undefer
 from werkzeug.test import TestResponse
 
-from app.charts import service
+from app.charts import jobs, service
 from app.charts.domain import parse_canonical
 from app.charts.models import Chart
 from app.charts.policy import Policy
@@ -226,7 +226,7 @@ def test_with_the_broker_gone_charts_are_taken_all_the_same(resources, settings)
     gone.close()
     assert answer.status_code == 202
     with resources.database.transaction() as session:
-        due = service.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
+        due = jobs.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
     assert list(due) == [answer.json["id"]]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.charts import service
+from app.charts import jobs, retention, service
 from app.charts.domain import ChartSpec, Sample
 from app.charts.models import Chart
 from app.charts.policy import Policy
@@ -79,7 +79,7 @@ def fail(database: Database, lease: RenderLease, *, final: bool = False) -> None
 
 def wake_due(database: Database, now: datetime, limit: int = 100) -> list[str]:
     with database.transaction() as session:
-        return list(service.wake_due(session, POLICY, now=now, limit=limit))
+        return list(jobs.wake_due(session, POLICY, now=now, limit=limit))
 
 
 def test_equal_requests_share_one_row(database):
@@ -295,7 +295,7 @@ def test_the_sweep_gives_each_owner_its_turn(database):
                 service.request_chart(session, spec, POLICY, owner=owner, now=NOW, request_id="")
     late = NOW + POLICY.sweep_after
     with database.transaction() as session:
-        woken = service.wake_due(session, POLICY, now=late, limit=9)
+        woken = jobs.wake_due(session, POLICY, now=late, limit=9)
         owners = [session.get_one(Chart, chart_id).owner for chart_id in woken]
     assert owners == ["busy", "late", "other", "busy", "other", "busy"]
 
@@ -326,16 +326,16 @@ def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database
         assert claim(database, now=now) is not None
     assert wake_due(database, now + POLICY.lease) == []
     chart = read(database, lease.chart_id)
-    assert (chart.status, chart.error) == (service.FAILED, service.WORKER_LOST_ERROR)
+    assert (chart.status, chart.error) == (service.FAILED, jobs.WORKER_LOST)
 
 
 def test_an_expired_chart_is_gone_and_its_file_is_named(database):
     lease = a_claim(database)
     complete(database, lease)
     with database.transaction() as session:
-        assert service.expire(session, now=NOW + POLICY.retention - timedelta(seconds=1), limit=10) == []
+        assert retention.expire(session, now=NOW + POLICY.retention - timedelta(seconds=1), limit=10) == []
     with database.transaction() as session:
-        assert service.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
+        assert retention.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
     with pytest.raises(Gone):
         service.image_path(read(database, lease.chart_id))
     assert ask(database).wake
@@ -353,7 +353,7 @@ def test_the_backlog_counts_what_waits_and_knows_the_oldest(database):
     ask(database, now=NOW)
     ask(database, a_spec(title="later"), now=NOW + timedelta(seconds=5))
     with database.reading() as session:
-        assert service.backlog(session) == (2, NOW)
+        assert jobs.backlog(session) == (2, NOW)
 
 
 def test_an_unknown_chart_is_not_found(database):
