@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app.charts.domain import order_faults
+from app.charts.domain import order_errors
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.frame.price_tags import Tag
 from app.charts.rendering.plotting import number_format
@@ -59,7 +59,7 @@ class Position:
 
 def position(order: OrderMark, first: int, last: int, decimals: int, when: str = "") -> Position:
     """The order in its slots. Stop and targets that contradict the side are kept as levels, without R and zones."""
-    wrong = {pointer for pointer, _ in order_faults(order)}
+    wrong = {pointer for pointer, _ in order_errors(order)}
     stop = order.stop if "/stop" not in wrong else None
     good = [target for place, target in enumerate(order.targets) if f"/targets/{place}" not in wrong]
     risk = abs(order.entry - stop) if stop is not None else 0.0
@@ -75,7 +75,7 @@ def position(order: OrderMark, first: int, last: int, decimals: int, when: str =
 
 def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
     """A sentence for each number of the order that contradicts its side."""
-    for pointer, rule in order_faults(order):
+    for pointer, rule in order_errors(order):
         name, _, place = pointer[1:].partition("/")
         if name == "to":
             yield f"annotation {number} (order): ends before it begins, so it is drawn as open"
