@@ -54,11 +54,7 @@ class RasterCanvas:
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
         left, top, right, bottom = (max(edge, 0) for edge in box)
-        place = self._words[top:bottom, left:right]
-        if color.alpha == 1:
-            place[:] = word(color)
-        else:
-            blend(place, word(color), np.uint32(round(color.alpha * FULL)))
+        _paint(self._words[top:bottom, left:right], color)
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
@@ -80,6 +76,12 @@ class RasterCanvas:
         else:
             path = Path(np.column_stack((x, y)))
             self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
+
+    def dashes(self, box: Box, on: int, off: int, color: Color) -> None:
+        """Fill a box with dashes: the first columns of all of them at once, then the second ones, and so on."""
+        place = self._words[box.top : box.bottom, box.left : box.right]
+        for column in range(on):
+            _paint(place[:, column :: on + off], color)
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
@@ -161,6 +163,14 @@ class RasterCanvas:
     def _upright(self, box: Box) -> Box:
         """The box in Agg's pixels, with the larger y first."""
         return Box(box.left, self._height - box.bottom, box.right, self._height - box.top)
+
+
+def _paint(words: NDArray[np.uint32], color: Color) -> None:
+    """Lay one colour on all these pixels."""
+    if color.alpha == 1:
+        words[:] = word(color)
+    else:
+        blend(words, word(color), np.uint32(round(color.alpha * FULL)))
 
 
 @lru_cache(maxsize=128)

@@ -57,6 +57,15 @@ def test_a_canvas_starts_as_its_background_and_opaque():
     assert (canvas.pixels == 255).all()
 
 
+def test_dashes_look_as_the_rasterizer_draws_a_dashed_line():
+    box = Box(3, 10, 38, 12)
+    direct, stroked = a_canvas(), a_canvas()
+    direct.dashes(box, 3, 2, RED)
+    stroked.line(np.array([3.0, 38.0]), np.array([11.0, 11.0]), RED, 2, box, (3, 2))
+    assert (direct.pixels == stroked.pixels).all()
+    assert (direct.pixels[10, 3:9, 1] == (0, 0, 0, 255, 255, 0)).all()
+
+
 def test_a_box_fills_its_pixels_and_no_others():
     canvas = a_canvas()
     canvas.box(Box(3, 4, 6, 9), RED)
