@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.charts.rendering import numbers
-from app.charts.rendering.positions import distance
 from app.charts.rendering.time_ticks import calendar, moment
 
 if TYPE_CHECKING:
@@ -64,6 +63,6 @@ def _order(place: Position) -> str:
     stated = []
     for level in place.levels[1:]:
         role = "stop" if level.role == "SL" else f"target {level.role[2:]} at"
-        parts = f" ({', '.join(distance(level))})" if distance(level) else ""
-        stated.append(f", {role} {numbers.price(level.price, place.decimals)}{parts}")
-    return f"{place.order.side} at {numbers.price(place.order.entry, place.decimals)}" + "".join(stated)
+        parts = f" ({', '.join(level.distance)})" if level.distance else ""
+        stated.append(f", {role} {level.text}{parts}")
+    return f"{place.order.side} at {place.levels[0].text}" + "".join(stated)
