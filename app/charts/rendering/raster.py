@@ -58,14 +58,14 @@ class RasterCanvas:
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
-        words, paint, opaque = self._words, word(color), color.alpha == 1
-        share = np.uint32(round(color.alpha * FULL))
-        edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
-        for x0, y0, x1, y1 in zip(*edges, strict=True):
-            if opaque:
+        words, paint = self._words, np.asarray(word(color))  # as an array, or NumPy makes one for every rectangle
+        rectangles = np.maximum((left, top, right, bottom), 0).T.tolist()
+        if color.alpha == 1:
+            for x0, y0, x1, y1 in rectangles:
                 words[y0:y1, x0:x1] = paint
-            else:
-                blend(words[y0:y1, x0:x1], paint, share)
+        else:
+            for x0, y0, x1, y1 in rectangles:
+                _paint(words[y0:y1, x0:x1], color)
 
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points."""
