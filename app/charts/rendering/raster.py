@@ -7,6 +7,7 @@ Lines, slopes and curves go through Agg, text through its mask blender.
 from __future__ import annotations
 
 import math
+from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,9 @@ _PIXELS_PER_POINT_DPI: Final = 72
 _MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
 _START: Final = {"left": 0.0, "center": 0.5, "right": 1.0}
 _BLOCK: Final = 64
+_KEPT_PIXELS: Final = 4_000_000
 _untyped_renderer: Any = RendererAgg  # matplotlib gives it no types
+_kept_renderers: Final[deque[Any]] = deque(maxlen=1)
 
 
 class RasterCanvas:
@@ -42,7 +45,7 @@ class RasterCanvas:
 
     def __init__(self, width: int, height: int, background: Color) -> None:
         self._height = height
-        self._renderer: Any = _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+        self._renderer = _new_renderer(width, height)
         # Agg's y runs upwards; the canvas's runs down.
         self._flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
         self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
@@ -50,6 +53,12 @@ class RasterCanvas:
         self._words[:] = word(background)
         self.background = background
         self.left_out: list[str] = []
+
+    def close(self) -> None:
+        """Leave the memory to the next canvas of this size. Neither the canvas nor its pixels may be used any more."""
+        if self.pixels.size <= 4 * _KEPT_PIXELS:
+            _kept_renderers.append(self._renderer)
+        del self._renderer, self._words, self.pixels
 
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
@@ -163,6 +172,20 @@ class RasterCanvas:
     def _upright(self, box: Box) -> Box:
         """The box in Agg's pixels, with the larger y first."""
         return Box(box.left, self._height - box.bottom, box.right, self._height - box.top)
+
+
+def _new_renderer(width: int, height: int) -> Any:
+    """Agg's renderer of this size: the one of the last closed canvas, or a new one.
+
+    A new one clears its memory before the canvas fills it, and that takes longer than to fill it.
+    """
+    try:
+        renderer = _kept_renderers.pop()
+    except IndexError:
+        renderer = None
+    if renderer is None or (renderer.width, renderer.height) != (width, height):
+        return _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+    return renderer
 
 
 def _paint(words: NDArray[np.uint32], color: Color) -> None:
