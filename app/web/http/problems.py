@@ -18,7 +18,6 @@ from app.shared import logs
 from app.shared.errors import (
     DomainError,
     ErrorKind,
-    FieldError,
     LengthRequired,
     NotFound,
     PayloadTooLarge,
@@ -26,6 +25,7 @@ from app.shared.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.shared.field_errors import field_errors
 from app.web.context import request_id
 from app.web.http.responses import json_response
 
@@ -120,11 +120,6 @@ def problem_response(error: DomainError) -> Response:
     return _response(document, status, headers)
 
 
-def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
-    """Marshmallow's nested messages as a flat list with a JSON pointer (RFC 6901) to each wrong value."""
-    return list(_walk(messages, pointer))
-
-
 def catalogue() -> dict[str, tuple[str, int]]:
     """Title and status of every type of problem there is, by its slug."""
     of_http = {
@@ -142,21 +137,6 @@ def _kinds(base: type[DomainError]) -> Iterator[type[DomainError]]:
 
 def slug_of(phrase: str) -> str:
     return phrase.lower().replace(" ", "-")
-
-
-def _walk(messages: Any, pointer: str) -> Iterator[FieldError]:
-    if isinstance(messages, Mapping):
-        for name, inner in messages.items():
-            yield from _walk(inner, pointer if name == "_schema" else f"{pointer}/{_escape(str(name))}")
-    elif isinstance(messages, list | tuple):
-        for inner in messages:
-            yield from _walk(inner, pointer)
-    else:
-        yield FieldError(pointer, str(messages))
-
-
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
 
 
 def _document(slug: str, title: str, status: int, detail: str) -> dict[str, Any]:
