@@ -29,7 +29,7 @@ from app.signals.api.http_intake import PATH, intake, refusals_counted
 from app.signals.domain import DuplicateSignal
 from app.web.context import request_id, resources
 from app.web.http.body import check_length, read_body
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.openapi.completion import RATE_HEADERS
 from app.web.security import rate_limits
@@ -110,8 +110,8 @@ def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
         _report_repetition(hook, duplicate)
         with held.database.reading() as session:
             known = stored.get(session, duplicate.existing_id)
-        return json_answer(duplicate_response(known, duplicate.differs))
-    return json_answer(hook_response(signal), 201, {"Location": f"{PATH}/{signal.id}"})
+        return json_response(duplicate_response(known, duplicate.differs))
+    return json_response(hook_response(signal), 201, {"Location": f"{PATH}/{signal.id}"})
 
 
 def _report_repetition(hook: Hook, duplicate: DuplicateSignal) -> None:

@@ -24,7 +24,7 @@ from app.shared.errors import NotFound
 from app.shared.instruments import INSTRUMENT_PATTERN, INSTRUMENT_RULE, TIMEFRAME_SECONDS
 from app.web.context import resources
 from app.web.http.body import read_body, require_media_type
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 
 CSV: Final = "text/csv"
@@ -76,7 +76,7 @@ def put_bars(instrument: str, timeframe: str) -> Response:
     bars = _read_bars()
     with resources().database.transaction() as session:
         stored = service.upsert(session, *series, bars)
-    return json_answer(stored._asdict())
+    return json_response(stored._asdict())
 
 
 @blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=NAMES_OF_SERIES)
@@ -91,7 +91,7 @@ def get_bars(query: dict[str, Any], instrument: str, timeframe: str) -> Response
         bars = service.read(session, *series, until_ms=until, limit=query["limit"])
     if not bars.time:
         raise NotFound(f"no {series[1]} bars of {series[0]}" + (" up to then" if until is not None else ""))
-    return json_answer(columnar(*series, bars))
+    return json_response(columnar(*series, bars))
 
 
 def _read_bars() -> Bars:

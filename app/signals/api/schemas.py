@@ -14,6 +14,7 @@ from app.access import service as access
 from app.shared import signatures
 from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.api.fields import Levels, Moment, Price, QueryMoment
 from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
@@ -21,7 +22,6 @@ from app.signals.models import Signal, SignalRow
 from app.web.http.fields import Instrument, PatternText
 from app.web.http.paging import PageQuery
 from app.web.http.problem_schema import ProblemSchema
-from app.web.http.problems import field_errors
 
 _VERSION: Final = (r"[A-Za-z0-9._-]{1,20}", "1-20 of A-Z a-z 0-9 . _ -")
 _PRODUCER: Final = (r"[A-Za-z0-9._-]{1,64}", "1-64 of A-Z a-z 0-9 . _ -")
