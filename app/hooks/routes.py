@@ -25,7 +25,7 @@ from app.shared import logs
 from app.shared.errors import UnsupportedMediaType
 from app.signals import metrics
 from app.signals import queries as stored
-from app.signals.api.http_intake import PATH, intake, refusals_counted
+from app.signals.api.http_intake import PATH, count_refusals, intake
 from app.signals.domain import DuplicateSignal
 from app.web.context import request_id, resources
 from app.web.http.body import check_length, read_body
@@ -65,7 +65,7 @@ def receive(token: str) -> Response:
     already is answered with 200 and `duplicate`, for such senders take anything else for a failure. `differs` then
     names the fields in which what was sent is not like what is stored.
     """
-    with metrics.CREATE_SECONDS.time(), refusals_counted():
+    with metrics.CREATE_SECONDS.time(), count_refusals():
         mimetype, limit = _mimetype(), resources().settings.signals_max_payload_bytes
         check_length(limit)
         # Before the body is read: until the address is known to be a hook's, anyone could hold this thread.
