@@ -40,7 +40,7 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.request import LONGEST_TEXT, BarsReference
+from app.charts.request import MAX_TEXT_LENGTH, BarsReference
 from app.market.domain import MAX_BARS, BarError, Bars, check, rises
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.web.http.fields import Instrument
@@ -74,7 +74,7 @@ def _side() -> fields.String:
 
 
 def _label() -> Text:
-    return Text(load_default="", validate=Length(max=LONGEST_TEXT))
+    return Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
 
 
 def _color() -> Color:

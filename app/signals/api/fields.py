@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from marshmallow import ValidationError, fields
 
 from app.shared.clock import EPOCH, from_epoch_ms, looks_like_seconds, parse_rfc3339
-from app.signals.domain import MOST_DIGITS, MOST_LEVELS
+from app.signals.domain import MAX_DIGITS, MAX_LEVELS
 
 _DECIMAL: Final = r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
 _IS_DECIMAL: Final = re.compile(_DECIMAL).fullmatch
@@ -33,7 +33,7 @@ class Price(fields.Field[Decimal]):
     FORMS: Final = ({"type": "string", "pattern": f"^{_DECIMAL}$"}, {"type": "number", "exclusiveMinimum": 0})
 
     def __init__(self, **options: Any) -> None:
-        description = f"greater than 0, at most {MOST_DIGITS} digits"
+        description = f"greater than 0, at most {MAX_DIGITS} digits"
         super().__init__(
             metadata={"oneOf": list(self.FORMS), "description": description, "example": "187.20"}, **options
         )
@@ -46,15 +46,15 @@ class Levels(fields.Field[Any]):
     """One price or a list of prices, checked and returned unchanged."""
 
     def __init__(self, **options: Any) -> None:
-        many = {"type": "array", "minItems": 1, "maxItems": MOST_LEVELS, "items": {"oneOf": list(Price.FORMS)}}
-        description = f"a price, or a list of up to {MOST_LEVELS}"
+        many = {"type": "array", "minItems": 1, "maxItems": MAX_LEVELS, "items": {"oneOf": list(Price.FORMS)}}
+        description = f"a price, or a list of up to {MAX_LEVELS}"
         super().__init__(metadata={"oneOf": [*Price.FORMS, many], "description": description}, **options)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         if not isinstance(value, list):
             read_price(value)
-        elif not 1 <= len(value) <= MOST_LEVELS:
-            raise ValidationError(f"Must be 1 to {MOST_LEVELS} prices.")
+        elif not 1 <= len(value) <= MAX_LEVELS:
+            raise ValidationError(f"Must be 1 to {MAX_LEVELS} prices.")
         elif errors := {index: messages for index, item in enumerate(value) if (messages := _price_errors(item))}:
             raise ValidationError(errors)
         return value
@@ -104,8 +104,8 @@ def read_price(value: Any) -> Decimal:
         raise ValidationError("Must be greater than 0.")
     _, digits, exponent = number.as_tuple()
     # The digits of the number written without an exponent, zeros before the point not counted.
-    if max(len(digits) + max(int(exponent), 0), -int(exponent)) > MOST_DIGITS:
-        raise ValidationError(f"Must have at most {MOST_DIGITS} digits.")
+    if max(len(digits) + max(int(exponent), 0), -int(exponent)) > MAX_DIGITS:
+        raise ValidationError(f"Must have at most {MAX_DIGITS} digits.")
     return number if int(exponent) <= 0 else Decimal(format(number, "f"))
 
 

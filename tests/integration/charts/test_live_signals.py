@@ -31,7 +31,7 @@ from tools.live_samples import (
     live_case,
     live_cases,
 )
-from worker.subscriptions import follow_up
+from worker.subscriptions import handle_event
 
 CASES = list(live_cases())
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,10 +74,10 @@ def own_spec(service: Service, signal: UUID) -> ChartSpec:
     """The spec that follows from the signal's event, as a worker claims it."""
     settings = service.resources.settings
     with service.resources.database.transaction() as session:
-        for event in events.take(session, now=service.now, limit=10, after=None):
-            follow_up(session, event, settings, service.now)
+        for event in events.claim(session, now=service.now, limit=10, after=None):
+            handle_event(session, event, settings, service.now)
     with service.resources.database.transaction() as session:
-        chart = charts.of_signal(session, signal)
+        chart = charts.find_by_signal(session, signal)
         assert chart is not None
         claim = charts.claim_next(session, Policy.of(settings), now=service.now)
     assert claim is not None
