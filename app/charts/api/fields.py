@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -17,12 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields
 
+from app.charts.limits import MAX_TIME_MS, MAX_TIMEZONE_LENGTH, MAX_VALUE, MIN_TIME_MS
 from app.shared.clock import epoch_ms, parse_rfc3339
-
-EARLIEST_MS: Final = epoch_ms(datetime(1900, 1, 1, tzinfo=UTC))
-LATEST_MS: Final = epoch_ms(datetime(2200, 1, 1, tzinfo=UTC))
-LONGEST_ZONE_NAME: Final = 64
-LARGEST: Final = 1e100  # the engine's own bound, under which squares and ratios stay finite
 
 _NUMBERS: Final = {int, float, Decimal}
 _COLOR: Final = re.compile(r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")
@@ -45,7 +40,7 @@ def number(value: Any) -> float:
         result = float(value)
     except (OverflowError, ValueError) as error:
         raise ValidationError(NOT_A_NUMBER) from error
-    if not abs(result) <= LARGEST:
+    if not abs(result) <= MAX_VALUE:
         raise ValidationError(NOT_A_NUMBER)
     return result
 
@@ -53,7 +48,7 @@ def number(value: Any) -> float:
 def instant(value: Any) -> int:
     """Epoch milliseconds of an int that is just that, or of an RFC 3339 text; ValidationError for anything else."""
     milliseconds = _from_text(value) if isinstance(value, str) else _whole(value, NOT_A_TIME)
-    if not EARLIEST_MS <= milliseconds < LATEST_MS:
+    if not MIN_TIME_MS <= milliseconds < MAX_TIME_MS:
         raise ValidationError(NOT_A_TIME)
     return milliseconds
 
@@ -113,7 +108,7 @@ class TimeZone(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:  # noqa: ARG002
         try:
-            if isinstance(value, str) and len(value) <= LONGEST_ZONE_NAME:
+            if isinstance(value, str) and len(value) <= MAX_TIMEZONE_LENGTH:
                 return ZoneInfo(value).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass  # the same answer as for what is no name at all
@@ -154,7 +149,7 @@ class Column(fields.Field[tuple[Any, ...]]):
             return ()
         kinds = set(map(type, values))
         if self.of is instant:
-            fit = kinds == {int} and min(values) >= EARLIEST_MS and max(values) < LATEST_MS
+            fit = kinds == {int} and min(values) >= MIN_TIME_MS and max(values) < MAX_TIME_MS
             return tuple(values) if fit else None
         if not kinds <= _NUMBERS:
             return None
@@ -162,7 +157,7 @@ class Column(fields.Field[tuple[Any, ...]]):
             column = tuple(values) if kinds == {float} else tuple(map(float, values))
         except (OverflowError, ValueError):
             return None
-        fit = all(map(isfinite, column)) and min(column) >= -LARGEST and max(column) <= LARGEST
+        fit = all(map(isfinite, column)) and min(column) >= -MAX_VALUE and max(column) <= MAX_VALUE
         return column if fit else None
 
     def _one_by_one(self, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:

@@ -36,7 +36,6 @@ from app.web.http.responses import json_answer
 from app.web.openapi.blueprint import Blueprint
 from app.web.operations import thread_budget
 from app.web.security.auth import caller
-from config import Settings
 
 MIMETYPES: Final = {"png": "image/png", "webp": "image/webp", "svg": "image/svg+xml"}
 WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
@@ -109,7 +108,7 @@ def _prepare(state: BlueprintSetupState) -> None:
 )
 def post_chart() -> Response:
     held = resources()
-    wanted = load_spec(read_json(held.settings.charts_max_body_bytes, exact=False), _limits(held.settings))
+    wanted = load_spec(read_json(held.settings.charts_max_body_bytes, exact=False), ChartLimits.of(held.settings))
     spec = _complete(held, wanted)
     with held.database.transaction() as session:
         requested = service.request_chart(
@@ -170,18 +169,6 @@ def get_signal_chart(signal_id: UUID) -> Response:
 @blueprint.doc(summary="Fetch a signal's own chart")
 def get_signal_image(signal_id: UUID) -> Response:
     return _image(resources(), _chart_of(signal_id))
-
-
-def _limits(settings: Settings) -> ChartLimits:
-    return ChartLimits(
-        max_side=settings.charts_max_side,
-        max_pixels=settings.charts_max_pixels,
-        max_bars=settings.charts_max_bars,
-        max_overlays=settings.charts_max_overlays,
-        max_panels=settings.charts_max_panels,
-        max_annotations=settings.charts_max_annotations,
-        max_milliseconds=settings.charts_max_milliseconds,
-    )
 
 
 def _complete(held: Resources, wanted: SpecRequest) -> ChartSpec:

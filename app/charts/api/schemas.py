@@ -42,12 +42,17 @@ from app.charts.api.spec_parts import (
     ZoneSchema,
 )
 from app.charts.domain import PRICE_TYPES, ChartType, ImageFormat
-from app.charts.request import (
-    COLOR_KEYS,
+from app.charts.limits import (
+    MAX_BINS,
+    MAX_PRECISION,
     MAX_RIGHT_OFFSET,
     MAX_SCALE,
     MAX_TEXT_LENGTH,
+    MAX_TIMEFRAME_LENGTH,
     MIN_SIDE,
+)
+from app.charts.request import (
+    COLOR_KEYS,
     ChartLimits,
     SpecRequest,
     length_errors,
@@ -57,10 +62,7 @@ from app.shared.errors import FieldError, ValidationFailed
 from app.web.http.fields import Instrument
 
 DEFAULT_LIMITS: Final = ChartLimits()
-MOST_BINS: Final = 500
-MAX_PRECISION: Final = 10
-MOST_ERRORS: Final = 100
-LONGEST_TIMEFRAME: Final = 16
+MAX_ERRORS: Final = 100
 
 OVERLAYS: Final[dict[str, type[Schema]]] = {
     "sma": MovingAverageSchema,
@@ -133,7 +135,7 @@ class SpecSchema(Schema):
     data = Variant(DATA, choose=_chosen_data, required=True)
     title = Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
     instrument = Instrument()
-    timeframe = Text(validate=Length(max=LONGEST_TIMEFRAME))
+    timeframe = Text(validate=Length(max=MAX_TIMEFRAME_LENGTH))
     width = Whole(load_default=1200, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
     height = Whole(load_default=675, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
     scale = Whole(load_default=1, validate=Range(1, MAX_SCALE))
@@ -153,7 +155,7 @@ class SpecSchema(Schema):
             "description": "How many bars are shown, from the last one back; indicators know those before them too"
         },
     )
-    bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
+    bins = Whole(allow_none=True, validate=Range(1, MAX_BINS), metadata={"description": "Default: by the data"})
     right_offset = Whole(
         allow_none=True,
         validate=Range(0, MAX_RIGHT_OFFSET),
@@ -185,7 +187,7 @@ def load_spec(raw: Any, limits: ChartLimits = DEFAULT_LIMITS) -> SpecRequest:
     try:
         options = _SPEC.load(raw)
     except ValidationError as error:
-        raise ValidationFailed([*islice(pointed(error.messages), MOST_ERRORS)]) from error
+        raise ValidationFailed([*islice(pointed(error.messages), MAX_ERRORS)]) from error
     request = SpecRequest(data=options.pop("data"), options=options)
     _refuse(option_errors(request, limits))
     if request.reference is None:

@@ -6,7 +6,7 @@ together is judged in `request`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, get_args
+from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
@@ -40,15 +40,11 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.request import MAX_TEXT_LENGTH, BarsReference
+from app.charts.limits import LINE_WIDTHS, MAX_PERIOD, MAX_PROFILE_ROWS, MAX_TARGETS, MAX_TEXT_LENGTH
+from app.charts.request import BarsReference
 from app.market.domain import MAX_BARS, BarError, Bars, check, rises
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.web.http.fields import Instrument
-
-LONGEST_PERIOD: Final = 5_000
-MOST_ROWS: Final = 500
-MOST_TARGETS: Final = 20
-LINE_WIDTHS: Final = (0.5, 10.0)
 
 
 class _Record(Schema):
@@ -66,7 +62,7 @@ def _kind(*names: str) -> fields.String:
 
 
 def _period(default: int, least: int = 2) -> Whole:
-    return Whole(load_default=default, validate=Range(least, LONGEST_PERIOD))
+    return Whole(load_default=default, validate=Range(least, MAX_PERIOD))
 
 
 def _side() -> fields.String:
@@ -119,7 +115,7 @@ class VwapSchema(_Record):
 class VolumeProfileSchema(_Record):
     makes = VolumeProfile
     kind = _kind("volume_profile")
-    rows = Whole(load_default=48, validate=Range(2, MOST_ROWS))
+    rows = Whole(load_default=48, validate=Range(2, MAX_PROFILE_ROWS))
     color = _color()
 
 
@@ -174,7 +170,7 @@ class OrderMarkSchema(_Record):
     side = _side()
     entry = Number(required=True)
     stop = Number(load_default=None, allow_none=True)
-    targets = Column(load_default=(), least=0, most=MOST_TARGETS, validate=Length(max=MOST_TARGETS))
+    targets = Column(load_default=(), least=0, most=MAX_TARGETS, validate=Length(max=MAX_TARGETS))
     start = Instant(required=True, data_key="from")
     end = Instant(load_default=None, allow_none=True, data_key="to")
 
