@@ -6,7 +6,7 @@ Pure, and apart from `domain`, where a spec always has its data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from app.charts.cost import cost_errors
@@ -26,13 +26,11 @@ from app.charts.domain import (
     order_errors,
 )
 from app.charts.history import StoredBars, bars_needed
-from app.market.domain import MAX_BARS, Bars
+from app.charts.limits import MIN_SIDE
+from app.market.domain import Bars
 from app.shared.errors import FieldError, ValidationFailed
+from config import Settings
 
-MIN_SIDE: Final = 64
-MAX_SCALE: Final = 3
-MAX_TEXT_LENGTH: Final = 200
-MAX_RIGHT_OFFSET: Final = 500
 COLOR_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
 
 _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
@@ -42,13 +40,17 @@ _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
 class ChartLimits:
     """How large a chart may get. `max_pixels` counts real pixels, after the scale; `max_milliseconds` is for `cost`."""
 
-    max_side: int = 3_000
-    max_pixels: int = 9_000_000
-    max_bars: int = MAX_BARS
-    max_overlays: int = 12
-    max_panels: int = 6
-    max_annotations: int = 300
-    max_milliseconds: int = 4_000
+    max_side: int = Settings.charts_max_side
+    max_pixels: int = Settings.charts_max_pixels
+    max_bars: int = Settings.charts_max_bars
+    max_overlays: int = Settings.charts_max_overlays
+    max_panels: int = Settings.charts_max_panels
+    max_annotations: int = Settings.charts_max_annotations
+    max_milliseconds: int = Settings.charts_max_milliseconds
+
+    @classmethod
+    def of(cls, settings: Settings) -> ChartLimits:
+        return cls(**{field.name: getattr(settings, f"charts_{field.name}") for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

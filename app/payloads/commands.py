@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +11,13 @@ from flask.cli import with_appcontext
 from app.access.service import PRODUCER_ID
 from app.payloads import service
 from app.payloads.documents import BadSchema
-from app.payloads.domain import PayloadSchema
+from app.payloads.domain import VERSION, PayloadSchema
 from app.payloads.service import Added
 from app.shared.clock import rfc3339
 from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources
 
-_FORMS: Final = {"producer": PRODUCER_ID, "version": re.compile(r"[A-Za-z0-9._-]{1,20}")}
+_FORMS: Final = {"producer": PRODUCER_ID, "version": VERSION}
 
 
 def _name(_context: click.Context, parameter: click.Parameter, value: str) -> str:

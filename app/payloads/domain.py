@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,9 @@ from app.payloads.documents import NOTHING, BadSchema, check, check_parts, cut, 
 from app.payloads.keywords import OWN_KEYWORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
 from app.shared import exact_json
 from app.shared.errors import FieldError, MalformedJson
+
+VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,20}")
+"""The form of a signal's version."""
 
 MAX_BYTES: Final = 65_536
 MAX_STEPS: Final = 300_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields, replace, replace
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
@@ -31,6 +31,7 @@ from app.charts.rendering.plotting.theme import CUSTOM_KEYS
 from app.charts.request import COLOR_KEYS, BarsReference, ChartLimits
 from app.market.domain import Bars
 from app.shared.errors import ValidationFailed
+from config import Settings
 
 BARS: dict[str, list[Any]] = {
     "time": [60_000, 120_000, 180_000],
@@ -96,6 +97,13 @@ def test_an_overlay_or_panel_without_settings_has_the_defaults_of_the_domain(par
     defaults = {field.name: field.default for field in fields(item) if field.name != "kind"}
     assert item.kind == part
     assert {name: getattr(item, name) for name in defaults} == defaults
+
+
+def test_the_limits_are_those_of_the_settings_and_by_default_their_defaults():
+    assert ChartLimits.of(Settings()) == ChartLimits()
+    names = [field.name for field in fields(ChartLimits)]
+    settings = replace(Settings(), **{f"charts_{name}": number for number, name in enumerate(names, start=1)})
+    assert [getattr(ChartLimits.of(settings), name) for name in names] == [*range(1, len(names) + 1)]
 
 
 def test_the_schemas_know_every_kind_the_domain_has():
