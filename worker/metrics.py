@@ -1,4 +1,4 @@
-"""What is counted of the worker itself: its tasks and what waits for them."""
+"""Metrics of the worker: tasks, refused messages, backlog, and the last runs of periodic tasks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ CLEANED_AT = Gauge(
 
 
 def set_backlog(queues: Iterable[QueueBacklog]) -> None:
-    for each in queues:
-        WAITING.labels(each.queue).set(each.waiting)
-        OLDEST_SECONDS.labels(each.queue).set(each.oldest_seconds)
+    for backlog_of_queue in queues:
+        WAITING.labels(backlog_of_queue.queue).set(backlog_of_queue.waiting)
+        OLDEST_SECONDS.labels(backlog_of_queue.queue).set(backlog_of_queue.oldest_seconds)
