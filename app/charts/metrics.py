@@ -1,4 +1,4 @@
-"""What is counted of drawing charts."""
+"""Metrics of rendering."""
 
 from __future__ import annotations
 

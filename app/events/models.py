@@ -1,4 +1,4 @@
-"""The table of events: a feed of what happened, and the outbox of what must follow."""
+"""The table of events: an append-only log, and the outbox of events that are not dispatched yet."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ class Event(Base):
     dispatched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
-    """Why the last attempt to follow it up failed; with `dispatched_at`, why it was given up."""
+    """Why the last attempt to handle the event failed. With `dispatched_at` set, the event failed for good."""

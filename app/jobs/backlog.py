@@ -1,4 +1,4 @@
-"""The backlog of each queue, read from the rows: for the sweep, and for Prometheus at each scrape of a web process."""
+"""The backlog of each queue, read from its table: for the sweep, and for each scrape of a web process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class QueueBacklog:
-    """How many rows of a queue wait, and how long the oldest of them has waited (0 when none waits)."""
+    """How many rows of a queue wait, and for how many seconds the oldest has waited (0 when none waits)."""
 
     queue: str
     waiting: int
@@ -38,7 +38,7 @@ class QueueBacklog:
 
 
 def read(session: Session, now: datetime) -> list[QueueBacklog]:
-    """The backlog of every queue that has rows."""
+    """Read the backlog of the queues that keep their jobs in tables."""
     return [
         QueueBacklog(queue, waiting, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
         for queue, (waiting, oldest) in ((EVENTS, events.backlog(session)), (CHARTS, charts.backlog(session)))
@@ -46,9 +46,9 @@ def read(session: Session, now: datetime) -> list[QueueBacklog]:
 
 
 class BacklogCollector:
-    """Gives Prometheus the backlog, read from the database at most once in CACHE_SECONDS. Safe for many threads.
+    """A Prometheus collector of the backlog. Reads the database at most once in CACHE_SECONDS. Thread-safe.
 
-    While the database does not answer there is no backlog to give: the metrics are absent, and the scrape succeeds.
+    While the database is unavailable the metrics are absent and the scrape succeeds.
     """
 
     def __init__(self, resources: Resources) -> None:

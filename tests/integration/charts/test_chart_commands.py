@@ -123,7 +123,7 @@ def test_warnings_go_to_standard_error(tmp_path):
         (["--csv", CSV, "--overlay", "rsi"], "'rsi' is not one of sma, ema"),
         (["--csv", CSV, "--overlay", "sma:1,2"], "sma takes period"),
         (["--csv", CSV, "--overlay", "vwap:1"], "vwap takes no numbers"),
-        (["--csv", CSV, "--overlay", "sma:x"], "numbers stand after the colon"),
+        (["--csv", CSV, "--overlay", "sma:x"], "expected numbers after the colon"),
         (["--csv", CSV, "--overlay", "sma:nan"], "/overlays/0/period"),
         (["--csv", CSV, "--panel", "macd:26,12"], "/panels/0/slow"),
         (["--csv", CSV, "--width", "10"], "/width"),
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_and_the_exit_code_is_2(tmp_path, arguments, says)
         ("[]", "not a JSON object"),
         ('{"type": "line", "type": "ohlc"}', "stands twice"),
         ('{"type": "line"}', "/data: "),
-        ('{"type": "line", "data": {"instrument": "X", "timeframe": "1d"}}', "/data: names stored bars"),
+        ('{"type": "line", "data": {"instrument": "X", "timeframe": "1d"}}', "/data: refers to stored bars"),
         (json.dumps({"type": "line", "data": {**BARS, "time": [2, 1]}}), "/data/time/1"),
     ],
 )

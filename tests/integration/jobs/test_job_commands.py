@@ -153,7 +153,7 @@ def test_a_cancelled_event_is_followed_up_by_nobody(run, resources):
 
 def test_what_is_over_cannot_be_cancelled(run, resources):
     told = run("cancel", a_failed_chart(resources))
-    assert (told.exit_code, "is waiting or being done" in told.output) == (1, True)
+    assert (told.exit_code, "is waiting or running" in told.output) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [("retry",), ("retry", "0" * 32, "--all-failed"), ("cancel", "not-an-id")])
