@@ -26,8 +26,7 @@ from app.events.models import Event
 from app.jobs import backlog
 from app.media.store import MediaTooLarge, dated_path
 from app.resources import Resources
-from app.shared import failpoints, leases, logs
-from app.shared.notifications import announce
+from app.shared import failpoints, leases, logs, notifications
 from app.shared.queue import CHARTS, CLEAN_UP, DISPATCH, EVENTS, RENDER, SWEEP, wake_key
 from worker import cleaning, metrics
 from worker.celery_app import app, process_resources
@@ -104,7 +103,7 @@ def render(_chart_id: str = "") -> None:
             if not charts.complete(session, lease, result, policy, now=resources.clock()):
                 log.warning("lease_lost")
             failpoints.reach("before_done_commit")
-    announce(resources.redis, lease.chart_id)
+    notifications.publish(resources.redis, lease.chart_id)
 
 
 def _draw_and_store(resources: Resources, lease: RenderLease) -> RenderResult:

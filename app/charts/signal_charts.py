@@ -13,9 +13,10 @@ from app.charts.history import StoredBars
 from app.charts.policy import Policy
 from app.charts.service import RequestResult
 from app.market import service as market
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
 from app.shared import exact_json
 from app.shared.clock import epoch_ms
+from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.domain import levels
 from app.signals.models import Signal
 from config import Settings

@@ -19,7 +19,7 @@ from app.events import service as events
 from app.resources import Resources
 from app.shared.clock import rfc3339
 from app.shared.queue import CHARTS, DISPATCH, EVENTS, RENDER
-from app.shared.terminal import database_told_in_one_line, show_columns
+from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources as current_resources
 
 STATUSES: Final = ("queued", "rendering", "ready", "failed", "expired", "done")
@@ -45,7 +45,7 @@ def list_jobs(status: str | None, kind: str | None, limit: int) -> None:
     \b
       flask jobs list --status failed --type charts
     """
-    with database_told_in_one_line(), current_resources().database.reading() as session:
+    with database_errors_in_one_line(), current_resources().database.reading() as session:
         rows = [] if kind == EVENTS else _chart_rows(session, (status,) if status else charts.UNFINISHED, limit)
         rows += [] if kind == CHARTS else _event_rows(session, (status,) if status else events.UNFINISHED, limit)
     show_columns([("type", "id", "status", "attempts", "since", "of", "error"), *rows])
@@ -66,7 +66,7 @@ def retry(job_id: str | None, kind: str | None, *, all_failed: bool) -> None:
     if (job_id is None) is not all_failed:
         raise click.UsageError("give an ID or --all-failed")
     resources = current_resources()
-    with database_told_in_one_line():
+    with database_errors_in_one_line():
         if job_id is not None:
             _retry_one(resources, job_id)
             click.echo(f"{job_id} is queued again")
@@ -83,7 +83,7 @@ def cancel(job_id: str) -> None:
     """Cancel a job that waits or is running. It fails with the error `cancelled`."""
     resources = current_resources()
     event_id = _parse_event_id(job_id)
-    with database_told_in_one_line(), resources.database.transaction() as session:
+    with database_errors_in_one_line(), resources.database.transaction() as session:
         if event_id is None:
             cancelled = charts.cancel(session, job_id)
         else:

@@ -26,7 +26,7 @@ from app.charts.service import RequestResult
 from app.charts.signal_charts import request_signal_chart
 from app.resources import Resources
 from app.shared.errors import NotFound
-from app.shared.notifications import Arrivals
+from app.shared.notifications import Notifications
 from app.shared.queue import CHARTS, RENDER
 from app.signals import queries as signals
 from app.web.context import EXTENSION as RESOURCES
@@ -72,7 +72,7 @@ class ChartIdConverter(BaseConverter):
 class _Memory:
     """What the web process keeps between requests for charts."""
 
-    arrivals: Arrivals
+    notifications: Notifications
     images: ImageCache
 
 
@@ -83,7 +83,7 @@ blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id
 def _prepare(state: BlueprintSetupState) -> None:
     held = cast("Resources", state.app.extensions[RESOURCES])
     images = ImageCache(held.settings.charts_local_ttl_seconds)
-    state.app.extensions[_MEMORY] = _Memory(Arrivals(held.redis), images)
+    state.app.extensions[_MEMORY] = _Memory(Notifications(held.redis), images)
 
 
 @blueprint.route("/charts", methods=["POST"])
@@ -235,7 +235,7 @@ def _woken(held: Resources, requested: RequestResult) -> tuple[Chart, int]:
 
 
 def _wait_for(held: Resources, requested: RequestResult, seconds: int) -> Chart:
-    with _memory().arrivals.expect(requested.chart.id) as arrival:
+    with _memory().notifications.subscribe(requested.chart.id) as arrival:
         if requested.wake:
             _wake(held, requested.chart)
         else:
@@ -248,7 +248,7 @@ def _wait(held: Resources, chart: Chart, arrival: Event, seconds: int) -> Chart:
     """The chart once it is drawn or failed, or as it is when the time is over."""
     deadline = time.monotonic() + seconds
     while chart.status in service.WAITING and (left := deadline - time.monotonic()) > 0:
-        arrival.wait(min(left, _memory().arrivals.look_seconds))
+        arrival.wait(min(left, _memory().notifications.poll_interval_seconds))
         arrival.clear()
         with held.database.reading() as session:
             chart = service.find(session, chart.id)

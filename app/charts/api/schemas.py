@@ -15,7 +15,6 @@ from marshmallow.validate import Length, OneOf, Range
 
 from app.charts.api.fields import (
     Color,
-    Instrument,
     Text,
     TimeZone,
     Variant,
@@ -55,6 +54,7 @@ from app.charts.request import (
     option_errors,
 )
 from app.shared.errors import FieldError, ValidationFailed
+from app.web.http.fields import Instrument
 
 DEFAULT_LIMITS: Final = ChartLimits()
 MOST_BINS: Final = 500

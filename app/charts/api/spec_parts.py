@@ -15,7 +15,6 @@ from app.charts.api.fields import (
     Color,
     Column,
     Instant,
-    Instrument,
     Number,
     Text,
     Whole,
@@ -42,7 +41,9 @@ from app.charts.domain import (
     Zone,
 )
 from app.charts.request import MAX_TEXT_LENGTH, BarsReference
-from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, check, rises
+from app.market.domain import MAX_BARS, BarError, Bars, check, rises
+from app.shared.instruments import TIMEFRAME_SECONDS
+from app.web.http.fields import Instrument
 
 LONGEST_PERIOD: Final = 5_000
 MOST_ROWS: Final = 500
