@@ -122,7 +122,7 @@ def _draw_and_store(resources: Resources, lease: RenderLease) -> RenderResult:
         path=path,
         etag=hashlib.sha256(image.data).hexdigest(),
         bytes=len(image.data),
-        warnings=image.warnings,
+        warnings=list(image.warnings),
         alt=image.alt,
         degraded=image.degraded,
     )

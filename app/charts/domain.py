@@ -256,13 +256,8 @@ def parse_canonical(text: str) -> ChartSpec:
     return ChartSpec(**raw)
 
 
-def chart_id(spec: ChartSpec, *, owner: str, engine_version: str) -> str:
-    """Hash owner, engine version and spec with data into 32 hexadecimal digits."""
-    return canonical_id(canonical(spec), owner=owner, engine_version=engine_version)
-
-
 def canonical_id(text: str, *, owner: str, engine_version: str) -> str:
-    """Like `chart_id`, for the canonical form of a spec."""
+    """Hash owner, engine version and the canonical form of a spec into 32 hexadecimal digits."""
     return hashlib.sha256(f"{engine_version}\n{owner}\n{text}".encode()).hexdigest()[:32]
 
 

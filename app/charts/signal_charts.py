@@ -36,14 +36,9 @@ def request_signal_chart(
     spec = spec_for(session, signal, settings)
     if spec is None:
         return None
+    policy = Policy.of(settings)
     requested = service.request_chart(
-        session,
-        spec,
-        Policy.of(settings),
-        owner=signal.producer_id,
-        now=now,
-        request_id=request_id,
-        ignore_queue_limit=True,
+        session, spec, policy, owner=signal.producer_id, now=now, request_id=request_id, ignore_queue_limit=True
     )
     service.link_to_signal(session, signal.id, requested.chart.id)
     return requested

@@ -381,7 +381,9 @@ def test_a_reference_is_completed_with_stored_bars():
 def test_hidden_bars_are_part_of_a_chart_and_of_its_id():
     assert loaded(visible=2).visible == 2
     assert loaded(visible=3) == loaded(visible=None) == loaded()
-    ids = {domain.chart_id(loaded(visible=count), owner="", engine_version="") for count in (1, 2, 3, None)}
+    ids = {
+        domain.canonical_id(canonical(loaded(visible=count)), owner="", engine_version="") for count in (1, 2, 3, None)
+    }
     assert len(ids) == 3
     assert parse_canonical(canonical(loaded(visible=2))) == loaded(visible=2)
 
