@@ -6,36 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Uuid, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.shared.db import Base, UtcDateTime
+from app.shared.db import Base, UtcDateTime, partial_index
 
 
 class Chart(Base):
     __tablename__ = "charts"
     __table_args__ = (
-        Index(
-            "ix_charts_due",
-            "owner",
-            "due_at",
-            postgresql_where=text("due_at IS NOT NULL"),
-            sqlite_where=text("due_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_charts_turn",
-            "turn",
-            "created_at",
-            postgresql_where=text("turn IS NOT NULL"),
-            sqlite_where=text("turn IS NOT NULL"),
-        ),
-        Index(
-            "ix_charts_owner_turn",
-            "owner",
-            "turn",
-            postgresql_where=text("turn IS NOT NULL"),
-            sqlite_where=text("turn IS NOT NULL"),
-        ),
+        partial_index("ix_charts_due", "owner", "due_at", where="due_at IS NOT NULL"),
+        partial_index("ix_charts_turn", "turn", "created_at", where="turn IS NOT NULL"),
+        partial_index("ix_charts_owner_turn", "owner", "turn", where="turn IS NOT NULL"),
         Index("ix_charts_status", "status", "created_at"),
         Index("ix_charts_expires_at", "expires_at"),
     )

@@ -39,23 +39,14 @@ class Occurrence(NamedTuple):
     """An event to append: the id of its subject, its time, and the id of the request that caused it."""
 
     subject: str
-    occurred_at: datetime
+    happened_at: datetime
     request_id: str
 
 
 def append_all(session: Session, kind: str, occurrences: Iterable[Occurrence]) -> None:
     """Append one undispatched event of this kind for each occurrence."""
     rows = [
-        {
-            "id": uuid7(),
-            "kind": kind,
-            "subject": subject,
-            "data": {},
-            "request_id": request_id,
-            "happened_at": occurred_at,
-            "attempts": 0,
-        }
-        for subject, occurred_at, request_id in occurrences
+        {"id": uuid7(), "kind": kind, "data": {}, "attempts": 0} | occurrence._asdict() for occurrence in occurrences
     ]
     insert_many(session.connection(), Event, rows)
 
