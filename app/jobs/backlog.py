@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,16 +19,15 @@ from app.shared import logs
 from app.shared.queue import CHARTS, EVENTS
 
 WAITING: Final = "jobs_waiting"
-WAITING_HELP: Final = "Jobs that wait"
+WAITING_HELP: Final = "Waiting jobs"
 OLDEST_SECONDS: Final = "jobs_oldest_seconds"
-OLDEST_SECONDS_HELP: Final = "How long the oldest job has waited"
+OLDEST_SECONDS_HELP: Final = "Age of the oldest waiting job, 0 when none waits"
 CACHE_SECONDS: Final = 5.0
 
 log = logs.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueBacklog:
+class QueueBacklog(NamedTuple):
     """How many rows of a queue wait, and for how many seconds the oldest has waited (0 when none waits)."""
 
     queue: str
@@ -60,9 +58,9 @@ class BacklogCollector:
     def collect(self) -> Iterable[Metric]:
         waiting = GaugeMetricFamily(WAITING, WAITING_HELP, labels=["queue"])
         oldest = GaugeMetricFamily(OLDEST_SECONDS, OLDEST_SECONDS_HELP, labels=["queue"])
-        for backlog in self._current():
-            waiting.add_metric([backlog.queue], backlog.waiting)
-            oldest.add_metric([backlog.queue], backlog.oldest_seconds)
+        for queue, count, oldest_seconds in self._current():
+            waiting.add_metric([queue], count)
+            oldest.add_metric([queue], oldest_seconds)
         return [waiting, oldest]
 
     def _current(self) -> list[QueueBacklog]:
