@@ -8,7 +8,7 @@ from flask import Response
 from werkzeug.routing import PathConverter
 
 from app.market import examples, service
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
 from app.market.schemas import (
     BarsQuery,
     Columns,
@@ -21,9 +21,10 @@ from app.market.schemas import (
 )
 from app.shared import exact_json
 from app.shared.errors import NotFound
+from app.shared.instruments import INSTRUMENT_PATTERN, INSTRUMENT_RULE, TIMEFRAME_SECONDS
 from app.web.context import resources
 from app.web.http.body import read_body, require_media_type
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 
 CSV: Final = "text/csv"
@@ -33,8 +34,8 @@ NAMES_OF_SERIES: Final = [
         "in": "path",
         "name": "instrument",
         "required": True,
-        "description": "1-32 of A-Z 0-9 . _ / : -; upper-cased",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._/:-]{1,32}$"},
+        "description": f"{INSTRUMENT_RULE}; upper-cased",
+        "schema": {"type": "string", "pattern": f"^{INSTRUMENT_PATTERN}$"},
         "example": "EURUSD",
     },
     {
@@ -75,7 +76,7 @@ def put_bars(instrument: str, timeframe: str) -> Response:
     bars = _read_bars()
     with resources().database.transaction() as session:
         stored = service.upsert(session, *series, bars)
-    return json_answer(stored._asdict())
+    return json_response(stored._asdict())
 
 
 @blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=NAMES_OF_SERIES)
@@ -90,7 +91,7 @@ def get_bars(query: dict[str, Any], instrument: str, timeframe: str) -> Response
         bars = service.read(session, *series, until_ms=until, limit=query["limit"])
     if not bars.time:
         raise NotFound(f"no {series[1]} bars of {series[0]}" + (" up to then" if until is not None else ""))
-    return json_answer(columnar(*series, bars))
+    return json_response(columnar(*series, bars))
 
 
 def _read_bars() -> Bars:
