@@ -102,9 +102,9 @@ def test_an_overlay_or_panel_without_settings_has_the_defaults_of_the_domain(par
 def test_the_limits_are_those_of_the_settings_and_by_default_their_defaults():
     assert ChartLimits.of(Settings()) == ChartLimits()
     names = [field.name for field in fields(ChartLimits)]
-    values: dict[str, Any] = {f"charts_{name}": number for number, name in enumerate(names, start=1)}
-    limits = ChartLimits.of(replace(Settings(), **values))
-    assert [getattr(limits, name) for name in names] == [*range(1, len(names) + 1)]
+    numbers: dict[str, Any] = {f"charts_{name}": number for number, name in enumerate(names, start=1)}
+    settings = replace(Settings(), **numbers)
+    assert [getattr(ChartLimits.of(settings), name) for name in names] == [*range(1, len(names) + 1)]
 
 
 def test_the_schemas_know_every_kind_the_domain_has():
