@@ -79,7 +79,7 @@ class _Memory:
 blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id=ChartIdConverter))
 
 
-@blueprint.record_once  # type: ignore[untyped-decorator]
+@blueprint.record_once
 def _prepare(state: BlueprintSetupState) -> None:
     held = cast("Resources", state.app.extensions[RESOURCES])
     ready = ReadyPictures(held.settings.charts_local_ttl_seconds)
