@@ -1,11 +1,11 @@
-"""Compares checkouts of this project with one base: processor time per signal, and rate, in pairs of short runs.
+"""Compares checkouts of this project with one base by processor time per request, also on a busy machine.
 
     python -m benchmarks.ingest_pairs BASE CHECKOUT [CHECKOUT ...] [--kinds singles duplicates batches reads] [--json]
 
-All servers run at once over one database server and one Redis, each on a database of its own, and only one of them has
-load at a time. In every round each checkout runs right after or right before the base, in alternating order. A ratio is
-checkout / base of one pair. The table shows the median and the quartiles of the ratios: a busy machine disturbs both
-sides of a pair alike.
+Each checkout's application runs in a process of its own, without a web server, over one PostgreSQL and one Redis. The
+processes work in short bursts, one process at a time: a checkout, and right before or after it the base. A ratio is the
+processor time of a checkout's burst / the base's. The table shows median and quartiles. Name a second copy of the base
+as well: its ratios show the noise.
 """
 
 from __future__ import annotations
@@ -14,126 +14,129 @@ import argparse
 import json
 import signal
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ingest, ingest_servers
-from benchmarks.ingest import Case
-from benchmarks.ingest_servers import Park, Server
+from benchmarks import ingest_servers
+from benchmarks.ingest_servers import Park
 from benchmarks.render import machine
 
-ROUNDS: Final = 7
-SECONDS: Final = 3
-KINDS: Final[dict[str, Callable[[Server], Case]]] = {
-    "singles": ingest.single,
-    "duplicates": ingest.duplicates,
-    "batches": ingest.batch,
-    "reads": ingest.reads,
-}
+SCRIPT: Final = Path(__file__).with_name("ingest_child.py")
+BURSTS: Final = {"singles": 160, "duplicates": 160, "batches": 4, "reads": 160}
+"""Requests of one burst by kind: about 150 ms of processor time."""
+THREADS: Final = 8
+ROUNDS: Final = 40
+WARM_UP_BURSTS: Final = 3
 
-Row = dict[str, float]
+
+class Child:
+    """The application of one checkout in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def burst(self, kind: str) -> float:
+        """Milliseconds of processor time per request. Raises SystemExit when the process has failed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{kind} {BURSTS[kind]}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._process.args!r} failed: see its output above")
+        return float(line) / BURSTS[kind]
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Median and quartiles of one ratio over all pairs."""
+class Comparison:
+    """Processor time of a checkout / the base's, for one kind of request: median and quartiles of all pairs."""
 
+    kind: str
+    checkout: str
+    base_ms: float
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, ratios: Sequence[float]) -> Spread:
-        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        return cls(median, low, high)
-
-    def __str__(self) -> str:
-        return f"{self.median:6.3f} ({self.low:.3f} - {self.high:.3f})"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One checkout against the base, for one kind of request."""
-
-    kind: str
-    checkout: str
-    base_ms: float
-    """Processor time of the base's web processes per signal, in milliseconds: median."""
-    web: Spread
-    """Processor time of the web processes per signal."""
-    total: Spread
-    """The same with PostgreSQL's."""
-    rate: Spread
-    p99: Spread
-
-    @classmethod
-    def of(cls, kind: str, checkout: str, pairs: Sequence[tuple[Row, Row]]) -> Comparison:
-        def ratio(value: Callable[[Row], float]) -> Spread:
-            return Spread.of([value(other) / value(base) for base, other in pairs])
-
-        return cls(
-            kind,
-            checkout,
-            statistics.median(base["web_ms"] for base, _ in pairs),
-            web=ratio(lambda row: row["web_ms"]),
-            total=ratio(lambda row: row["web_ms"] + row["database_ms"]),
-            rate=ratio(lambda row: row["per_second"]),
-            p99=ratio(lambda row: row["p99_ms"]),
-        )
+    def of(cls, kind: str, checkout: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
+        low, median, high = statistics.quantiles([other / base for base, other in pairs], n=4, method="inclusive")
+        return cls(kind, checkout, statistics.median(base for base, _ in pairs), median, low, high)
 
     def line(self) -> str:
-        return (
-            f"{self.kind:12}{self.checkout:16}{self.base_ms:8.3f}"
-            f"  {self.web}  {self.total}  {self.rate}  {self.p99.median:6.2f}"
-        )
+        spread = f"{self.low:.3f} - {self.high:.3f}"
+        return f"{self.kind:12}{self.checkout:16}{self.base_ms:9.3f}{self.median:9.3f}   {spread}"
 
 
-def compare(park: Park, options: argparse.Namespace) -> Iterator[Comparison]:
-    """One comparison per kind and checkout."""
-    base, *others = [park.signalbox(path.resolve()) for path in (options.base, *options.checkouts)]
-    for kind in options.kinds:
-        cases = {server.name: KINDS[kind](server) for server in (base, *others)}
-        first = cases.pop(base.name)
-        rate = first.run(ingest.WARM_UP_SECONDS, ingest.FIRST_RATE, park)["per_second"]
-        for case in cases.values():
-            case.run(ingest.WARM_UP_SECONDS, 2 * rate, park)
-        pairs: dict[str, list[tuple[Row, Row]]] = {name: [] for name in cases}
-        for number in range(options.rounds):
-            for name, case in cases.items():
-                pairs[name].append(_pair(first, case, options.seconds, 3 * rate, park, swap=bool(number % 2)))
-        for path, measured in zip(options.checkouts, pairs.values(), strict=True):
-            yield Comparison.of(kind, path.name, measured)
+def compare(base: Child, others: dict[str, Child], kind: str, rounds: int) -> Iterator[Comparison]:
+    """One comparison per checkout."""
+    for child in (base, *others.values()):
+        for _ in range(WARM_UP_BURSTS):
+            child.burst(kind)
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in others}
+    for number in range(rounds):
+        for name, child in others.items():
+            pairs[name].append(_pair(base, child, kind, swap=bool(number % 2)))
+    return (Comparison.of(kind, name, measured) for name, measured in pairs.items())
 
 
-def _pair(base: Case, other: Case, seconds: float, rate: float, park: Park, *, swap: bool) -> tuple[Row, Row]:
-    """One run of each; with `swap`, the base runs second."""
-    if not swap:
-        return base.run(seconds, rate, park), other.run(seconds, rate, park)
-    measured = other.run(seconds, rate, park)
-    return base.run(seconds, rate, park), measured
+def _pair(base: Child, other: Child, kind: str, *, swap: bool) -> tuple[float, float]:
+    """A burst of each; with `swap`, the base's comes second."""
+    if swap:
+        measured = other.burst(kind)
+        return base.burst(kind), measured
+    return base.burst(kind), other.burst(kind)
+
+
+@contextmanager
+def running(park: Park, checkout: Path, threads: int) -> Iterator[Child]:
+    """The application of a checkout, over a database of its own, with default settings."""
+    env = park.environment(checkout) | {"PYTHONPATH": str(checkout)}
+    with subprocess.Popen(
+        # -P: the folder of the script is not searched for modules.
+        [sys.executable, "-P", str(SCRIPT), str(threads)],
+        cwd=checkout,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield Child(process)
+        process.terminate()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest_pairs", description=__doc__.split("\n\n")[0])
     parser.add_argument("base", type=Path, help="checkout that the others are compared with")
     parser.add_argument("checkouts", type=Path, nargs="+")
-    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=["singles"])
+    parser.add_argument("--kinds", nargs="+", choices=tuple(BURSTS), default=["singles"])
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--threads", type=int, default=THREADS, help="requests of one process at the same time")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of each checkout and kind")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each run")
     parser.add_argument("--json", action="store_true", help="a JSON document per line instead of the table")
     options = parser.parse_args()
-    # Ended from outside, it still ends what it started.
+    # On SIGTERM, stop the processes as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not options.json:
         print(", ".join(f"{name} {value}" for name, value in machine().items()))
-        print(f"{'':28}{'base ms':>8}  {'web ms ratio':24}  {'web + database':24}  {'rate':24}  {'p99':>6}")
-    with ingest_servers.park(options.database) as park:
-        for comparison in compare(park, options):
-            print(json.dumps(asdict(comparison)) if options.json else comparison.line(), flush=True)
+        print(f"{options.database}, {options.threads} threads, medians of {options.rounds} pairs")
+        print(f"{'':28}{'base ms':>9}{'ratio':>9}   quartiles")
+    with ExitStack() as stack:
+        park = stack.enter_context(ingest_servers.park(options.database))
+        base, *others = [
+            stack.enter_context(running(park, path.resolve(), options.threads))
+            for path in (options.base, *options.checkouts)
+        ]
+        children = {path.name: child for path, child in zip(options.checkouts, others, strict=True)}
+        for kind in options.kinds:
+            for comparison in compare(base, children, kind, options.rounds):
+                print(json.dumps(asdict(comparison)) if options.json else comparison.line(), flush=True)
     return 0
 
 

@@ -28,7 +28,7 @@ from app.signals.api.http_intake import PATH, count_refusals, intake
 from app.signals.domain import DuplicateSignal
 from app.web.context import request_id, resources
 from app.web.http.body import check_length, read_body
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.openapi.completion import RATE_HEADERS
 from app.web.security import rate_limits
@@ -106,8 +106,8 @@ def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
         _report_duplicate(hook, duplicate)
         with resources().database.reading() as session:
             existing = queries.get(session, duplicate.existing_id)
-        return json_answer(duplicate_response(existing, duplicate.differs))
-    return json_answer(hook_response(stored), 201, {"Location": f"{PATH}/{stored.id}"})
+        return json_response(duplicate_response(existing, duplicate.differs))
+    return json_response(hook_response(stored), 201, {"Location": f"{PATH}/{stored.id}"})
 
 
 def _report_duplicate(hook: Hook, duplicate: DuplicateSignal) -> None:

@@ -24,7 +24,7 @@ from app.shared.errors import NotFound
 from app.shared.instruments import INSTRUMENT_PATTERN, INSTRUMENT_RULE, TIMEFRAME_SECONDS
 from app.web.context import resources
 from app.web.http.body import read_body, require_media_type
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 
 CSV: Final = "text/csv"
@@ -78,7 +78,7 @@ def put_bars(instrument: str, timeframe: str) -> Response:
     bars = _read_bars()
     with resources().database.transaction() as session:
         stored = service.upsert(session, instrument, timeframe, bars)
-    return json_answer(stored._asdict())
+    return json_response(stored._asdict())
 
 
 @blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=PATH_PARAMETERS)
@@ -95,7 +95,7 @@ def get_bars(query: dict[str, Any], instrument: str, timeframe: str) -> Response
         bars = service.read(session, instrument, timeframe, until_ms=until, limit=query["limit"])
     if not bars.time:
         raise NotFound(f"no {timeframe} bars of {instrument}" + (" up to that time" if until is not None else ""))
-    return json_answer(bars_view(instrument, timeframe, bars))
+    return json_response(bars_view(instrument, timeframe, bars))
 
 
 def _read_bars() -> Bars:

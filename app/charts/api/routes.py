@@ -33,7 +33,7 @@ from app.signals import queries as signals
 from app.web.context import EXTENSION as RESOURCES
 from app.web.context import request_id, resources
 from app.web.http.body import read_json
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.operations import thread_budget
 from app.web.security.auth import caller
@@ -125,8 +125,8 @@ def post_chart() -> Response:
     if waited:
         headers["Preference-Applied"] = f"wait={waited}"
     if chart.status in service.WAITING:
-        return json_answer(describe(chart), 202, headers | RETRY_AFTER)
-    return json_answer(describe(chart), 200, headers)
+        return json_response(describe(chart), 202, headers | RETRY_AFTER)
+    return json_response(describe(chart), 200, headers)
 
 
 @blueprint.route("/charts/<chart_id:chart_id>", methods=["GET"], parameters=[ID])
@@ -135,7 +135,7 @@ def post_chart() -> Response:
 @blueprint.doc(summary="Poll a chart")
 def get_chart(chart_id: str) -> Response:
     with resources().database.reading() as session:
-        return json_answer(describe(service.find(session, chart_id)))
+        return json_response(describe(service.find(session, chart_id)))
 
 
 @blueprint.route("/charts/<chart_id:chart_id>.<extension>", methods=["GET"], parameters=[ID, FORMAT])
@@ -162,7 +162,7 @@ def get_image(chart_id: str, extension: str) -> Response:
 @blueprint.alt_response(404, description="No such signal, or no bars of its instrument")
 @blueprint.doc(summary="Poll a signal's own chart")
 def get_signal_chart(signal_id: UUID) -> Response:
-    return json_answer(describe(_signal_chart(signal_id)))
+    return json_response(describe(_signal_chart(signal_id)))
 
 
 @blueprint.route("/signals/<uuid:signal_id>/chart.png", methods=["GET"])
@@ -297,7 +297,7 @@ def _cached_image_response(image: CachedImage) -> Response:
 
 
 def _accepted_response(chart: Chart) -> Response:
-    return json_answer(describe(chart), 202, {"Location": f"/api/v1/charts/{chart.id}"} | RETRY_AFTER)
+    return json_response(describe(chart), 202, {"Location": f"/api/v1/charts/{chart.id}"} | RETRY_AFTER)
 
 
 def _redraw(chart_id: str) -> Chart:

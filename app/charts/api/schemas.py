@@ -5,8 +5,7 @@ The API and the command line share it. `document_variant` describes fields with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load
@@ -58,10 +57,12 @@ from app.charts.request import (
     option_errors,
 )
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.web.http.fields import Instrument
 
 DEFAULT_LIMITS: Final = ChartLimits()
 MAX_ERRORS: Final = 100
+DICT_FIELDS: Final = frozenset({"/colors"})
 
 OVERLAYS: Final[dict[str, type[Schema]]] = {
     "sma": MovingAverageSchema,
@@ -190,25 +191,13 @@ def load_spec(raw: Any, limits: ChartLimits = DEFAULT_LIMITS) -> SpecRequest:
     try:
         options = _SPEC.load(raw)
     except ValidationError as error:
-        raise ValidationFailed([*islice(pointed(error.messages), MAX_ERRORS)]) from error
+        errors = field_errors(error.messages, dict_fields=DICT_FIELDS)
+        raise ValidationFailed(errors[:MAX_ERRORS]) from error
     request = SpecRequest(data=options.pop("data"), options=options)
     _raise_if_any(option_errors(request, limits))
     if request.reference is None:
         request.complete()
     return request
-
-
-def pointed(messages: Any, pointer: str = "") -> Iterator[FieldError]:
-    """marshmallow's nested messages as a flat list, each with its JSON pointer (RFC 6901)."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            # What marshmallow puts around a message that is about the object itself, or about one side of a dict.
-            wrapped = key == "_schema" or (key in {"key", "value"} and pointer.startswith("/colors/"))
-            step = str(key).replace("~", "~0").replace("/", "~1")
-            yield from pointed(inner, pointer if wrapped else f"{pointer}/{step}")
-    else:
-        for message in messages if isinstance(messages, list) else [messages]:
-            yield FieldError(pointer, str(message))
 
 
 def document_variant(converter: Any, field: Any, **_: Any) -> dict[str, Any]:

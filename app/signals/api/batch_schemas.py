@@ -11,6 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.shared import exact_json
 from app.shared.errors import DomainError, ErrorKind, FieldError, PayloadTooLarge, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.signals.api.fields import Flag
 from app.signals.api.schemas import NewSignalSchema, SignalSchema, signal_view
 from app.signals.domain import MatchedOn, NewSignal
@@ -86,7 +87,7 @@ def read_envelope(document: Any, *, max_items: int) -> tuple[list[Any], bool]:
     try:
         values = _BATCH.load(document)
     except ValidationError as error:
-        raise ValidationFailed(problems.field_errors(error.messages)) from error
+        raise ValidationFailed(field_errors(error.messages)) from error
     if len(values["signals"]) > max_items:
         raise ValidationFailed([FieldError("/signals", f"Must be at most {max_items} signals.")])
     return values["signals"], values["atomic"]

@@ -40,7 +40,7 @@ from app.web.http import paging
 from app.web.http.body import check_length, read_body, require_json
 from app.web.http.problem_schema import ProblemSchema
 from app.web.http.problems import CONTENT_TYPE as PROBLEM
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.openapi.completion import RATE_HEADERS, example_of
 from app.web.operations.thread_budget import within_budget
@@ -78,7 +78,7 @@ def create() -> Response:
             metrics.count_duplicate("api", duplicate.differs)
             duplicate.location = f"{PATH}/{duplicate.existing_id}"
             raise
-        return json_answer(signal_view(signal), 201, {"Location": f"{PATH}/{signal.id}"})
+        return json_response(signal_view(signal), 201, {"Location": f"{PATH}/{signal.id}"})
 
 
 @blueprint.route("/batch", methods=["POST"])
@@ -119,7 +119,7 @@ def create_batch() -> Response:
             metrics.REJECTED.labels(outcome.slug).inc()
         if isinstance(outcome, DuplicateSignal | DuplicateInBatch):
             metrics.count_duplicate("batch", outcome.differs)
-    return json_answer(*batch_view(outcomes, request_id()))
+    return json_response(*batch_view(outcomes, request_id()))
 
 
 @blueprint.route("/<uuid:signal_id>", methods=["GET"])
@@ -127,7 +127,7 @@ def create_batch() -> Response:
 def show(signal_id: UUID) -> Response:
     """Read a signal"""
     with resources().database.reading() as session:
-        return json_answer(signal_view(queries.get(session, signal_id)))
+        return json_response(signal_view(queries.get(session, signal_id)))
 
 
 @blueprint.route("", methods=["GET"])
@@ -143,7 +143,7 @@ def index(query: dict[str, Any]) -> Response:
     with resources().database.reading() as session:
         rows = queries.search(session, _filter(query), after_id=_cursor_id(cursor), limit=limit + 1)
     page, next_cursor = paging.cut(rows, limit, lambda signal: signal.id)
-    return json_answer({"signals": [signal_view(signal) for signal in page], "next_cursor": next_cursor})
+    return json_response({"signals": [signal_view(signal) for signal in page], "next_cursor": next_cursor})
 
 
 @blueprint.route("/export.csv", methods=["GET"])

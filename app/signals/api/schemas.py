@@ -15,6 +15,7 @@ from app.payloads.domain import VERSION
 from app.shared import signatures
 from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.api.fields import Levels, Moment, Price, QueryMoment
 from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
@@ -22,7 +23,6 @@ from app.signals.models import Signal, SignalRow
 from app.web.http.fields import Instrument, PatternText
 from app.web.http.paging import PageQuery
 from app.web.http.problem_schema import ProblemSchema
-from app.web.http.problems import field_errors
 
 _VERSION: Final = (VERSION.pattern, "1-20 of A-Z a-z 0-9 . _ -")
 _PRODUCER: Final = (access.PRODUCER_ID.pattern, "1-64 of A-Z a-z 0-9 . _ -")

@@ -14,9 +14,9 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 
 from app.shared.errors import ValidationFailed
+from app.shared.field_errors import field_errors
 from app.web.context import resources
 from app.web.http.body import read_json
-from app.web.http.problems import field_errors
 
 View = TypeVar("View", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -43,7 +43,7 @@ class Parser(FlaskParser):
     def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         # Webargs puts all messages under the name of the location.
         messages = cast("dict[str, Any]", error.messages)
-        raise ValidationFailed([found for inner in messages.values() for found in field_errors(inner)]) from error
+        raise ValidationFailed([error for inner in messages.values() for error in field_errors(inner)]) from error
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types

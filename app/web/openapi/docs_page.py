@@ -13,8 +13,8 @@ from flask import Blueprint, Flask, Response, current_app, send_from_directory
 from app.shared.errors import NotFound
 from app.web.http import problems
 from app.web.http.problem_schema import ProblemSchema
-from app.web.http.responses import json_answer
-from app.web.openapi.completion import Completion, problem_response
+from app.web.http.responses import json_response
+from app.web.openapi.completion import Completion, problem_response_object
 
 __all__ = ["ProblemSchema", "blueprint", "describe"]
 
@@ -51,8 +51,8 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
         """Name a problem for every status; only those that are referred to are in the document."""
         for status in HTTPStatus:
             if status >= HTTPStatus.BAD_REQUEST:
-                self.spec.components.response(status.name, problem_response(status), lazy=True)
-        unforeseen = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR)
+                self.spec.components.response(status.name, problem_response_object(status), lazy=True)
+        unforeseen = problem_response_object(HTTPStatus.INTERNAL_SERVER_ERROR)
         self.spec.components.response("DEFAULT_ERROR", unforeseen | {"description": "Any other problem"}, lazy=True)
 
     def _register_etag_headers(self) -> None:
@@ -95,7 +95,7 @@ def describe(app: Flask) -> Api:
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    answer = json_answer(current_app.extensions[_EXTENSION].spec.to_dict())
+    answer = json_response(current_app.extensions[_EXTENSION].spec.to_dict())
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 
@@ -123,4 +123,4 @@ def problem(slug: str) -> Response:
     if found is None:
         raise NotFound("no such type of problem")
     title, status = found
-    return json_answer({"type": problems.TYPE_PREFIX + slug, "title": title, "status": status})
+    return json_response({"type": problems.TYPE_PREFIX + slug, "title": title, "status": status})
