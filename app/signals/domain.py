@@ -15,8 +15,6 @@ from uuid import UUID
 from app.shared.errors import DomainError, ErrorKind, NotFound
 
 SIDES: Final = ("buy", "sell")
-TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w")
-"""Those of stored bars; a test holds the two lists together, since signals and bars do not import each other."""
 
 MAX_LEVELS: Final = 20
 MAX_DIGITS: Final = 18

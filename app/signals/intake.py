@@ -22,7 +22,7 @@ from app.resources import Resources
 from app.shared import failpoints
 from app.shared.db import Database, uuid7
 from app.shared.errors import DomainError, Unavailable
-from app.shared.group_commit import Combiner
+from app.shared.group_commit import GroupCommit
 from app.shared.metrics import LimitedLabel
 from app.shared.queue import DISPATCH, EVENTS, Queue
 from app.signals import metrics, queries
@@ -48,7 +48,7 @@ class Intake:
     payloads: Registry
 
     def __post_init__(self) -> None:
-        self._group_commit = Combiner(self._accept_group, MAX_GROUP)
+        self._group_commit = GroupCommit(self._accept_group, MAX_GROUP)
         self._duplicates = DuplicateCache()
 
     @classmethod
@@ -78,7 +78,7 @@ class Intake:
         """Store one signal and wake the dispatcher. Raises DuplicateSignal, Unavailable or what the database raises."""
         item = IncomingSignal(0, new, self.rule.identify(new), uuid7(), now, request_id)
         self._refuse_cached(item)
-        outcome, claim = self._group_commit.do(item)
+        outcome, claim = self._group_commit.run(item)
         if outcome is None:
             (outcome,) = self._accept(claim, [item])
         if not isinstance(outcome, SignalRow):

@@ -48,10 +48,10 @@ def store(
     )
     failpoints.reach("before_commit")
     try:
-        answers = database.at_once(_STORE, parameters)
+        answers = database.execute_raw(_STORE, parameters)
     except IntegrityError:
         # A writer that takes no locks has stored one of these external_ids meanwhile. The second try sees it.
-        answers = database.at_once(_STORE, parameters)
+        answers = database.execute_raw(_STORE, parameters)
     return [_outcome(rows, *answer) for answer in sorted(answers, key=itemgetter(0))]
 
 
@@ -66,7 +66,7 @@ def find_existing(database: Database, items: Sequence[IncomingSignal], rule: Ded
         }
         for number, item in enumerate(items)
     ]
-    answers = database.at_once(_FIND, (records(keys), rule.window))
+    answers = database.execute_raw(_FIND, (records(keys), rule.window))
     existing = {
         number: Existing(SignalRow(*columns), MatchedOn(matched_on)) for number, matched_on, *columns in answers
     }

@@ -23,7 +23,7 @@ from app.events.models import Event
 from app.resources import Resources
 from app.shared import signatures
 from app.shared.db import Database
-from app.signals.api.batch_schemas import place_id
+from app.signals.api.batch_schemas import item_external_id
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
 from tests.integration.signals.builders import KEY, NOON, PATH, a_new_signal, a_signal, post
@@ -253,25 +253,25 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
 def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements from now on, by their first word, or by the function that they call."""
     statements: list[str] = []
-    execute = database.at_once
+    execute = database.execute_raw
 
     def note(statement: str, parameters: Any) -> Any:
         statements.append("store_signals_each" if "store_signals_each" in statement else statement)
         return execute(statement, parameters)
 
-    monkeypatch.setattr(database, "at_once", note)
+    monkeypatch.setattr(database, "execute_raw", note)
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2].split()[0]))
     return statements
 
 
 def rows_read(database: Database) -> tuple[int, ...]:
     """How many stored signals PostgreSQL has gone through so far, in the table itself and by its indexes."""
-    database.at_once("SELECT pg_stat_force_next_flush()::text", ())
+    database.execute_raw("SELECT pg_stat_force_next_flush()::text", ())
     told = """
         SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'signals'), sum(idx_tup_read)::bigint
         FROM pg_stat_user_indexes WHERE relname = 'signals'
     """
-    return database.at_once(told, ())[0]
+    return database.execute_raw(told, ())[0]
 
 
 def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_table(resources: Resources) -> None:
@@ -416,7 +416,7 @@ def test_a_long_message_id_names_the_places_of_its_items_by_a_digest(serve: Serv
 
 @pytest.mark.parametrize("index", [0, 9_999_999])
 def test_an_item_of_a_signed_message_has_an_id_that_fits_whatever_the_messages_id_and_its_place(index: int) -> None:
-    names = [place_id("m" * length, index) for length in range(1, 129)]
+    names = [item_external_id("m" * length, index) for length in range(1, 129)]
     assert max(map(len, names)) <= 128
     assert len(set(names)) == len(names)
     assert all(name.endswith(f"#{index}") for name in names)

@@ -347,7 +347,7 @@ def test_a_writer_without_locks_that_comes_between_is_found_by_a_second_try(data
 def wait_until_blocked(database: Database) -> None:
     """Until a transaction of this PostgreSQL waits for a lock."""
     until = time.monotonic() + 10
-    while not database.at_once("SELECT 1 FROM pg_locks WHERE NOT granted", ()):
+    while not database.execute_raw("SELECT 1 FROM pg_locks WHERE NOT granted", ()):
         assert time.monotonic() < until
         time.sleep(0.001)
 

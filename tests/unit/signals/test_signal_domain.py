@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.market.domain import TIMEFRAME_SECONDS
 from app.shared.db import uuid7
 from app.signals.domain import (
-    TIMEFRAMES,
     DedupRule,
     DuplicateSignal,
     MatchedOn,
@@ -28,10 +26,6 @@ RULE = DedupRule(300)
 
 def a_new_signal(**changes: Any) -> NewSignal:
     return replace(NewSignal("desk-1", "AAPL", "buy", Decimal("187.20"), NOON), **changes)
-
-
-def test_the_timeframes_of_a_payload_are_those_of_stored_bars() -> None:
-    assert list(TIMEFRAMES) == list(TIMEFRAME_SECONDS)
 
 
 def test_the_dedup_key_compares_producer_instrument_version_and_side_and_nothing_else() -> None:
