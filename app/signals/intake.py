@@ -128,9 +128,12 @@ class Intake:
         unmarked = [item for item in items if claim.marked.keys().isdisjoint(claim_keys(item.identity))]
         outcomes = self._store_group(unmarked, claim)
         done = [item for item in unmarked if item.id in outcomes]
-        keys = set(chain.from_iterable(claim_keys(item.identity) for item in done))
-        self._publish(claim.part(keys), done, [outcomes[item.id] for item in done])
-        return [(outcomes.get(item.id), claim.part(claim_keys(item.identity))) for item in items]
+        if done:
+            self._publish(claim.part(_keys(done)), done, [outcomes[item.id] for item in done])
+        return [
+            (outcomes[item.id], claim) if item.id in outcomes else (None, claim.part(claim_keys(item.identity)))
+            for item in items
+        ]
 
     def _store_group(self, items: Sequence[IncomingSignal], claim: Claim) -> dict[UUID, Outcome]:
         """The outcomes of those that were not busy, by the ids of the signals."""
@@ -158,12 +161,13 @@ class Intake:
             raise
         if known is None:
             self._publish(claim, items, outcomes)
+        else:
+            _count(claim, items, outcomes, in_database=False)
         return outcomes
 
     def _claim(self, items: Sequence[IncomingSignal]) -> Claim:
         """Claim the keys of all items by one command."""
-        keys = dict.fromkeys(chain.from_iterable(claim_keys(item.identity) for item in items))
-        claim = self.claims.take(list(keys))
+        claim = self.claims.take(_keys(items))
         failpoints.reach("after_claim_key")
         return claim
 
@@ -177,7 +181,6 @@ class Intake:
         existing = find_existing(self.database, items, self.rule)
         known = [outcome for outcome in existing if outcome is not None]
         if len(known) == len(items):
-            metrics.DEDUP.labels("redis", "duplicate").inc(len(known))
             return known
         for item, outcome in zip(items, existing, strict=True):
             if outcome is None:
@@ -186,9 +189,7 @@ class Intake:
 
     def _publish(self, claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome]) -> None:
         """After the commit: count, mark the keys of the stored and the existing signals, wake the dispatcher."""
-        if not items:
-            return
-        _count(claim, items, outcomes)
+        _count(claim, items, outcomes, in_database=True)
         stored = any(isinstance(outcome, SignalRow) for outcome in outcomes)
         if stored:
             failpoints.reach("after_commit")
@@ -224,28 +225,32 @@ def _batch_result(
     return DuplicateSignal(item.new, outcome.signal.id, queries.as_new_signal(outcome.signal), outcome.matched_on)
 
 
-def _count(claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome]) -> None:
-    """Count what Redis and the database answered for signals that went to the database."""
-    found_in_redis: Counter[str] = Counter()
-    found_in_database: Counter[str] = Counter()
+def _keys(items: Sequence[IncomingSignal]) -> list[str]:
+    """The Redis keys of all items, each once."""
+    return list(dict.fromkeys(chain.from_iterable(claim_keys(item.identity) for item in items)))
+
+
+def _count(claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome], *, in_database: bool) -> None:
+    """Count what Redis answered for each signal, and the database where it was the one that decided."""
+    pending = set(claim.pending)
+    counts: Counter[tuple[str, str]] = Counter()
     for item, outcome in zip(items, outcomes, strict=True):
-        found_in_redis[_redis_state(claim, item, outcome)] += 1
-        if isinstance(outcome, SignalRow):
-            found_in_database["new"] += 1
-        elif isinstance(outcome, Existing):
-            found_in_database["duplicate"] += 1
-    for path, states in (("redis", found_in_redis), ("database", found_in_database)):
-        for state, count in states.items():
-            metrics.DEDUP.labels(path, state).inc(count)
+        counts["redis", _redis_state(claim, pending, item, outcome)] += 1
+        if in_database and isinstance(outcome, SignalRow):
+            counts["database", "new"] += 1
+        elif in_database and isinstance(outcome, Existing):
+            counts["database", "duplicate"] += 1
+    for labels, count in counts.items():
+        metrics.DEDUP.labels(*labels).inc(count)
 
 
-def _redis_state(claim: Claim, item: IncomingSignal, outcome: Outcome) -> str:
+def _redis_state(claim: Claim, pending: set[str], item: IncomingSignal, outcome: Outcome) -> str:
     if not claim.available:
         return "unavailable"
     keys = claim_keys(item.identity)
     if not claim.marked.keys().isdisjoint(keys):
         return "duplicate" if isinstance(outcome, Existing) else "stale"
-    return "free" if set(claim.pending).isdisjoint(keys) else "pending"
+    return "free" if pending.isdisjoint(keys) else "pending"
 
 
 def _busy() -> Unavailable:
