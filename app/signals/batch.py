@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.shared.errors import DomainError, ErrorKind
 from app.signals.domain import DuplicateSignal, Identity, MatchedOn, NewSignal, diff_fields
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingSignal:
+class IncomingSignal(NamedTuple):
     """A signal with its place in its batch, its keys, the id it gets if it is stored, and the request it came by."""
 
-    index: int
+    position: int
     new: NewSignal
     identity: Identity
     id: UUID
@@ -29,7 +27,7 @@ class DuplicateInBatch(DomainError):
     kind, slug, title = DuplicateSignal.kind, DuplicateSignal.slug, DuplicateSignal.title
 
     def __init__(self, new: NewSignal, earlier: IncomingSignal, matched_on: MatchedOn, *, stored: bool) -> None:
-        super().__init__(f"item {earlier.index} of this batch is the same")
+        super().__init__(f"item {earlier.position} of this batch is the same")
         self.earlier = earlier
         self.matched_on = matched_on
         self.differs = diff_fields(new, earlier.new)
@@ -39,7 +37,7 @@ class DuplicateInBatch(DomainError):
     def extra(self) -> dict[str, Any]:
         existing = {"existing_signal_id": str(self.existing_id)} if self.existing_id is not None else {}
         return existing | {
-            "duplicate_of_index": self.earlier.index,
+            "duplicate_of_index": self.earlier.position,
             "matched_on": self.matched_on.value,
             "differs": self.differs,
         }

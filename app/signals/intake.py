@@ -247,6 +247,8 @@ def _count(claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Out
 def _redis_state(claim: Claim, pending: set[str], item: IncomingSignal, outcome: Outcome) -> str:
     if not claim.available:
         return "unavailable"
+    if not claim.marked and not pending:
+        return "free"
     keys = claim_keys(item.identity)
     if not claim.marked.keys().isdisjoint(keys):
         return "duplicate" if isinstance(outcome, Existing) else "stale"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -76,15 +75,17 @@ def find_existing(database: Database, items: Sequence[IncomingSignal], rule: Ded
 def _rounds_json(items: Sequence[IncomingSignal], rows: Sequence[SignalRow]) -> str:
     """The items as a list of lists, so that no two items of an inner list share a key and all keep their order."""
     rounds: list[list[dict[str, Any]]] = []
-    next_round: dict[str, int] = defaultdict(int)
+    next_round: dict[str, int] = {}
     for number, (item, row) in enumerate(zip(items, rows, strict=True)):
-        keys = [key for key in (item.identity.window_key, item.identity.external_key) if key]
-        place = max(next_round[key] for key in keys)
-        next_round.update(dict.fromkeys(keys, place + 1))
+        window_key, external_key, _ = item.identity
+        place = next_round.get(window_key, 0)
+        if external_key:
+            place = max(place, next_round.get(external_key, 0))
+            next_round[external_key] = place + 1
+        next_round[window_key] = place + 1
         if place == len(rounds):
             rounds.append([])
-        event = {"number": number, "event_id": uuid7(), "request_id": item.request_id}
-        rounds[place].append(row._asdict() | event)
+        rounds[place].append({**row._asdict(), "number": number, "event_id": uuid7(), "request_id": item.request_id})
     return f"[{','.join(map(records, rounds))}]"
 
 
