@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
 def _glue(app: Flask, resources: Resources) -> None:
     """What every request passes, first to last on the way in, last to first on the way out."""
     app.before_request(context.bind_request_id)
-    routes.measure(app, resources, BacklogCollector(resources))
+    routes.register(app, resources, BacklogCollector(resources))
     headers.register(app)
     body.register(app)
     auth.register(app, resources.settings.api_keys)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy.exc
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from marshmallow import Schema, fields, validate
 from prometheus_client.registry import Collector
 from redis import RedisError
@@ -20,8 +20,7 @@ from app.shared.storage_check import StorageCheck
 from app.web.context import REQUEST_ID_HEADER, request_id, resources
 from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
-from app.web.operations import draining
-from app.web.operations.request_metrics import Exporter
+from app.web.operations import draining, request_metrics
 from app.web.security.auth import caller
 
 blueprint = Blueprint("operations", __name__, description="For those who run the service")
@@ -123,42 +122,33 @@ def metrics_text() -> Response:
     return Response(metrics.exposition(*collectors), content_type=metrics.CONTENT_TYPE)
 
 
-def measure(app: Flask, parts: Resources, *collectors: Collector) -> None:
-    """Count and time requests by the rule they matched, and log each. `/metrics` asks `collectors` at each scrape."""
+def register(app: Flask, resources: Resources, *collectors: Collector) -> None:
+    """Measure and log each request. `/metrics` also shows what `collectors` collect at each scrape."""
     app.extensions[_COLLECTORS] = collectors
-    app.extensions[_STORAGE] = StorageCheck(parts.database, parts.clock)
-    exporter = Exporter(app, path=None)
-
-    def end(answer: Response) -> Response:
-        # The request itself: each look at Flask's stand-in for it searches for it anew.
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        seconds = time.perf_counter() - g.began
-        rule = asked.url_rule.rule if asked.url_rule is not None else "unmatched"
-        answer.headers[REQUEST_ID_HEADER] = request_id()
-        exporter.count(asked.method, rule, answer.status_code, seconds)
-        _log(asked, rule, answer, seconds)
-        return answer
-
-    app.before_request(_begin)
-    app.after_request(end)
+    app.extensions[_STORAGE] = StorageCheck(resources.database, resources.clock)
+    request_metrics.register(app)
+    app.before_request(_start_timer)
+    app.after_request(_log_request)
 
 
-def _begin() -> None:
-    g.began = time.perf_counter()
+def _start_timer() -> None:
+    g.started = time.perf_counter()
 
 
-def _log(asked: Request, rule: str, answer: Response, seconds: float) -> None:
-    level = log.debug if asked.endpoint in HEALTH_CHECKS else log.info
+def _log_request(response: Response) -> Response:
+    level = log.debug if request.endpoint in HEALTH_CHECKS else log.info
     level(
         "request",
-        method=asked.method,
-        rule=rule,
-        path=_SECRET.sub("...", asked.path),
-        status=answer.status_code,
-        ms=round(seconds * 1000, 2),
-        bytes=answer.content_length,
+        method=request.method,
+        rule=request_metrics.url_rule(request),
+        path=_SECRET.sub("...", request.path),
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        bytes=response.content_length,
         caller=caller(),
     )
+    response.headers[REQUEST_ID_HEADER] = request_id()
+    return response
 
 
 def _not_cached(answer: Response) -> Response:
