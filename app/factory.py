@@ -18,7 +18,6 @@ from app.shared.db import Base
 from app.signals.api import routes as signals
 from app.startup import MIGRATIONS
 from app.web import context
-from app.web.application import Application
 from app.web.http import body, headers, problems
 from app.web.http.responses import ExactJson
 from app.web.openapi import docs_page
@@ -34,7 +33,7 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     """
     if resources is None:
         resources = Resources.build(settings or Settings.from_env())
-    app = Application("signalbox", root_path=str(ROOT), static_folder=None)
+    app = Flask("signalbox", root_path=str(ROOT), static_folder=None)
     app.config["SECRET_KEY"] = resources.settings.secret_key
     app.json = ExactJson(app)
     app.extensions[context.EXTENSION] = resources

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import IO, Any, Final
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest
 
 from app.shared import exact_json
@@ -52,11 +52,9 @@ def check_length(limit: int) -> int:
 
     Raises PayloadTooLarge over `limit`, and UnsupportedMediaType for any Content-Encoding.
     """
-    # The object itself: each look at Flask's stand-in searches for it anew.
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    if current.headers.get("Content-Encoding"):
+    if request.headers.get("Content-Encoding"):
         raise UnsupportedMediaType("send the body without a Content-Encoding")
-    length = current.content_length or 0
+    length = request.content_length or 0
     if length > limit:
         raise PayloadTooLarge(f"at most {limit} bytes")
     return length
