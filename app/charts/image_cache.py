@@ -1,6 +1,6 @@
-"""What a process remembers of charts whose image is there, so that an image is answered without asking the database.
+"""A cache of ready charts in each web process, so that an image is served without a query.
 
-A ready row does not change until its file goes: remembering it is at worst serving an image for seconds longer.
+The row of a ready chart does not change until its image is removed. At worst an image is served a few seconds longer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cachetools import TTLCache
 from app.charts import service
 from app.charts.models import Chart
 
-MOST: Final = 10_000
+MAX_IMAGES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A whole image with its file's path, its validator, and the end of its time."""
+class CachedImage:
+    """What is needed to serve the image of a ready chart: its path in the media store, ETag and expiry."""
 
     chart_id: str
     type: str
@@ -32,8 +32,8 @@ class Picture:
     expires_at: datetime
 
     @classmethod
-    def of(cls, chart: Chart) -> Picture | None:
-        """None while there is no image, and for a placeholder, of which nothing should outlive its fault."""
+    def of(cls, chart: Chart) -> CachedImage | None:
+        """Return None for a chart without an image, and for a placeholder, which must not outlive its cause."""
         if chart.status != service.READY or chart.degraded:
             return None
         if chart.path is None or chart.etag is None or chart.expires_at is None:
@@ -41,23 +41,23 @@ class Picture:
         return cls(chart.id, chart.type, chart.format, chart.path, chart.etag, chart.expires_at)
 
 
-class ReadyPictures:
-    """Thread-safe. With no TTL nothing is remembered."""
+class ImageCache:
+    """Maps chart ids to their images for `ttl_seconds`. Stores nothing when that is 0. Thread-safe."""
 
     def __init__(self, ttl_seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
-        self._pictures: TTLCache[str, Picture] = TTLCache(MOST, ttl_seconds, timer)
+        self._images: TTLCache[str, CachedImage] = TTLCache(MAX_IMAGES, ttl_seconds, timer)
         self._lock = threading.Lock()
 
-    def get(self, chart_id: str, now: datetime) -> Picture | None:
-        """The picture, unless its time is over."""
+    def get(self, chart_id: str, now: datetime) -> CachedImage | None:
+        """Return the image unless it has expired."""
         with self._lock:
-            found = self._pictures.get(chart_id)
-        return found if found is not None and found.expires_at > now else None
+            image = self._images.get(chart_id)
+        return image if image is not None and image.expires_at > now else None
 
-    def keep(self, picture: Picture) -> None:
+    def put(self, image: CachedImage) -> None:
         with self._lock:
-            self._pictures[picture.chart_id] = picture
+            self._images[image.chart_id] = image
 
-    def forget(self, chart_id: str) -> None:
+    def remove(self, chart_id: str) -> None:
         with self._lock:
-            self._pictures.pop(chart_id, None)
+            self._images.pop(chart_id, None)

@@ -1,31 +1,18 @@
-"""Price bars as columns, and the rules a bar must keep. Pure: the chart engine reads these too."""
+"""Price bars as columns, and the rules of a valid bar. Pure: the chart engine uses them too."""
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, fields
 from operator import ge, le, lt
 from typing import Final
 
-TIMEFRAME_SECONDS: Final = {
-    "1m": 60,
-    "5m": 300,
-    "15m": 900,
-    "30m": 1_800,
-    "1h": 3_600,
-    "4h": 14_400,
-    "1d": 86_400,
-    "1w": 604_800,
-}
 MAX_BARS: Final = 20_000
-
-_INSTRUMENT: Final = re.compile(r"[A-Za-z0-9._/:-]{1,32}")
 
 
 @dataclass(eq=False)
 class BarError(Exception):
-    """The first bar that breaks a rule: its column and its row, counted from 0."""
+    """The first invalid bar: its column, its row counted from 0, and the rule it breaks."""
 
     column: str
     row: int
@@ -37,10 +24,10 @@ class BarError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Open, high, low, close and volume as columns of one length.
+    """Open, high, low, close and volume as columns of equal length.
 
     `time` is the start of each bar in milliseconds since the epoch, UTC, strictly increasing.
-    `volume` may be absent (None), never in part.
+    `volume` is None where bars have no volume; it is never partly missing.
     """
 
     time: tuple[int, ...]
@@ -59,18 +46,10 @@ class Bars:
         return Bars(**{name: values and values[start:stop] for name, values in columns.items()})
 
 
-def normal_instrument(text: str) -> str:
-    """The one way an instrument is written. Raises ValueError with the rule for what is none."""
-    # Before upper(), which makes SS of a sharp s and I of a dotless i.
-    if not _INSTRUMENT.fullmatch(text):
-        raise ValueError("1 to 32 of A-Z 0-9 . _ / : -")
-    return text.upper()
-
-
 def check(bars: Bars) -> Bars:
-    """Give the bars back, or raise BarError for the first row that breaks a rule."""
+    """The same bars. Raises BarError for the first row that breaks a rule."""
     _check_lengths(bars)
-    if _sound(bars):
+    if _is_valid(bars):
         return bars
     for row in range(len(bars)):
         _check_row(bars, row)
@@ -82,8 +61,8 @@ def rises(times: tuple[int, ...]) -> bool:
     return all(map(lt, times, times[1:]))
 
 
-def _sound(bars: Bars) -> bool:
-    """Whether no row breaks a rule, in passes that run in C: 20,000 bars in 6 ms where looking at each takes 30."""
+def _is_valid(bars: Bars) -> bool:
+    """Whether no row breaks a rule, by passes that run in C: 6 ms for 20,000 bars, where a loop takes 30 ms."""
     columns = (bars.open, bars.high, bars.low, bars.close, bars.volume or ())
     return (
         rises(bars.time)

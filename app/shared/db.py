@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Executable,
+    Index,
     Insert,
     MetaData,
     Numeric,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,7 +46,16 @@ from uuid_utils.compat import uuid7
 from app.shared.engines import database_file, postgresql_engine, sqlite_engine
 from app.shared.fifo_lock import Turns
 
-__all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
+__all__ = [
+    "Base",
+    "Database",
+    "ExactDecimal",
+    "UtcDateTime",
+    "insert_many",
+    "insert_or_conflict",
+    "partial_index",
+    "uuid7",
+]
 
 _NAMING: Final = {
     "ix": "ix_%(column_0_N_label)s",
@@ -93,6 +104,11 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's signature
         return None if value is None else Decimal(value)
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows that match a condition, on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def insert_or_conflict(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
@@ -196,20 +212,20 @@ class Database:
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
-    def first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `at_once` does.
+    def fetch_first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `execute_raw` does.
 
         PostgreSQL's driver gives the values as they are; of `parameters` it takes what it knows by itself.
         """
         if not self.is_sqlite:
             text, names, constants = _compiled(statement)
             given = {**constants, **parameters}
-            return next(iter(self.at_once(text, [given[name] for name in names])), None)
+            return next(iter(self.execute_raw(text, [given[name] for name in names])), None)
         with self._reader.connect() as connection:
             row: Row[Any] | None = connection.execute(statement, parameters).first()
         return row
 
-    def at_once(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def execute_raw(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of one statement in PostgreSQL's own words, with $1 and on: a transaction of its own, in one trip.
 
         For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server, and the

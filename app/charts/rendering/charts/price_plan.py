@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.charts.domain import OrderMark
@@ -41,12 +41,13 @@ from app.charts.rendering.plotting.theme import theme_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from app.charts.domain import Annotation, ChartSpec
+    from app.charts.domain import ChartSpec
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.frame.time_ticks import Calendar
     from app.charts.rendering.layers.annotations import Annotations
+    from app.charts.rendering.layers.positions import Position
     from app.charts.rendering.layers.studies import PanelStudy, Study
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.sizes import Metrics
@@ -67,11 +68,12 @@ _MOST_MARGIN: Final = 0.22
 
 @dataclass(frozen=True, slots=True)
 class PlotPlan:
-    """One plot: its box, its scale, the values labelled on its axis."""
+    """One plot: its box, its scale, the values labelled on its axis and how each of them is written."""
 
     box: Box
     y: ValueScale
     ticks: tuple[float, ...]
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +106,24 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     theme, metrics, data = theme_of(spec), metrics_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
     left = metrics.px(12)
-    first_right = _first_right(metrics, data, spec.annotations, theme)
+    orders = [position(order, data.decimals) for order in spec.annotations if isinstance(order, OrderMark)]
+    first_right = _first_right(metrics, data, orders, theme)
     most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
     dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
     timeframe = timeframes(spec, data.bar_ms, data.factor)
     head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
     rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
-    annotations = marks.place(spec.annotations, data, line, spec.timezone)
+    annotations = marks.place(spec.annotations, orders, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
     x = IndexScale(left, first_right, line.bars, line.room)
     main = _main_plot(boxes[0], spec, data, overlays, annotations, metrics, x)
     plots = [main, *(_panel_plot(box, panel, metrics) for box, panel in zip(boxes[1:], panels, strict=True))]
-    tags, right = _tags(plots, panels, annotations, data, metrics, theme)
+    writers = [number_format.axis_text(main.ticks, data.decimals)]
+    writers += [panel.writer(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
+    plots = [replace(plot, texts=tuple(map(text, plot.ticks))) for plot, text in zip(plots, writers, strict=True)]
+    tags, right = _tags(plots, annotations, data, metrics, theme)
     return PricePlan(
         spec,
         theme,
@@ -128,7 +134,7 @@ def plan_price(spec: ChartSpec) -> PricePlan:
         annotations,
         head,
         rows,
-        tuple(PlotPlan(plot.box._replace(right=max(right, left + 1)), plot.y, plot.ticks) for plot in plots),
+        tuple(replace(plot, box=plot.box._replace(right=max(right, left + 1))) for plot in plots),
         tags,
         _last_color(data, theme),
         calendar(line.opens(), spec.timezone),
@@ -162,10 +168,9 @@ def bar_pixels(data: PriceData) -> int:
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(metrics: Metrics, data: PriceData, annotations: Sequence[Annotation], theme: Theme) -> int:
+def _first_right(metrics: Metrics, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
     """A first guess of where the price axis begins, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
-    orders = [position(order, 0, 1, data.decimals) for order in annotations if isinstance(order, OrderMark)]
     tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
     return metrics.width - axis_for(metrics, [number_format.price(end, data.decimals) for end in ends], tags)[0]
 
@@ -227,7 +232,6 @@ def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, m
 
 def _tags(
     plots: Sequence[PlotPlan],
-    panels: Sequence[PanelStudy],
     annotations: Annotations,
     data: PriceData,
     metrics: Metrics,
@@ -238,8 +242,7 @@ def _tags(
     tags = marks.price_tags(annotations, main.y, data, theme)
     if not marks.at_price_of_order(annotations, data):
         tags.append(_last_price(data, main.y, theme))
-    labels = _labels(plots, panels, data)
-    needed, shortened = axis_for(metrics, labels, tags)
+    needed, shortened = axis_for(metrics, [text for plot in plots for text in plot.texts], tags)
     right = metrics.width - needed
     if needed <= metrics.px(8):
         return TagColumn((), tuple(tags)), right
@@ -258,10 +261,3 @@ def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
     close = data.last_close
     text = number_format.price(close, data.decimals)
     return Tag(y.at(close), (text,), _last_color(data, theme), _LAST_PRICE_RANK, "last")
-
-
-def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:
-    labels = [*map(number_format.axis_text(plots[0].ticks, data.decimals), plots[0].ticks)]
-    for plot, panel in zip(plots[1:], panels, strict=True):
-        labels += map(panel.writer(plot.ticks), plot.ticks)
-    return labels

@@ -153,7 +153,7 @@ def _check_lengths(bars: Bars) -> None:
 def check_times(time: NDArray[np.int64]) -> None:
     """RenderError unless times rise and lie in the years 1900 to 2199."""
     _refuse("time", (time < EARLIEST_MS) | (time >= LATEST_MS), "outside the years 1900 to 2199")
-    _refuse("time", np.diff(time, prepend=time[:1] - 1) <= 0, "not later than the one before it")
+    _refuse("time", time[1:] <= time[:-1], "not later than the one before it", first=1)
 
 
 def drawable(name: str, values: Floats) -> Floats:
@@ -161,9 +161,11 @@ def drawable(name: str, values: Floats) -> Floats:
 
     With sizes between 1e-100 and 1e100 every ratio and every square an indicator needs stays finite.
     """
-    _refuse(name, ~np.isfinite(values), "not a finite number")
     sizes = np.abs(values)
-    _refuse(name, sizes > LARGEST, f"larger than {LARGEST:.0e}")
+    # NaN is not below the limit either.
+    if len(sizes) and not sizes.max() <= LARGEST:
+        _refuse(name, ~np.isfinite(values), "not a finite number")
+        _refuse(name, sizes > LARGEST, f"larger than {LARGEST:.0e}")
     return np.where(sizes < SMALLEST, 0.0, values)
 
 
@@ -181,6 +183,7 @@ def _checked(raw: Columns, *, log: bool) -> Columns:
     return bars
 
 
-def _refuse(name: str, broken: NDArray[np.bool_], message: str) -> None:
+def _refuse(name: str, broken: NDArray[np.bool_], message: str, first: int = 0) -> None:
+    """RenderError at the first bar that is broken; the flags begin with bar `first`."""
     if broken.any():
-        raise RenderError(f"/data/{name}/{int(np.argmax(broken))}", message)
+        raise RenderError(f"/data/{name}/{first + int(np.argmax(broken))}", message)
