@@ -44,7 +44,7 @@ def test_a_request_without_a_key_is_refused(guarded: Flask, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "authorization",
     [
         "",
         "Bearer",
@@ -59,8 +59,8 @@ def test_a_request_without_a_key_is_refused(guarded: Flask, path: str) -> None:
         ALICE,
     ],
 )
-def test_a_wrong_key_is_refused(guarded: Flask, given: str) -> None:
-    assert_refused(guarded.test_client().get("/api/v1/signals", headers={"Authorization": given}))
+def test_a_wrong_key_is_refused(guarded: Flask, authorization: str) -> None:
+    assert_refused(guarded.test_client().get("/api/v1/signals", headers={"Authorization": authorization}))
 
 
 @pytest.mark.parametrize("token", [ALICE, BOB])

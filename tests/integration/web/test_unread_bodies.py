@@ -92,7 +92,7 @@ def test_a_request_is_refused_before_its_body_arrives(
 
 @pytest.mark.parametrize("case", ["wrong hook", "no key", "short signature"])
 def test_refused_clients_occupy_no_thread(guarded: Server, case: str) -> None:
-    ((path, headers, _),) = [found[1:] for found in REFUSED if found[0] == case]
+    ((path, headers, _),) = [row[1:] for row in REFUSED if row[0] == case]
     with ExitStack() as stack:
         for _ in range(MANY):
             client = stack.enter_context(guarded.connect())
