@@ -3,9 +3,9 @@
     python -m benchmarks.ingest_pairs BASE CHECKOUT [CHECKOUT ...] [--kinds singles duplicates batches reads] [--json]
 
 Each checkout's application runs in a process of its own, without a web server, over one PostgreSQL and one Redis. The
-processes work in short bursts, one process at a time: a checkout, and right before or after it the base. A ratio is the
-processor time of a checkout's burst / the base's. The table shows median and quartiles. Name a second copy of the base
-as well: its ratios show the noise.
+processes work in short bursts, one process at a time, in rotation. Other programs only add to the processor time of a
+burst, so a round compares the tenth percentile of a checkout's bursts with that of the base. The table shows the median
+ratio of all rounds with the lowest and the highest. Name a second copy of the base as well: its ratios show the noise.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from benchmarks.ingest_servers import Park
 from benchmarks.render import machine
 
 SCRIPT: Final = Path(__file__).with_name("ingest_child.py")
-BURSTS: Final = {"singles": 160, "duplicates": 160, "batches": 4, "reads": 160}
-"""Requests of one burst by kind: about 150 ms of processor time."""
+BURST: Final = {"singles": 64, "duplicates": 64, "batches": 4, "reads": 64}
+"""Requests of one burst by kind: about 50 ms of processor time."""
+BURSTS: Final = 30
+"""Bursts of each process in one round."""
+ROUNDS: Final = 5
+WARM_UP_BURSTS: Final = 10
 THREADS: Final = 8
-ROUNDS: Final = 40
-WARM_UP_BURSTS: Final = 3
 
 
 class Child:
@@ -44,17 +46,17 @@ class Child:
         """Milliseconds of processor time per request. Raises SystemExit when the process has failed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{kind} {BURSTS[kind]}\n")
+        self._process.stdin.write(f"{kind} {BURST[kind]}\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self._process.args!r} failed: see its output above")
-        return float(line) / BURSTS[kind]
+        return float(line) / BURST[kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Processor time of a checkout / the base's, for one kind of request: median and quartiles of all pairs."""
+    """Processor time of a checkout / the base's, for one kind of request: median, lowest and highest of all rounds."""
 
     kind: str
     checkout: str
@@ -63,11 +65,6 @@ class Comparison:
     low: float
     high: float
 
-    @classmethod
-    def of(cls, kind: str, checkout: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
-        low, median, high = statistics.quantiles([other / base for base, other in pairs], n=4, method="inclusive")
-        return cls(kind, checkout, statistics.median(base for base, _ in pairs), median, low, high)
-
     def line(self) -> str:
         spread = f"{self.low:.3f} - {self.high:.3f}"
         return f"{self.kind:12}{self.checkout:16}{self.base_ms:9.3f}{self.median:9.3f}   {spread}"
@@ -75,22 +72,19 @@ class Comparison:
 
 def compare(base: Child, others: dict[str, Child], kind: str, rounds: int) -> Iterator[Comparison]:
     """One comparison per checkout."""
-    for child in (base, *others.values()):
-        for _ in range(WARM_UP_BURSTS):
-            child.burst(kind)
-    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in others}
-    for number in range(rounds):
-        for name, child in others.items():
-            pairs[name].append(_pair(base, child, kind, swap=bool(number % 2)))
-    return (Comparison.of(kind, name, measured) for name, measured in pairs.items())
+    children = [base, *others.values()]
+    _bursts(children, kind, WARM_UP_BURSTS)
+    measured = [_bursts(children, kind, BURSTS) for _ in range(rounds)]
+    base_ms = statistics.median(values[0] for values in measured)
+    for place, name in enumerate(others, 1):
+        ratios = [values[place] / values[0] for values in measured]
+        yield Comparison(kind, name, base_ms, statistics.median(ratios), min(ratios), max(ratios))
 
 
-def _pair(base: Child, other: Child, kind: str, *, swap: bool) -> tuple[float, float]:
-    """A burst of each; with `swap`, the base's comes second."""
-    if swap:
-        measured = other.burst(kind)
-        return base.burst(kind), measured
-    return base.burst(kind), other.burst(kind)
+def _bursts(children: Sequence[Child], kind: str, number: int) -> list[float]:
+    """For each process the tenth percentile of its bursts, which run in rotation."""
+    bursts = [[child.burst(kind) for child in children] for _ in range(number)]
+    return [statistics.quantiles(values, n=10, method="inclusive")[0] for values in zip(*bursts, strict=True)]
 
 
 @contextmanager
@@ -115,18 +109,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest_pairs", description=__doc__.split("\n\n")[0])
     parser.add_argument("base", type=Path, help="checkout that the others are compared with")
     parser.add_argument("checkouts", type=Path, nargs="+")
-    parser.add_argument("--kinds", nargs="+", choices=tuple(BURSTS), default=["singles"])
+    parser.add_argument("--kinds", nargs="+", choices=tuple(BURST), default=["singles"])
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--threads", type=int, default=THREADS, help="requests of one process at the same time")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of each checkout and kind")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of {BURSTS} bursts of each process")
     parser.add_argument("--json", action="store_true", help="a JSON document per line instead of the table")
     options = parser.parse_args()
     # On SIGTERM, stop the processes as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not options.json:
         print(", ".join(f"{name} {value}" for name, value in machine().items()))
-        print(f"{options.database}, {options.threads} threads, medians of {options.rounds} pairs")
-        print(f"{'':28}{'base ms':>9}{'ratio':>9}   quartiles")
+        print(f"{options.database}, {options.threads} threads, medians of {options.rounds} rounds")
+        print(f"{'':28}{'base ms':>9}{'ratio':>9}   lowest - highest")
     with ExitStack() as stack:
         park = stack.enter_context(ingest_servers.park(options.database))
         base, *others = [
