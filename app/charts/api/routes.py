@@ -79,7 +79,7 @@ class _State:
 blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id=ChartIdConverter))
 
 
-@blueprint.record_once  # type: ignore[untyped-decorator]
+@blueprint.record_once
 def _prepare(state: BlueprintSetupState) -> None:
     app_resources = cast("Resources", state.app.extensions[RESOURCES])
     images = ImageCache(app_resources.settings.charts_local_ttl_seconds)

@@ -63,9 +63,13 @@ def render(spec: ChartSpec) -> Image:
 
 
 def warm_up() -> None:
-    """Draw one short chart of each type, so that the first real one finds fonts, code, caches and memory ready."""
-    for chart_type in _TYPES:
+    """Draw one short chart of each type, so that the first real one finds fonts, code, caches and memory ready.
+
+    They have two sizes in turns: memory that only ever held pictures of one size is not ready for those of another.
+    """
+    for number, chart_type in enumerate(_TYPES):
         spec = ChartSpec(chart_type, _sample(chart_type), title=_LETTERS)
+        spec = replace(spec, height=spec.height - number % 2)
         if chart_type in PRICE_TYPES:
             panels = (VolumePanel(), RsiPanel(), MacdPanel())
             spec = replace(spec, panels=panels, annotations=(HLine(100, _LETTERS),))

@@ -204,7 +204,7 @@ def test_without_redis_signals_are_accepted_and_read_and_charts_wait(settings, s
 
 def test_without_a_database_the_worker_ends_with_a_one_line_error(settings, tmp_path: Path):
     broken = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none", database_timeout_seconds=1)
-    message = "DATABASE_URL: the database does not response"
+    message = "DATABASE_URL: the database does not answer"
     with pytest.raises(RuntimeError, match=message) as refused, processes.worker(broken, tmp_path):
         pass
     assert "Traceback" not in str(refused.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace, replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
@@ -102,7 +102,8 @@ def test_an_overlay_or_panel_without_settings_has_the_defaults_of_the_domain(par
 def test_the_limits_are_those_of_the_settings_and_by_default_their_defaults():
     assert ChartLimits.of(Settings()) == ChartLimits()
     names = [field.name for field in fields(ChartLimits)]
-    settings = replace(Settings(), **{f"charts_{name}": number for number, name in enumerate(names, start=1)})
+    numbers: dict[str, Any] = {f"charts_{name}": number for number, name in enumerate(names, start=1)}
+    settings = replace(Settings(), **numbers)
     assert [getattr(ChartLimits.of(settings), name) for name in names] == [*range(1, len(names) + 1)]
 
 

@@ -61,9 +61,9 @@ def small(unconnected: Flask) -> Any:
     app = Flask("small")
     app.json = ExactJson(app)
     app.extensions |= {"signalbox": unconnected.extensions["signalbox"]}
-    problems.register(app)
     app.register_blueprint(docs_page.blueprint)
     docs_page.describe(app).register_blueprint(blueprint)
+    problems.register(app)
     return app.test_client()
 
 

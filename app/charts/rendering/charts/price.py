@@ -88,11 +88,10 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
         return
     gutter = leader_width(metrics, [placed.tag for placed in plan.tags.placed])
     taken = draw_tags(canvas, plan.tags, plan.right, metrics, plan.theme)
-    values = axes.whole_labels(main.y, main.ticks, main.box, metrics)
-    axes.draw_value_labels(plots[0], values, number_format.axis_text(main.ticks, plan.data.decimals), taken, gutter)
-    for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
+    for plot, planned in zip(plots, plan.plots, strict=True):
         values = axes.whole_labels(planned.y, planned.ticks, planned.box, metrics)
-        axes.draw_value_labels(plot, values, panel.writer(planned.ticks), (), gutter)
+        text = dict(zip(planned.ticks, planned.texts, strict=True)).__getitem__
+        axes.draw_value_labels(plot, values, text, taken if planned is main else (), gutter)
 
 
 def warnings_of(plan: PricePlan) -> list[str]:
