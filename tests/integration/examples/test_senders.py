@@ -96,7 +96,7 @@ def test_the_shell_example_posts_one_signed_signal_and_may_repeat_it(address: st
     command = ("./post_signal.sh", "AAPL", "buy", "187.20", "msg_1")
     first, again = (run(address, *command, SIGNALS_HMAC_KEY=settings.signals_hmac_key) for _ in range(2))
     assert (first.returncode, first.stdout) == (0, "stored as a new signal, message msg_1\n"), first.stderr
-    assert (again.returncode, again.stdout) == (0, "known already, message msg_1\n"), again.stderr
+    assert (again.returncode, again.stdout) == (0, "stored already, message msg_1\n"), again.stderr
     (signal,) = signals(address, "AAPL")
     assert (signal["instrument"], signal["price"], signal["signed"]) == ("AAPL", "187.20", True)
     assert (signal["external_id"], signal["producer_id"]) == ("msg_1", "desk-1")
