@@ -112,7 +112,7 @@ def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
     (place,) = plan.annotations.positions
     assert place.last - place.first >= 10, case.name
     assert place.last <= plan.timeline.slots, case.name
-    assert plan.timeline.room <= max(plan.timeline.slots / 3, 14), case.name
+    assert plan.timeline.free_slots <= max(plan.timeline.slots / 3, 14), case.name
     (mark,) = plan.annotations.signals
     assert mark.index == place.first, case.name
     assert all(part in image.alt for part in (f"{case.side} at ", "stop ", "target 1 at ", "target 2 at ")), case.name

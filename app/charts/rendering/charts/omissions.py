@@ -9,21 +9,21 @@ from app.charts.rendering.layers.panels import panel_name
 if TYPE_CHECKING:
     from app.charts.rendering.charts.price_plan import PricePlan
 
-_LEAST_AXIS: Final = 8
-_LEAST_TIME_AXIS: Final = 10
+_MIN_PRICE_AXIS_WIDTH: Final = 8
+_MIN_TIME_AXIS_HEIGHT: Final = 10
 
 
 def omissions(plan: PricePlan) -> list[str]:
     """A warning for each part of the picture that found no room, or that lies outside it."""
-    found = list(plan.head.warnings)
+    found = list(plan.header.warnings)
     if hidden := hidden_panels(plan):
         count = f"{len(hidden)} of {len(plan.spec.panels)} panels"
         found.append(f"the picture is too low for {count}, not drawn: {'; '.join(hidden)}")
     found += [f"{name} lies outside the prices shown and is not seen" for name in unseen_overlays(plan)]
-    metrics = plan.metrics
-    if metrics.width - plan.right <= metrics.px(_LEAST_AXIS):
+    sizes = plan.sizes
+    if sizes.width - plan.right <= sizes.px(_MIN_PRICE_AXIS_WIDTH):
         found.append("the picture is too narrow for a price axis")
-    if metrics.height - plan.rows.axis_top <= metrics.px(_LEAST_TIME_AXIS):
+    if sizes.height - plan.rows.axis_top <= sizes.px(_MIN_TIME_AXIS_HEIGHT):
         found.append("the picture is too low for a time axis")
     return found
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.charts.rendering.canvas.text import cap_height, fit, width
-from app.charts.rendering.frame.legend import Item, draw_row, flow
+from app.charts.rendering.frame.legend import LegendEntry, draw_row, flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.charts.domain import ChartSpec
     from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
-_LEAST_HEIGHT: Final = 110
-_LEGEND_ROWS: Final = (_LEAST_HEIGHT, 260, 480)  # one row more from each height on
+_MIN_HEADER_HEIGHT: Final = 110
+_LEGEND_ROWS: Final = (_MIN_HEADER_HEIGHT, 260, 480)  # one row more from each height on
 _CLOSE: Final = 3
 _ROW: Final = 16
 _TITLE_ROW: Final = 24
@@ -40,16 +40,16 @@ class Header:
     title: str
     aside: str
     covered: str
-    rows: tuple[tuple[Item, ...], ...]
+    rows: tuple[tuple[LegendEntry, ...], ...]
     height: int
     warnings: tuple[str, ...] = ()
 
 
-def header(
+def plan_header(
     spec: ChartSpec,
-    metrics: Metrics,
-    quote: Sequence[Item],
-    lines: Sequence[Item],
+    sizes: Sizes,
+    quote: Sequence[LegendEntry],
+    lines: Sequence[LegendEntry],
     covered: str,
     timeframe: tuple[str, str] | None = None,
 ) -> Header:
@@ -59,19 +59,19 @@ def header(
     `timeframe` is that of the spec's bars and that of the bars drawn; without it both are the spec's.
     """
     title, aside = _names(spec, *(timeframe or (spec.timeframe, spec.timeframe)))
-    height = metrics.height / metrics.unit
-    if height < _LEAST_HEIGHT:
+    height = sizes.height / sizes.unit
+    if height < _MIN_HEADER_HEIGHT:
         names = [name for name, there in (("title", title), ("timeframe", aside), ("dates", covered)) if there]
-        return Header("", "", "", (), metrics.px(6), _no_room([*names, *_item_names((*quote, *lines))]))
+        return Header("", "", "", (), sizes.px(6), _no_room([*names, *_item_names((*quote, *lines))]))
     max_rows = bisect_right(_LEGEND_ROWS, height)
-    room = metrics.width - 2 * metrics.px(_MARGIN)
-    dropped: Sequence[Item] = ()
-    if len(flow(quote, room, metrics, len(quote))[0]) > max_rows:
+    room = sizes.width - 2 * sizes.px(_MARGIN)
+    dropped: Sequence[LegendEntry] = ()
+    if len(flow(quote, room, sizes, len(quote))[0]) > max_rows:
         dropped, quote = quote[:_CLOSE], quote[_CLOSE:]
-    rows, rest = flow([*quote, *lines], room, metrics, max_rows)
-    titled = metrics.px(_TITLE_ROW) if title or aside else 0
-    taken = metrics.px(8) + titled + metrics.px(_ROW) * len(rows) + metrics.px(4)
-    line = _title_line(title, aside, covered if titled else "", room, metrics)
+    rows, rest = flow([*quote, *lines], room, sizes, max_rows)
+    titled = sizes.px(_TITLE_ROW) if title or aside else 0
+    taken = sizes.px(8) + titled + sizes.px(_ROW) * len(rows) + sizes.px(4)
+    line = _title_line(title, aside, covered if titled else "", room, sizes)
     warnings = [f'the title is cut to "{line.title}"'] if line.title not in ("", title) else []
     warnings += _no_room([*line.left_out, *_item_names((*dropped, *rest))])
     return Header(line.title, line.aside, line.covered, rows, taken, tuple(warnings))
@@ -114,20 +114,20 @@ class _TitleLine(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def _title_line(title: str, aside: str, covered: str, room: int, metrics: Metrics) -> _TitleLine:
+def _title_line(title: str, aside: str, covered: str, room: int, sizes: Sizes) -> _TitleLine:
     """The title gives way to the timeframe beside it, the covered dates to both."""
-    reserved = metrics.px(8) + width(aside, metrics.label) if aside else 0
+    reserved = sizes.px(8) + width(aside, sizes.label) if aside else 0
     kept_aside = aside if reserved <= room / 2 else ""
-    shown = fit(title, metrics.title, room - (reserved if kept_aside else 0))
-    end = width(shown, metrics.title) + (reserved if kept_aside else 0)
-    kept_covered = covered if end + metrics.px(16) + width(covered, metrics.label) <= room else ""
+    shown = fit(title, sizes.title, room - (reserved if kept_aside else 0))
+    end = width(shown, sizes.title) + (reserved if kept_aside else 0)
+    kept_covered = covered if end + sizes.px(16) + width(covered, sizes.label) <= room else ""
     parts = (("title", title, shown), ("timeframe", aside, kept_aside), ("dates", covered, kept_covered))
     return _TitleLine(shown, kept_aside, kept_covered, tuple(name for name, text, kept in parts if text and not kept))
 
 
-def _item_names(items: Sequence[Item]) -> list[str]:
+def _item_names(items: Sequence[LegendEntry]) -> list[str]:
     """What each legend entry is; one that is a number alone is the change."""
-    named = [item.pieces[0][0] if len(item.pieces) > 1 else "change" for item in items]
+    named = [item.spans[0][0] if len(item.spans) > 1 else "change" for item in items]
     return [_NAMES.get(name, name) for name in named]
 
 
@@ -135,17 +135,17 @@ def _no_room(names: Sequence[str]) -> tuple[str, ...]:
     return (f"there is no room in the header for: {'; '.join(names)}",) if names else ()
 
 
-def draw_header(canvas: Canvas, head: Header, metrics: Metrics, theme: Theme) -> None:
+def draw_header(canvas: Canvas, header: Header, sizes: Sizes, theme: Theme) -> None:
     """Title left, covered dates right, legend rows below."""
-    left, right = metrics.px(_MARGIN), metrics.width - metrics.px(_MARGIN)
-    y = metrics.px(8)
-    if head.title or head.aside:
-        baseline = y + (metrics.px(_TITLE_ROW) - metrics.px(4) + cap_height(metrics.title)) // 2
-        canvas.text(left, baseline, head.title, metrics.title, theme.text)
-        end = left + width(head.title, metrics.title) + metrics.px(8)
-        canvas.text(end, baseline, head.aside, metrics.label, theme.muted)
-        canvas.text(right, baseline, head.covered, metrics.label, theme.muted, "right")
-        y += metrics.px(_TITLE_ROW)
-    for row in head.rows:
-        draw_row(canvas, row, left, y + metrics.px(_ROW) / 2, metrics, theme)
-        y += metrics.px(_ROW)
+    left, right = sizes.px(_MARGIN), sizes.width - sizes.px(_MARGIN)
+    y = sizes.px(8)
+    if header.title or header.aside:
+        baseline = y + (sizes.px(_TITLE_ROW) - sizes.px(4) + cap_height(sizes.title)) // 2
+        canvas.text(left, baseline, header.title, sizes.title, theme.text)
+        end = left + width(header.title, sizes.title) + sizes.px(8)
+        canvas.text(end, baseline, header.aside, sizes.label, theme.muted)
+        canvas.text(right, baseline, header.covered, sizes.label, theme.muted, "right")
+        y += sizes.px(_TITLE_ROW)
+    for row in header.rows:
+        draw_row(canvas, row, left, y + sizes.px(_ROW) / 2, sizes, theme)
+        y += sizes.px(_ROW)

@@ -24,7 +24,7 @@ _MANTISSAS: Final = (
 _EVEN_RATIO: Final = 2.0
 _NARROW_RATIO: Final = 4.0
 _MAX_TICKS: Final = 200
-_FEWEST, _MOST = 5, 12
+_MIN_LABELS, _MAX_LABELS = 5, 12
 _CLOSER: Final = (1.0, 0.92, 0.8, 0.65, 0.53)
 _WIDER: Final = 1.25
 _EDGE: Final = 1 / 6
@@ -47,9 +47,9 @@ def axis_ticks(scale: ValueScale, gap: float, finest: float = 0.0, *, exact: boo
         for least in (finest,) if exact or not finest else (finest, 0.0):
             for ticks in _choices(scale, apart, least):
                 clear = [tick for tick in ticks if _clear(scale, tick, gap * _EDGE)]
-                if _FEWEST <= len(clear) <= _MOST:
+                if _MIN_LABELS <= len(clear) <= _MAX_LABELS:
                     return clear
-                best = max(best, clear, key=lambda found: len(found) if len(found) <= _MOST else 0)
+                best = max(best, clear, key=lambda found: len(found) if len(found) <= _MAX_LABELS else 0)
     return best
 
 
@@ -58,12 +58,12 @@ def _distances(scale: ValueScale, gap: float) -> Iterator[float]:
     if _is_wide(scale):
         # Ticks of a decade are unevenly spaced, so that the height does not tell how many there will be.
         apart = gap
-        while apart * _FEWEST <= scale.bottom - scale.top:
+        while apart * _MIN_LABELS <= scale.bottom - scale.top:
             yield apart
             apart *= _WIDER
         yield from (gap * share for share in _CLOSER)
     else:
-        yield from (max(gap, (scale.bottom - scale.top) / _MOST) * share for share in _CLOSER)
+        yield from (max(gap, (scale.bottom - scale.top) / _MAX_LABELS) * share for share in _CLOSER)
 
 
 def _choices(scale: ValueScale, apart: float, finest: float) -> Iterator[list[float]]:
@@ -75,7 +75,7 @@ def _choices(scale: ValueScale, apart: float, finest: float) -> Iterator[list[fl
 
 def value_ticks(scale: ValueScale, gap: float, finest: float = 0.0) -> list[float]:
     """Round values on the scale, rising: a dozen at most, at least `gap` pixels apart and `finest` in value."""
-    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MOST), finest)
+    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MAX_LABELS), finest)
 
 
 def _ticks(scale: ValueScale, gap: float, finest: float) -> list[float]:

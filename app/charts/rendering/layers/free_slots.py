@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 POSITION_SLOTS: Final = 10
 _POSITION_SHARE: Final = 0.1
 _FREE_SLOTS, _FREE_SHARE = 4, 0.04
-_LATER_PER_BAR: Final = 0.5  # half as many slots as bars are a third of the plot
-_FEWEST_LATER: Final = 14
+_LATER_SLOTS_PER_BAR: Final = 0.5  # half as many slots as bars are a third of the plot
+_MIN_LATER_SLOTS: Final = 14
 _PIN_GAP: Final = 5
 
 
@@ -46,8 +46,8 @@ def timeline_for(
     while True:
         line = _with_room(Timeline(data.full.time, factor, ends_at, data.bar_ms, later, 0, -1), marks, right_offset)
         if line.slots <= most or line.bars == 1:
-            return data.joined(factor), line
-        factor = max(factor + 1, -(-len(data.full) // max(most - line.room, 1)))
+            return data.aggregated(factor), line
+        factor = max(factor + 1, -(-len(data.full) // max(most - line.free_slots, 1)))
 
 
 def _marks(annotations: Sequence[Annotation]) -> _Marks:
@@ -59,14 +59,14 @@ def _marks(annotations: Sequence[Annotation]) -> _Marks:
     )
 
 
-def _most_later(bars: int) -> int:
+def _max_later_slots(bars: int) -> int:
     """The most slots that later signals and orders may add."""
-    return max(int(bars * _LATER_PER_BAR), _FEWEST_LATER)
+    return max(int(bars * _LATER_SLOTS_PER_BAR), _MIN_LATER_SLOTS)
 
 
 def _with_room(bare: Timeline, marks: _Marks, right_offset: int | None) -> Timeline:
     """The timeline with its free slots. An order that starts late gets slots for its own width after its start."""
-    bars, allowed = bare.bars, _most_later(bare.bars)
+    bars, allowed = bare.bars, _max_later_slots(bare.bars)
     last_start = bars + allowed - POSITION_SLOTS - 1
     room = _usual_room(bars) if right_offset is None else math.ceil(right_offset / bare.factor)
     ends = [slot.index for slot in _slots(bare, marks.ends) if not slot.pinned and slot.index < bars + allowed]
@@ -90,7 +90,7 @@ def _slots(line: Timeline, instants: Sequence[int]) -> list[Slot]:
 def _opens_needed(bars: int, right_offset: int | None, *, is_late: bool) -> int:
     """Opening times to look for after the last bar: few, unless something lies there."""
     free = _usual_room(bars) if right_offset is None else right_offset
-    return max(free, _most_later(bars) if is_late else _position_room(bars - 1, bars))
+    return max(free, _max_later_slots(bars) if is_late else _position_room(bars - 1, bars))
 
 
 def _usual_room(bars: int) -> int:

@@ -36,15 +36,15 @@ class Labels:
     """
 
     plot: Plot
-    taken: list[Box] = field(default_factory=list)
+    occupied: list[Box] = field(default_factory=list)
     lines: list[Box] = field(default_factory=list)
     _heights: tuple[tuple[Floats, ...], Floats] | None = None
 
     def size(self, text: str) -> tuple[int, int]:
         """Width and height of a label with its margin, in pixels."""
-        metrics = self.plot.metrics
-        margin = 2 * metrics.px(_MARGIN)
-        return width(self._cut(text), metrics.label) + margin, cap_height(metrics.label) + margin
+        sizes = self.plot.sizes
+        margin = 2 * sizes.px(_MARGIN)
+        return width(self._cut(text), sizes.label) + margin, cap_height(sizes.label) + margin
 
     def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
         """Write at the first of the upper left corners, or near them, where nothing is, else where no label is.
@@ -75,11 +75,11 @@ class Labels:
 
     def _cut(self, text: str) -> str:
         short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1].rstrip() + _ELLIPSIS
-        shown = fit(short, self.plot.metrics.label, int(self.plot.box.width * _WIDTH_SHARE))
+        shown = fit(short, self.plot.sizes.label, int(self.plot.box.width * _WIDTH_SHARE))
         return shown if shown == text or len(shown) >= _MIN_LENGTH else ""
 
     def _is_free(self, box: Box) -> bool:
-        return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.taken)
+        return box.clipped(self.plot.box) == box and not any(box.overlaps(other) for other in self.occupied)
 
     def _is_clear(self, box: Box) -> bool:
         return not any(box.overlaps(line) for line in self.lines) and not self._covers_series(box)
@@ -105,11 +105,11 @@ class Labels:
         return bool(((np.fmin.reduce(around, 1) < box.bottom) & (np.fmax.reduce(around, 1) > box.top)).any())
 
     def _draw(self, text: str, color: Color, box: Box) -> None:
-        plot, margin = self.plot, self.plot.metrics.px(_MARGIN)
-        self.taken.append(box)
+        plot, margin = self.plot, self.plot.sizes.px(_MARGIN)
+        self.occupied.append(box)
         ink = plot.theme.text_in(color)
         left, baseline = box.left + margin, box.bottom - margin
-        plot.canvas.text(left, baseline, text, plot.metrics.label, ink, halo=plot.metrics.hairline)
+        plot.canvas.text(left, baseline, text, plot.sizes.label, ink, halo=plot.sizes.hairline)
 
 
 def _quoted(text: str) -> str:

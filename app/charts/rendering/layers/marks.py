@@ -31,7 +31,7 @@ _CLEAR_ROWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedSignal:
     """A signal at a shown bar or at a slot after the last one.
 
     `exact` when its price is its own and not the bar's close. `when` is its time, written where it had to be moved to
@@ -53,7 +53,7 @@ class Placed:
 
 
 def mark_margin(
-    signals: Sequence[Placed], data: PriceData, x: IndexScale, y: ValueScale, unit: float
+    signals: Sequence[PlacedSignal], data: PriceData, x: IndexScale, y: ValueScale, unit: float
 ) -> tuple[float, float]:
     """Pixels by which arrows with their labels reach over the upper and the lower end of the scale's inner part."""
     above = below = 0.0
@@ -70,7 +70,7 @@ def mark_margin(
     return above, below
 
 
-def draw_signals(plot: Plot, signals: Sequence[Placed], labels: Labels) -> None:
+def draw_signals(plot: Plot, signals: Sequence[PlacedSignal], labels: Labels) -> None:
     """All signals; those of one bar and side are stacked."""
     stacked: dict[tuple[int, str], int] = defaultdict(int)
     arrows = []
@@ -83,12 +83,12 @@ def draw_signals(plot: Plot, signals: Sequence[Placed], labels: Labels) -> None:
         if shapes:
             plot.canvas.shapes(shapes, color, plot.box)
     _rings(plot, signals)
-    labels.taken += [_bounds(shape) for _, shape in arrows]
+    labels.occupied += [_bounds(shape) for _, shape in arrows]
     for signal, shape in arrows:
         _name(labels, signal, shape)
 
 
-def _start(signal: Placed, data: PriceData, x: IndexScale, y: ValueScale, unit: float) -> float:
+def _start(signal: PlacedSignal, data: PriceData, x: IndexScale, y: ValueScale, unit: float) -> float:
     """Pixel height of the signal's price, or of the end of the bars around it where that lies farther out.
 
     An arrow is wider than most bars: it keeps clear of every bar that it reaches over.
@@ -103,9 +103,9 @@ def _start(signal: Placed, data: PriceData, x: IndexScale, y: ValueScale, unit: 
     return min(price, y.at(float(data.highs[first:last].max())))
 
 
-def _arrow(plot: Plot, signal: Placed, level: int) -> Triangle:
+def _arrow(plot: Plot, signal: PlacedSignal, level: int) -> Triangle:
     """A triangle, tip first, wholly inside the plot. Stacked ones stand behind one another, away from the bar."""
-    unit, box = plot.metrics.unit, plot.box
+    unit, box = plot.sizes.unit, plot.box
     half = _HALF_WIDTH * unit
     x = min(max(plot.x.at(signal.index), box.left + half), max(box.right - half, box.left + half))
     away = 1 if signal.side == "buy" else -1
@@ -118,9 +118,9 @@ def _arrow(plot: Plot, signal: Placed, level: int) -> Triangle:
     return (x, tip), (x + half, base), (x - half, base)
 
 
-def _rings(plot: Plot, signals: Sequence[Placed]) -> None:
+def _rings(plot: Plot, signals: Sequence[PlacedSignal]) -> None:
     """An open ring around each exact price that no entry line shows, so that the bar under it stays to be seen."""
-    unit = plot.metrics.unit
+    unit = plot.sizes.unit
     for signal in signals:
         if signal.exact and not signal.marked and plot.y.shows(signal.price):
             ring = circle(plot.x.at(signal.index), plot.y.at(signal.price), _RING * unit)
@@ -128,7 +128,7 @@ def _rings(plot: Plot, signals: Sequence[Placed]) -> None:
             plot.canvas.line(x, y, plot.theme.accent, 1.2 * unit, plot.box)
 
 
-def _name(labels: Labels, signal: Placed, shape: Triangle) -> None:
+def _name(labels: Labels, signal: PlacedSignal, shape: Triangle) -> None:
     """The signal's label behind its arrow, else beside it."""
     plot = labels.plot
     (x, tip), (right, base), (left, _) = shape

@@ -10,14 +10,14 @@ import numpy as np
 from app.charts.domain import AtrPanel, MacdPanel, RsiPanel, VolumePanel
 from app.charts.rendering.analysis import indicators
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.frame.legend import Item
+from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.layers.series import wick_left
 from app.charts.rendering.layers.studies import (
     PanelStudy,
     draw_study_line,
     extent,
-    last_known,
-    too_short,
+    last_finite,
+    too_few_bars,
 )
 from app.charts.rendering.plotting import number_format
 
@@ -73,7 +73,9 @@ def _panel(panel: Panel, pointer: str, data: PriceData, theme: Theme) -> PanelSt
 
 def _volume(data: PriceData, full: Floats, shown: Floats, theme: Theme) -> PanelStudy:
     up = data.full.close[-1] >= data.full.open[-1]
-    legend = Item((("Volume", theme.muted), (number_format.compact(float(full[-1])), theme.up if up else theme.down)))
+    legend = LegendEntry(
+        (("Volume", theme.muted), (number_format.compact(float(full[-1])), theme.up if up else theme.down))
+    )
     rising = data.shown.close >= data.shown.open
     return PanelStudy(
         legend,
@@ -82,7 +84,7 @@ def _volume(data: PriceData, full: Floats, shown: Floats, theme: Theme) -> Panel
         partial(_draw_volume, volume=shown, rising=rising),
         text=number_format.compact,
         ticks=None if shown.any() else (),
-        floored=True,
+        low_at_bottom=True,
     )
 
 
@@ -104,11 +106,11 @@ def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
     values = data.visible(indicators.rsi(data.past.close, panel.period))
     color = theme.lines[2]
     name = panel_name(panel)
-    legend = Item(((name, theme.muted), (_number(last_known(values)), color)), color)
+    legend = LegendEntry(((name, theme.muted), (_number(last_finite(values)), color)), color)
     draw = partial(_draw_rsi, values=values, color=color)
     low, high = _rsi_range(values)
     ticks = (_OVERBOUGHT, _OVERSOLD, 50.0)
-    return PanelStudy(legend, low, high, draw, too_short(name, values), text=_whole, ticks=ticks)
+    return PanelStudy(legend, low, high, draw, too_few_bars(name, values), text=_whole, ticks=ticks)
 
 
 def _rsi_range(values: Floats) -> tuple[float, float]:
@@ -134,13 +136,13 @@ def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
     low, high = min(low, 0.0), max(high, 0.0)
     decimals = number_format.decimals_for(max(abs(low), abs(high)))
     colors = (theme.lines[0], theme.lines[1])
-    lasts = (last_known(line), last_known(signal))
-    pieces = (
+    lasts = (last_finite(line), last_finite(signal))
+    spans = (
         (name, theme.muted),
         *((_price(last, decimals), color) for last, color in zip(lasts, colors, strict=True)),
     )
     draw = partial(_draw_macd, lines=(line, signal, histogram), colors=colors)
-    return PanelStudy(Item(pieces, colors[0]), low, high, draw, too_short(name, line))
+    return PanelStudy(LegendEntry(spans, colors[0]), low, high, draw, too_few_bars(name, line))
 
 
 def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color]) -> None:
@@ -161,17 +163,19 @@ def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
     low, high = extent(values)
     name, color = panel_name(panel), theme.lines[3]
     decimals = number_format.decimals_for(high if np.isfinite(high) else 0.0)
-    legend = Item(((name, theme.muted), (_price(last_known(values), decimals), color)), color)
+    legend = LegendEntry(((name, theme.muted), (_price(last_finite(values), decimals), color)), color)
     draw = partial(draw_study_line, values=values, color=color)
-    return PanelStudy(legend, low, high, draw, too_short(name, values))
+    return PanelStudy(legend, low, high, draw, too_few_bars(name, values))
 
 
 def _drawdown(data: PriceData, theme: Theme) -> PanelStudy:
     values = indicators.drawdown(data.full.close)
     low, _ = extent(values, np.zeros(1))
-    legend = Item((("Drawdown", theme.muted), (number_format.percent(last_known(values)), theme.down)), theme.down)
+    legend = LegendEntry(
+        (("Drawdown", theme.muted), (number_format.percent(last_finite(values)), theme.down)), theme.down
+    )
     draw = partial(_draw_drawdown, values=values)
-    return PanelStudy(legend, min(low, -1e-6), 0.0, draw, text=number_format.rough_percent)
+    return PanelStudy(legend, min(low, -1e-6), 0.0, draw, text=number_format.short_percent)
 
 
 def _draw_drawdown(plot: Plot, values: Floats) -> None:
@@ -190,4 +194,4 @@ def _number(value: float) -> str:
 
 
 def _price(value: float, decimals: int) -> str:
-    return number_format.measured(value, decimals) if np.isfinite(value) else "n/a"
+    return number_format.calculated(value, decimals) if np.isfinite(value) else "n/a"

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.charts.rendering.analysis.transforms import Columns
+    from app.charts.rendering.analysis.transforms import BarArrays
     from app.charts.rendering.canvas.base import Floats, Pixels
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.plotting.plot import Plot
@@ -18,7 +18,7 @@ _HOLLOW_FROM = 3
 _SHADE = 0.28
 
 
-def draw_candles(plot: Plot, bars: Columns) -> None:
+def draw_candles(plot: Plot, bars: BarArrays) -> None:
     """Bodies from open to close and wicks from low to high, rising and falling in their colours."""
     up = bars.close >= bars.open
     top, bottom = _span(plot, np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close))
@@ -52,7 +52,7 @@ def _frames(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels
     bars(right - line, top, right, bottom, color)
 
 
-def draw_ohlc(plot: Plot, bars: Columns) -> None:
+def draw_ohlc(plot: Plot, bars: BarArrays) -> None:
     """A stem from low to high, the open ticked to the left and the close to the right."""
     widths = plot.widths()
     reach = (widths.body - widths.wick) // 2
@@ -69,10 +69,10 @@ def draw_ohlc(plot: Plot, bars: Columns) -> None:
             plot.canvas.bars(x + widths.wick, closed[side], x + widths.wick + reach, closed_end[side], color)
 
 
-def draw_bricks(plot: Plot, bricks: Columns) -> None:
+def draw_bricks(plot: Plot, bricks: BarArrays) -> None:
     """Renko bricks: side by side, a pixel between them."""
     edges = np.round(plot.x.left + np.arange(len(bricks) + 1) * plot.x.slot).astype(np.int64)
-    gap = plot.metrics.hairline if plot.x.slot >= 4 * plot.metrics.hairline else 0
+    gap = plot.sizes.hairline if plot.x.slot >= 4 * plot.sizes.hairline else 0
     top, bottom = _span(plot, bricks.high, bricks.low)
     up = bricks.close >= bricks.open
     for side, color in ((up, plot.theme.up), (~up, plot.theme.down)):
@@ -83,18 +83,18 @@ def draw_bricks(plot: Plot, bricks: Columns) -> None:
             plot.canvas.bars(left, top[side], right, bottom[side], color)
 
 
-def draw_line(plot: Plot, bars: Columns) -> None:
+def draw_line(plot: Plot, bars: BarArrays) -> None:
     """A line through the closes; a lone bar is a dot."""
     color = plot.theme.accent
     if len(bars) == 1:
-        radius = 2.5 * plot.metrics.unit
+        radius = 2.5 * plot.sizes.unit
         x, y = plot.x.at(0), plot.y.at(float(bars.close[0]))
         plot.canvas.shapes([circle(x, y, radius)], color, plot.box)
     else:
         plot.line(bars.close, color, 1.75)
 
 
-def draw_area(plot: Plot, bars: Columns) -> None:
+def draw_area(plot: Plot, bars: BarArrays) -> None:
     """The line with a shade of its colour below."""
     if len(bars) > 1:
         plot.canvas.shade(
@@ -116,7 +116,7 @@ def circle(x: float, y: float, radius: float) -> list[tuple[float, float]]:
 
 def _span(plot: Plot, upper: Floats, lower: Floats) -> tuple[Pixels, Pixels]:
     """First pixel and first pixel below of each pair of values: at least a hairline, so that a doji is seen."""
-    hairline = plot.metrics.hairline
+    hairline = plot.sizes.hairline
     first, last = plot.y.y(upper), plot.y.y(lower)
     top = np.round(first - hairline / 2).astype(np.int64)
     bottom = np.round(last + hairline / 2).astype(np.int64)

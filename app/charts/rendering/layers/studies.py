@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas.base import Floats
     from app.charts.rendering.canvas.color import Color
-    from app.charts.rendering.frame.legend import Item
+    from app.charts.rendering.frame.legend import LegendEntry
     from app.charts.rendering.plotting.plot import Plot
 
 
@@ -26,7 +26,7 @@ class Study:
     `draw` lies on the bars, `back` behind them.
     """
 
-    legend: Item
+    legend: LegendEntry
     low: float
     high: float
     draw: Callable[[Plot], None] | None = None
@@ -36,23 +36,23 @@ class Study:
     @property
     def name(self) -> str:
         """What the legend calls it: SMA 20."""
-        return self.legend.pieces[0][0]
+        return self.legend.spans[0][0]
 
 
 @dataclass(frozen=True, slots=True)
 class PanelStudy(Study):
     """A study with a plot of its own. `ticks` None lets the scale choose them, `text` None how they are written.
 
-    `floored` puts `low` on the bottom edge of the plot.
+    `low_at_bottom` puts `low` on the bottom edge of the plot.
     """
 
     text: Callable[[float], str] | None = None
     ticks: tuple[float, ...] | None = None
-    floored: bool = False
+    low_at_bottom: bool = False
 
-    def writer(self, ticks: Sequence[float]) -> Callable[[float], str]:
+    def label_format(self, ticks: Sequence[float]) -> Callable[[float], str]:
         """What writes the labels of the panel's axis."""
-        return self.text or number_format.axis_text(ticks, 0)
+        return self.text or number_format.axis_formatter(ticks, 0)
 
 
 def extent(*series: Floats) -> tuple[float, float]:
@@ -61,13 +61,13 @@ def extent(*series: Floats) -> tuple[float, float]:
     return (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
 
 
-def last_known(values: Floats) -> float:
+def last_finite(values: Floats) -> float:
     """The last value that is not NaN, or NaN."""
     known = values[np.isfinite(values)]
     return float(known[-1]) if len(known) else np.nan
 
 
-def too_short(name: str, values: Floats) -> str:
+def too_few_bars(name: str, values: Floats) -> str:
     """The warning for a study that is undefined on every bar; empty when it is not."""
     return "" if np.isfinite(values).any() else f"{name}: too few bars ({len(values)}), nothing is drawn"
 

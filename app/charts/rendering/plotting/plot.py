@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 LINE_WIDTH = 1.5
@@ -30,14 +30,14 @@ class Plot:
     x: IndexScale
     y: ValueScale
     theme: Theme
-    metrics: Metrics
+    sizes: Sizes
     data: PriceData
     lines: list[Floats] = field(default_factory=list)
     """Pixel heights of the lines drawn so far, one value per shown bar: labels look for places without them."""
 
     def line(self, values: Floats, color: Color, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
         """A line through one value per shown bar; `width` and `dash` in design pixels."""
-        unit = self.metrics.unit
+        unit = self.sizes.unit
         pattern = tuple(length * unit for length in dash)
         heights = self.y.y(values)
         self.lines.append(heights)
@@ -54,16 +54,16 @@ class Plot:
 
     def level_between(self, value: float, left: int, right: int, color: Color, dash: tuple[float, ...] = ()) -> None:
         """A horizontal hairline from one pixel to another."""
-        hairline = self.metrics.hairline
+        hairline = self.sizes.hairline
         top = round(self.y.at(value) - hairline / 2)
         if not dash:
             self.canvas.box(Box(left, top, right, top + hairline).clipped(self.box), color)
             return
         ends = np.array([left, right], np.float64)
         middle = np.full(2, top + hairline / 2)
-        pattern = tuple(self.metrics.px(length) for length in dash)
+        pattern = tuple(self.sizes.px(length) for length in dash)
         self.canvas.line(ends, middle, color, hairline, self.box, pattern)
 
     def widths(self) -> BarWidths:
         """Body and wick of this plot's bars."""
-        return bar_widths(self.x.slot, self.metrics.hairline)
+        return bar_widths(self.x.slot, self.sizes.hairline)

@@ -57,7 +57,7 @@ def test_an_rsi_shows_and_labels_30_and_70_at_every_size(height, scale):
 def test_a_panel_is_at_least_56_design_pixels_high_or_left_out():
     for height in range(120, 700, 20):
         plan = plan_price(a_spec(height=height, panels=(VolumePanel(), RsiPanel(5), VolumePanel())))
-        assert all(plot.box.height >= plan.metrics.px(56) for plot in plan.plots[1:])
+        assert all(plot.box.height >= plan.sizes.px(56) for plot in plan.plots[1:])
 
 
 def test_rows_of_a_volume_profile_are_equally_high_on_a_logarithmic_axis():

@@ -22,9 +22,9 @@ END = START_MS + 60 * DAY_MS
 
 def main_plot(spec):
     plan = plan_price(spec)
-    canvas = RasterCanvas(plan.metrics.width, plan.metrics.height, plan.theme.background)
-    x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.room)
-    return Plot(canvas, plan.plots[0].box, x, plan.plots[0].y, plan.theme, plan.metrics, plan.data), plan
+    canvas = RasterCanvas(plan.sizes.width, plan.sizes.height, plan.theme.background)
+    x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.free_slots)
+    return Plot(canvas, plan.plots[0].box, x, plan.plots[0].y, plan.theme, plan.sizes, plan.data), plan
 
 
 @pytest.mark.parametrize("count", [20, 60, 200, 270])
