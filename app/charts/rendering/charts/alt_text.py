@@ -49,7 +49,7 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
 def _marks(plan: PricePlan) -> Iterator[str]:
     """Orders with their levels, then the signals that begin none of them."""
     positions = plan.annotations.positions
-    signals = [signal for signal in plan.annotations.signals if not signal.marked]
+    signals = [signal for signal in plan.annotations.signals if not signal.on_entry_line]
     decimals = plan.data.decimals
     shown = [_order(place) for place in positions[:_MAX_MARKS]]
     shown += [f"{signal.side} at {number_format.price(signal.price, decimals)}" for signal in signals]

@@ -1,4 +1,4 @@
-"""The histogram: how often values fall into each of equal bins, with the mean and the median."""
+"""The histogram: counts of values in bins of equal width, with lines at the mean and the median."""
 
 from __future__ import annotations
 
@@ -37,12 +37,16 @@ _MAX_BINS: Final = 200
 _MIN_BINS: Final = 5
 _BIN_PIXELS: Final = 5
 _FLAT_REACH: Final = 0.01
-_ROUNDER: Final = 0.7  # the width is rounded up to 1, 2 or 5; on the whole it should come out as wanted
+_ROUNDING_FACTOR: Final = 0.7  # nice_step rounds up to 1, 2 or 5: with this factor widths are right on average
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramPlan:
-    """A histogram before it is drawn. `x` maps values to pixels across, as a scale lying on its side."""
+    """A histogram before it is drawn.
+
+    `edges` has one value more than `counts`: bin i reaches from edges[i] to edges[i + 1]. `x` maps values to pixel
+    columns, `y` counts to pixel rows.
+    """
 
     spec: ChartSpec
     theme: Theme
@@ -69,14 +73,14 @@ class HistogramPlan:
 
 
 def _decimals(values: Floats, spec: ChartSpec) -> int:
-    """Decimals of numbers about the values: four digits of their deviation."""
+    """Decimals for statistics of the values: four significant digits of their standard deviation."""
     if spec.precision is not None:
         return spec.precision
     return number_format.decimals_for(float(values.std()) or float(np.abs(values).max()))
 
 
 def plan_histogram(spec: ChartSpec) -> HistogramPlan:
-    """Decide the picture; RenderError for what cannot be drawn."""
+    """Lay out the chart. Raises RenderError for a value that cannot be drawn."""
     theme, sizes = theme_of(spec), sizes_of(spec)
     values, warnings = _values(spec)
     edges = _edges(values, spec.bins, min(_MAX_BINS, sizes.width // sizes.px(_BIN_PIXELS)))
@@ -88,7 +92,7 @@ def plan_histogram(spec: ChartSpec) -> HistogramPlan:
     y = value_scale(0.0, float(counts.max()), box, above=sizes.px(24), below=0)
     right = sizes.width - layout.axis_width(sizes, [number_format.compact(tick) for tick in _count_ticks(y, sizes)])
     box = box._replace(right=max(right, box.left + 1))
-    # A scale counts pixels upwards; across it runs from the left edge to the right one.
+    # A ValueScale maps its lower end to `bottom`: here the left edge, with the right edge as `top`.
     x = ValueScale(float(edges[0]), float(edges[-1]), box.right, box.left)
     return HistogramPlan(spec, theme, sizes, values, edges, counts, header, rows, box, x, y, warnings)
 
@@ -97,26 +101,27 @@ def _values(spec: ChartSpec) -> tuple[Floats, tuple[str, ...]]:
     if not isinstance(spec.data, Sample):
         raise RenderError("/data", "a histogram needs values")
     values = np.array(spec.data.values, np.float64)
-    given = ~np.isnan(values)
-    if not given.any():
+    present = ~np.isnan(values)
+    if not present.any():
         raise RenderError("/data/values", "there are no values")
-    known = checked_values("values", np.where(given, values, 0.0))[given]
-    missing = len(values) - len(known)
-    return known, (f"{missing} of {len(values)} values are missing and not counted",) if missing else ()
+    finite = checked_values("values", np.where(present, values, 0.0))[present]
+    missing = len(values) - len(finite)
+    return finite, (f"{missing} of {len(values)} values are missing and not counted",) if missing else ()
 
 
-def _edges(values: Floats, bins: int | None, most: int) -> Floats:
-    """Bin edges: as many as asked for, else at round values about as far apart as Freedman and Diaconis advise.
+def _edges(values: Floats, bins: int | None, max_bins: int) -> Floats:
+    """Bin edges, rising: `bins` bins of equal width, or without `bins` at round values.
 
-    Sturges's rule stands in where half of the values are equal, for their width is then 0.
+    The width of round bins follows the rule of Freedman and Diaconis (1981), 2 IQR / n^(1/3), or the rule of Sturges
+    (1926) where the interquartile range is 0.
     """
     ends = float(values.min()), float(values.max())
     low, high = widened(*ends, _FLAT_REACH)
     if bins is not None or (low, high) != ends:
         return np.linspace(low, high, (bins or _MIN_BINS) + 1)
-    quarter, three = np.percentile(values, (25, 75))
-    wanted = 2 * float(three - quarter) / len(values) ** (1 / 3) or (high - low) / (np.log2(len(values)) + 1)
-    step = nice_step(min(max(wanted * _ROUNDER, (high - low) / most), (high - low) / _MIN_BINS))
+    spread, count = float(np.subtract(*np.percentile(values, (75, 25)))), len(values)
+    bin_width = 2 * spread / count ** (1 / 3) or (high - low) / (np.log2(count) + 1)
+    step = nice_step(min(max(bin_width * _ROUNDING_FACTOR, (high - low) / max_bins), (high - low) / _MIN_BINS))
     first, last = np.floor(low / step), np.floor(high / step) + 1
     return np.arange(first, last + 1) * step
 
@@ -139,7 +144,7 @@ def _count_ticks(scale: ValueScale, sizes: Sizes) -> list[float]:
 
 
 def draw_histogram(canvas: Canvas, plan: HistogramPlan) -> None:
-    """Draw back to front: grid, bins, mean and median, axes, head."""
+    """Draw from back to front: grid, bins, mean and median, axes, header."""
     sizes, theme, box = plan.sizes, plan.theme, plan.box
     hairline = sizes.hairline
     counts = _count_ticks(plan.y, sizes)
@@ -165,7 +170,7 @@ def _draw_bins(canvas: Canvas, plan: HistogramPlan) -> None:
 
 
 def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
-    """Bins below and above zero in the falling and the rising colour when both have some; else one colour."""
+    """Bins and their colours: those below zero falling, those above rising; one colour where zero is at no bin."""
     middles = (plan.edges[:-1] + plan.edges[1:]) / 2
     theme = plan.theme
     if plan.edges[0] < 0 < plan.edges[-1]:
@@ -176,21 +181,21 @@ def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
 
 
 def _draw_centres(canvas: Canvas, plan: HistogramPlan) -> None:
-    """Mean and median as lines with their names on top: away from each other, or one below the other at an edge."""
+    """Draw lines at mean and median with their names at the top, on the sides that face away from each other."""
     sizes, theme, box = plan.sizes, plan.theme, plan.box
     hairline = sizes.hairline
     left, right = sorted(((plan.mean, "Mean", theme.lines[1]), (plan.median, "Median", theme.lines[2])))
     height, gap = cap_height(sizes.label), sizes.px(5)
     top = box.top + sizes.px(3)
     for (value, name, color), before in ((left, True), (right, False)):
-        x, taken = int(plan.x.at(value)), width(name, sizes.label) + gap
+        x, needed = int(plan.x.at(value)), width(name, sizes.label) + gap
         thick = sizes.px(1.5)
         ends = np.full(2, x + thick / 2), np.array([top, box.bottom], np.float64)
         canvas.line(*ends, theme.background, thick + 2 * hairline, box)
         canvas.line(*ends, color, thick, box, (sizes.px(4), sizes.px(3)))
-        fits_left, fits_right = x - taken >= box.left, x + taken <= box.right
+        fits_left, fits_right = x - needed >= box.left, x + needed <= box.right
         to_left = fits_left and (before or not fits_right)
-        # A name that had to go to the other side would run into the other one: it goes below.
+        # A name that does not fit on its own side would overlap the other name, so it is written a row below.
         row = int(to_left != before)
         edge = x - gap if to_left else x + gap
         baseline = top + height + row * (height + gap)
@@ -214,7 +219,7 @@ def _draw_labels(canvas: Canvas, plan: HistogramPlan, counts: list[float]) -> No
 
 
 def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
-    """Round values along the axis with their texts, as far apart as the widest of them needs."""
+    """Round values along the axis with their texts, spaced by the widest text."""
     sizes = plan.sizes
     across = ValueScale(plan.x.low, plan.x.high, 0, plan.box.width)
     gap = sizes.px(64)
@@ -231,7 +236,7 @@ def _value_labels(plan: HistogramPlan) -> list[tuple[float, str]]:
 
 
 def histogram_alt(plan: HistogramPlan) -> str:
-    """Kind, count, range, mean and median."""
+    """The alternative text: count, range, mean and median."""
     decimals = _decimals(plan.values, plan.spec)
     low, high, mean, median = number_format.uniform(
         [float(plan.values.min()), float(plan.values.max()), plan.mean, plan.median], decimals

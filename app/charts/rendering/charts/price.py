@@ -1,4 +1,4 @@
-"""Charts of prices, drawn from their plan: the bars with everything above, on and below them."""
+"""Draws price charts from their plan."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _SERIES: Final = {
     "area": draw_area,
     "renko": draw_bricks,
 }
-_TIME_GAP: Final = 22
-_NAMED: Final = 8
+_TIME_LABEL_GAP: Final = 22
+_MAX_NAMES: Final = 8
 
 
 def draw_price_chart(canvas: Canvas, plan: PricePlan) -> None:
-    """Draw back to front: grid, what lies behind the bars, the bars, overlays, annotations, axes, head."""
+    """Draw from back to front: grid, layers behind the bars, bars, overlays, annotations, axes, header."""
     x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.free_slots)
     sizes, theme = plan.sizes, plan.theme
-    ticks = time_ticks(plan.calendar, x.slot, partial(width, font=sizes.strong), sizes.px(_TIME_GAP))
+    ticks = time_ticks(plan.calendar, x.slot, partial(width, font=sizes.strong), sizes.px(_TIME_LABEL_GAP))
     columns = [x.at(tick.index) for tick in ticks]
     plots = [Plot(canvas, plot.box, x, plot.y, theme, sizes, plan.data) for plot in plan.plots]
-    for plot, planned in zip(plots, plan.plots, strict=True):
-        axes.draw_grid(plot, planned.ticks, columns)
+    for plot, plot_plan in zip(plots, plan.plots, strict=True):
+        axes.draw_grid(plot, plot_plan.ticks, columns)
     _draw_main(plots[0], plan)
     for plot, panel in zip(plots[1:], plan.panels, strict=True):
         if panel.draw is not None:
@@ -70,8 +70,8 @@ def draw_price_chart(canvas: Canvas, plan: PricePlan) -> None:
 
 def _draw_main(plot: Plot, plan: PricePlan) -> None:
     for study in plan.overlays:
-        if study.back is not None:
-            study.back(plot)
+        if study.draw_behind is not None:
+            study.draw_behind(plot)
     marks.draw_behind_bars(plot, plan.annotations)
     plot.level(plan.data.last_close, plan.theme.faint(plan.last_color, 0.8), (1, 2))
     _SERIES[plan.spec.type](plot, plan.data.shown)
@@ -82,35 +82,35 @@ def _draw_main(plot: Plot, plan: PricePlan) -> None:
 
 
 def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
-    """Labels and tags right of the plots, where the picture is wide enough to have them."""
+    """Draw labels and tags right of the plots, unless the image is too narrow for a price axis."""
     sizes, main = plan.sizes, plan.plots[0]
     if plan.sizes.width - plan.right <= sizes.px(8):
         return
     gutter = leader_width(sizes, [placed.tag for placed in plan.tags.placed])
-    taken = draw_tags(canvas, plan.tags, plan.right, sizes, plan.theme)
+    tag_boxes = draw_tags(canvas, plan.tags, plan.right, sizes, plan.theme)
     values = axes.whole_labels(main.y, main.ticks, main.box, sizes)
     axes.draw_value_labels(
-        plots[0], values, number_format.axis_formatter(main.ticks, plan.data.decimals), taken, gutter
+        plots[0], values, number_format.axis_formatter(main.ticks, plan.data.decimals), tag_boxes, gutter
     )
-    for plot, planned, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
-        values = axes.whole_labels(planned.y, planned.ticks, planned.box, sizes)
-        axes.draw_value_labels(plot, values, panel.label_format(planned.ticks), (), gutter)
+    for plot, plot_plan, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
+        values = axes.whole_labels(plot_plan.y, plot_plan.ticks, plot_plan.box, sizes)
+        axes.draw_value_labels(plot, values, panel.label_format(plot_plan.ticks), (), gutter)
 
 
 def price_warnings(plan: PricePlan) -> list[str]:
-    """What the picture does not show as asked."""
+    """Warnings about everything that the chart does not show as the spec gives it."""
     data = plan.data
-    found = [study.warning for study in (*plan.overlays, *plan.panels) if study.warning]
+    warnings = [study.warning for study in (*plan.overlays, *plan.panels) if study.warning]
     if data.factor > 1:
-        found.append(
+        warnings.append(
             f"{len(data.full)} bars are drawn as {len(data.shown)}, {data.factor} in one: "
             f"closer than {number_format.count_text(bar_pixels(data), 'pixel')} they could not be told apart"
         )
-    return found + omissions(plan) + annotation_warnings(plan)
+    return warnings + omissions(plan) + annotation_warnings(plan)
 
 
 def annotation_warnings(plan: PricePlan) -> list[str]:
-    """What of the annotations is not in the picture, or not as given."""
+    """Warnings about annotations that are missing or changed."""
     return (
         plan.annotations.warnings
         + marks.off_scale_warnings(plan.annotations, plan.plots[0].y, plan.data.decimals)
@@ -119,9 +119,9 @@ def annotation_warnings(plan: PricePlan) -> list[str]:
 
 
 def _untagged_prices(plan: PricePlan) -> list[str]:
-    """A warning that names the prices for which the axis has no room. The last close stands in the head as well."""
+    """A warning with the prices whose tags do not fit. The last close is not among them: the header shows it."""
     texts = [tag.texts[-1] for tag in plan.tags.left_out if tag.kind != "last"]
     if not texts:
         return []
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return [f"the price axis has no room for {', '.join(texts[:_NAMED])}{more}"]
+    more = f" and {len(texts) - _MAX_NAMES} more" if len(texts) > _MAX_NAMES else ""
+    return [f"the price axis has no room for {', '.join(texts[:_MAX_NAMES])}{more}"]

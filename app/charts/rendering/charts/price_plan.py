@@ -10,7 +10,7 @@ from app.charts.domain import OrderMark
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.charts.price_range import price_range
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import plan_header, timeframes
+from app.charts.rendering.frame.header import plan_header, timeframe_pair
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.price_tags import (
     Tag,
@@ -108,7 +108,7 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
     dates = date_range(calendar(data.full.time, spec.timezone), spec.timezone)
-    timeframe = timeframes(spec, data.bar_ms, data.factor)
+    timeframe = timeframe_pair(spec, data.bar_ms, data.factor)
     header = plan_header(spec, sizes, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
     rows = layout.rows(sizes, header.height, [panel_weight(panel) for panel in spec.panels])
     annotations = marks.place(spec.annotations, data, line, spec.timezone)

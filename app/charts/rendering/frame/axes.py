@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def draw_grid(plot: Plot, values: Sequence[float], columns: Sequence[float]) -> None:
-    """Hairlines behind everything: at each value across, at each pixel column down."""
+    """Draw hairlines: horizontal ones at `values`, vertical ones at the pixel `columns`."""
     hairline, box, color = plot.sizes.hairline, plot.box, plot.theme.grid
     shown = [plot.y.at(value) for value in values if plot.y.shows(value)]
     top = np.round(np.array(shown) - hairline / 2).astype(np.int64)
@@ -33,7 +33,7 @@ def draw_grid(plot: Plot, values: Sequence[float], columns: Sequence[float]) -> 
 
 
 def whole_labels(scale: ValueScale, values: Sequence[float], box: Box, sizes: Sizes) -> list[float]:
-    """The values whose labels lie wholly beside the plot and clear of those before them."""
+    """The values whose labels lie wholly beside the plot and overlap no label of an earlier value."""
     half = cap_height(sizes.label) / 2 + sizes.px(2)
     kept: list[float] = []
     heights: list[float] = []
@@ -46,9 +46,13 @@ def whole_labels(scale: ValueScale, values: Sequence[float], box: Box, sizes: Si
 
 
 def draw_value_labels(
-    plot: Plot, values: Sequence[float], text: Callable[[float], str], taken: Sequence[Box], gutter: int | None = None
+    plot: Plot,
+    values: Sequence[float],
+    text: Callable[[float], str],
+    tag_boxes: Sequence[Box],
+    gutter: int | None = None,
 ) -> None:
-    """Labels on the right axis, `gutter` pixels and a margin beside the plot, but none where a tag lies."""
+    """Draw labels on the right axis, `gutter` pixels and a margin from the plot, but none that overlaps a tag."""
     sizes = plot.sizes
     height = cap_height(sizes.label)
     x = plot.box.right + (sizes.px(2) if gutter is None else gutter) + sizes.px(5)
@@ -56,14 +60,14 @@ def draw_value_labels(
         top = round(plot.y.at(value) - height / 2)
         label = text(value)
         place = Box(x, top - sizes.px(1), x + width(label, sizes.label), top + height + sizes.px(1))
-        if place.right <= sizes.width and not any(place.overlaps(tag) for tag in taken):
+        if place.right <= sizes.width and not any(place.overlaps(tag) for tag in tag_boxes):
             plot.canvas.text(x, top + height, label, sizes.label, plot.theme.muted)
 
 
 def draw_time_labels(
     canvas: Canvas, ticks: Sequence[TimeTick], xs: Sequence[float], axis: Box, sizes: Sizes, theme: Theme
 ) -> None:
-    """Labels under the plots, moved inside the picture at its edges; larger units in the stronger ink."""
+    """Draw labels below the plots. At the edges they are moved into the image; larger units are bold."""
     baseline = axis.top + sizes.px(7) + cap_height(sizes.label)
     margin = sizes.px(4)
     end = float("-inf")
@@ -77,7 +81,7 @@ def draw_time_labels(
 
 
 def draw_separators(canvas: Canvas, rows: Rows, sizes: Sizes, theme: Theme) -> None:
-    """Lines between the plots, and above the time axis where there is one."""
+    """Draw lines between the plots, and above the time axis where there is one."""
     tops = [top for top, _ in rows.plots[1:]]
     if sizes.height - rows.axis_top > sizes.px(8):
         tops.append(rows.axis_top)

@@ -1,4 +1,4 @@
-"""How the picture is divided: head, plots one above the other, price axis to the right, time axis below."""
+"""The layout of an image: header, plots from top to bottom, price axis at the right, time axis at the bottom."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _MIN_WIDTH_FOR_PRICE_AXIS = 120
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Pixel rows of the plots, (top, bottom) each with the main one first, and the top of the time axis."""
+    """Pixel rows: (top, bottom) of each plot, the main one first, and the top of the time axis."""
 
     plots: tuple[tuple[int, int], ...]
     axis_top: int
 
 
 def rows(sizes: Sizes, top: int, weights: Sequence[float]) -> Rows:
-    """Divide the height below `top`. Panels that would be too low to read are left out, from the last on."""
+    """Divide the height below `top`. The last panels are left out where all would be too low to read."""
     axis = axis_height(sizes)
     bottom = sizes.height - (axis or sizes.px(4))
-    room = bottom - top
+    available = bottom - top
     kept = list(weights)
-    least = sizes.px(_MIN_PANEL_HEIGHT)
-    while kept and room - least * len(kept) < sizes.px(_MIN_MAIN_HEIGHT):
+    min_height = sizes.px(_MIN_PANEL_HEIGHT)
+    while kept and available - min_height * len(kept) < sizes.px(_MIN_MAIN_HEIGHT):
         kept.pop()
-    each = room / (_MAIN_WEIGHT + sum(kept))
-    heights = [max(round(each * weight), least) for weight in kept]
+    each = available / (_MAIN_WEIGHT + sum(kept))
+    heights = [max(round(each * weight), min_height) for weight in kept]
     edges = [top, bottom - sum(heights)]
     for height in heights:
         edges.append(edges[-1] + height)
@@ -46,14 +46,14 @@ def rows(sizes: Sizes, top: int, weights: Sequence[float]) -> Rows:
 
 
 def axis_height(sizes: Sizes) -> int:
-    """Pixels of the time axis; 0 on pictures too low to have one."""
+    """Height of the time axis in pixels; 0 on images too low for one."""
     if sizes.height / sizes.unit < _MIN_HEIGHT_FOR_TIME_AXIS:
         return 0
     return cap_height(sizes.label) + sizes.px(16)
 
 
 def axis_width(sizes: Sizes, labels: Sequence[str], extra: int = 0) -> int:
-    """Pixels of the price axis for its widest label and `extra`; a bare margin on pictures too narrow to have one."""
+    """Width of the price axis in pixels: its widest label and `extra`, or a margin on images too narrow for an axis."""
     if sizes.width / sizes.unit < _MIN_WIDTH_FOR_PRICE_AXIS or not labels:
         return sizes.px(4)
     widest = max(width(label, sizes.label) for label in labels)

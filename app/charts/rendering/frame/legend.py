@@ -1,4 +1,4 @@
-"""Legends: what a line or a number on the chart is, in rows of small text."""
+"""Legends: rows of names and values of the lines on a chart."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """One entry: spans of text in their colours, after a swatch when `swatch` is set. The first piece names it.
+    """One entry: texts with their colours, the name first, after a line sample in the colour `swatch` if that is set.
 
-    Text in a colour that cannot be read on the background is drawn in a darker or lighter one; the swatch is not.
+    Text whose colour cannot be read on the background is drawn darker or lighter; the swatch keeps its colour.
     """
 
     spans: tuple[tuple[str, Color], ...]
@@ -29,23 +29,23 @@ class LegendEntry:
 
 
 def item_width(item: LegendEntry, sizes: Sizes) -> int:
-    """Pixels the entry takes."""
+    """Width of the entry in pixels."""
     words = sum(width(text, sizes.label) for text, _ in item.spans) + sizes.px(4) * (len(item.spans) - 1)
     return words + (sizes.px(14) if item.swatch else 0)
 
 
 def flow(
-    items: Sequence[LegendEntry], room: int, sizes: Sizes, max_rows: int
+    items: Sequence[LegendEntry], max_width: int, sizes: Sizes, max_rows: int
 ) -> tuple[tuple[tuple[LegendEntry, ...], ...], tuple[LegendEntry, ...]]:
-    """The entries in at most `max_rows` rows no wider than `room` pixels, and those that found no place."""
+    """The entries in at most `max_rows` rows of at most `max_width` pixels, and the entries that do not fit."""
     rows: list[list[LegendEntry]] = []
     left_out: list[LegendEntry] = []
-    used = room + 1
+    used = max_width + 1
     for item in items:
         needed = item_width(item, sizes)
-        if needed > room:
+        if needed > max_width:
             left_out.append(item)
-        elif rows and used + sizes.px(14) + needed <= room:
+        elif rows and used + sizes.px(14) + needed <= max_width:
             rows[-1].append(item)
             used += sizes.px(14) + needed
         elif len(rows) < max_rows:
@@ -56,15 +56,15 @@ def flow(
     return tuple(map(tuple, rows)), tuple(left_out)
 
 
-def fit_entry(item: LegendEntry, room: int, sizes: Sizes) -> LegendEntry:
-    """The entry with as many of its spans, from the first on, as `room` pixels hold."""
-    while item.spans and item_width(item, sizes) > room:
+def fit_entry(item: LegendEntry, max_width: int, sizes: Sizes) -> LegendEntry:
+    """The entry without its last spans, as far as it is wider than `max_width` pixels."""
+    while item.spans and item_width(item, sizes) > max_width:
         item = replace(item, spans=item.spans[:-1])
     return item
 
 
 def draw_row(canvas: Canvas, items: Sequence[LegendEntry], x: int, middle: float, sizes: Sizes, theme: Theme) -> None:
-    """One row of entries, centred on the pixel height `middle`."""
+    """Draw one row of entries, centred on the pixel row `middle`."""
     baseline = round(middle + cap_height(sizes.label) / 2)
     for item in items:
         start = x

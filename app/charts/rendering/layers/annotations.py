@@ -136,7 +136,7 @@ def _moment(instant: int, line: Timeline, zone: str) -> str:
 def off_scale_warnings(annotations: Annotations, scale: ValueScale, decimals: int) -> list[str]:
     """A warning for each price off the scale that no tag of an order names."""
     prices = [level.price for level in annotations.levels]
-    prices += [signal.price for signal in annotations.signals if not signal.marked]
+    prices += [signal.price for signal in annotations.signals if not signal.on_entry_line]
     missed = [price for price in prices if not scale.shows(price)]
     texts = (number_format.price(price, decimals) for price in missed)
     return [f"an annotation at {text} lies outside the prices and is not drawn" for text in texts]
@@ -165,7 +165,7 @@ def draw_over_bars(plot: Plot, annotations: Annotations) -> None:
     for line, index in annotations.moments:
         _moment_caption(labels, line.label, _moment_box(plot, index))
     for place in annotations.positions:
-        if place.when and not any(signal.when == place.when for signal in annotations.signals):
+        if place.when and not any(signal.time_text == place.when for signal in annotations.signals):
             _caption(labels, place.when, plot.x.at(place.first))
     for zone, first, last in annotations.zones:
         _caption(labels, zone.label, sum(reach(plot, first, last + 1)) / 2)

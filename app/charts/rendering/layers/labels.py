@@ -1,4 +1,4 @@
-"""Names on the plot (signals, lines, zones): each takes the first of its places that is free, or is left out."""
+"""Labels inside a plot (of signals, lines and zones): each is written at the first free position, or left out."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _MARGIN: Final = 2
 _WIDTH_SHARE: Final = 0.5
 _NEAR_ROWS: Final = (-1, 1, -2, 2)
 _MAX_LENGTH: Final = 60
-_MIN_LENGTH: Final = 5  # of a text that is cut; less says nothing
-_NAMED_LENGTH: Final = 40
+_MIN_LENGTH: Final = 5  # characters of a cut text; fewer cannot be understood
+_QUOTED_LENGTH: Final = 40
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(slots=True)
 class Labels:
-    """The labels of one plot. `taken` are the boxes no label may touch, `lines` those it avoids where it can.
+    """The labels of one plot. A label never overlaps the boxes in `occupied`; it avoids those in `lines` if it can.
 
-    A label is never wider than half of the plot, nor longer than 60 characters: a longer text is cut. What is cut or
-    left out is named in the canvas's `left_out`.
+    A text longer than 60 characters or wider than half of the plot is cut. Cut and missing labels are named in the
+    canvas's `left_out`.
     """
 
     plot: Plot
@@ -47,9 +47,10 @@ class Labels:
         return width(self._cut(text), sizes.label) + margin, cap_height(sizes.label) + margin
 
     def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
-        """Write at the first of the upper left corners, or near them, where nothing is, else where no label is.
+        """Write the text at one of the upper left `corners`, or up to two rows above or below one.
 
-        Over bars and lines, an outline around the glyphs keeps them readable; what is below stays visible between them.
+        The first position that is free of labels, bars and lines is used, else the first that is free of labels. Over
+        bars and lines a halo around the glyphs keeps the text readable.
         """
         if not text:
             return
@@ -66,7 +67,7 @@ class Labels:
         self._draw(shown, color, next(clear, free[0]))
 
     def _near(self, boxes: Sequence[Box], step: int) -> Iterator[Box]:
-        """Free places a row and two rows above and below the given ones, the nearer ones first."""
+        """Free boxes one and two rows above and below the given ones, the nearer ones first."""
         for rows in _NEAR_ROWS:
             for box in boxes:
                 moved = box._replace(top=box.top + rows * step, bottom=box.bottom + rows * step)
@@ -85,7 +86,7 @@ class Labels:
         return not any(box.overlaps(line) for line in self.lines) and not self._covers_series(box)
 
     def _covers_series(self, box: Box) -> bool:
-        """Whether a bar, the line through the closes or another line of the plot runs through the box."""
+        """Whether a bar, the line through the closes or another line of the plot crosses the box."""
         plot, data = self.plot, self.plot.data
         if self._heights is None:
             bars: tuple[Floats, ...] = () if data.closes_only else (plot.y.y(data.highs), plot.y.y(data.lows))
@@ -98,7 +99,7 @@ class Labels:
             tops, bottoms = (ends[first:last] for ends in bar_ends)
             if ((tops < box.bottom) & (bottoms > box.top)).any():
                 return True
-        # A line also runs through the box between two bars beside it.
+        # A line between the bars on both sides of the box also crosses it.
         around = lines[:, max(first - 1, 0) : last + 1]
         if not around.size:
             return False
@@ -113,5 +114,5 @@ class Labels:
 
 
 def _quoted(text: str) -> str:
-    shown = text if len(text) <= _NAMED_LENGTH else text[: _NAMED_LENGTH - 1].rstrip() + _ELLIPSIS
+    shown = text if len(text) <= _QUOTED_LENGTH else text[: _QUOTED_LENGTH - 1].rstrip() + _ELLIPSIS
     return f'"{shown}"'

@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 _AVERAGES = {"sma": indicators.sma, "ema": indicators.ema, "wma": indicators.wma}
 _PROFILE_SHARE = 0.24
 _PROFILE_EDGE = 0.4
-_BAND = 0.07
+_BAND_OPACITY = 0.07
 _BAND_WIDTH = 1.0
 
 
 class _Pen(NamedTuple):
-    """A line's colour, and its width in design pixels or None for the usual one."""
+    """A line's colour, and its width in design pixels (None: LINE_WIDTH)."""
 
     color: Color
     width: float | None = None
 
 
 def overlay_studies(spec: ChartSpec, data: PriceData, theme: Theme) -> list[Study]:
-    """The spec's overlays, each in its own colour: the one it gives, or the next of the theme's."""
+    """The spec's overlays, each in the colour that it gives or in the next line colour of the theme."""
     return [
         _overlay(overlay, f"/overlays/{index}", spec, data, theme, _color(overlay, index, theme))
         for index, overlay in enumerate(spec.overlays)
@@ -75,7 +75,7 @@ def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, t
 
 
 def _vwap(data: PriceData, zone: str) -> Floats:
-    """The VWAP from the start of the first visible session; of daily or longer bars, from the first visible bar."""
+    """The VWAP: of intraday bars per session with hidden history, of longer bars from the first visible bar on."""
     bars = data.past if data.bar_ms < indicators.ONE_BAR_A_DAY_MS else data.full
     volume = bars.volume if bars.volume is not None else np.zeros(len(bars))
     return data.visible(indicators.vwap(bars.time, bars.high, bars.low, bars.close, volume, zone))
@@ -108,7 +108,7 @@ def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) 
 
 def _fill_bands(plot: Plot, bands: tuple[Floats, ...], color: Color) -> None:
     lower, _, upper = (plot.data.sample(band) for band in bands)
-    plot.band(upper, lower, color.faded(_BAND))
+    plot.band(upper, lower, color.faded(_BAND_OPACITY))
 
 
 def _draw_bands(plot: Plot, bands: tuple[Floats, ...], color: Color, width: float) -> None:
@@ -124,13 +124,13 @@ def _profile(overlay: VolumeProfile, data: PriceData, log: bool, theme: Theme, c
     spans = (("Volume profile", theme.muted), ("POC", theme.muted), (_value(profile.poc, data), color))
     warning = "" if profile.volumes.any() else "volume profile: all volume is zero"
     draw = partial(_draw_profile, profile=profile, color=color)
-    return Study(LegendEntry(spans, color), np.nan, np.nan, warning=warning, back=draw)
+    return Study(LegendEntry(spans, color), np.nan, np.nan, warning=warning, draw_behind=draw)
 
 
 def _draw_profile(plot: Plot, profile: Profile, color: Color) -> None:
-    """Rows from the left edge, the value area stronger, the point of control as a line through the chart.
+    """Draw rows from the left edge, the value area at higher opacity, and a line at the point of control.
 
-    The rows are washes of colour that candles are seen on; a line at their ends has the contrast of a mark.
+    The rows are translucent, so that candles stay visible on them. A line at their ends has the contrast of a mark.
     """
     largest = float(profile.volumes.max())
     if largest <= 0:

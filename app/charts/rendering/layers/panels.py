@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.theme import Theme
 
-_QUIET = 0.55
+_COLUMN_OPACITY = 0.55
 _VOLUME_WEIGHT = 0.8
 _OVERBOUGHT, _OVERSOLD = 70.0, 30.0
 _RSI_MARGIN = 5.0
-_QUIET_LEVEL = 0.6
+_LEVEL_OPACITY = 0.6
 
 
 def panel_name(panel: Panel) -> str:
-    """What the panel's legend calls it."""
+    """The panel's name in its legend: MACD 12, 26, 9."""
     if isinstance(panel, MacdPanel):
         return f"MACD {panel.fast}, {panel.slow}, {panel.signal}"
     if isinstance(panel, RsiPanel | AtrPanel):
@@ -46,7 +46,7 @@ def panel_name(panel: Panel) -> str:
 
 
 def panel_weight(panel: Panel) -> float:
-    """How high a panel is beside the others."""
+    """The panel's height relative to other panels."""
     return _VOLUME_WEIGHT if isinstance(panel, VolumePanel) else 1.0
 
 
@@ -95,11 +95,13 @@ def _draw_volume(plot: Plot, volume: Floats, rising: Flags) -> None:
 
 
 def _columns(plot: Plot, top: Pixels, bottom: Pixels, rising: Flags) -> None:
-    """One column per bar as wide as a candle's body, rising and falling ones in their quieter colours."""
+    """Draw one column per bar, as wide as a candle's body, in the fainter rising or falling colour."""
     widths, theme = plot.widths(), plot.theme
     left = wick_left(plot) - (widths.body - widths.wick) // 2
     for side, color in ((rising, theme.up), (~rising, theme.down)):
-        plot.canvas.bars(left[side], top[side], left[side] + widths.body, bottom[side], theme.faint(color, _QUIET))
+        plot.canvas.bars(
+            left[side], top[side], left[side] + widths.body, bottom[side], theme.faint(color, _COLUMN_OPACITY)
+        )
 
 
 def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
@@ -114,7 +116,7 @@ def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
 
 
 def _rsi_range(values: Floats) -> tuple[float, float]:
-    """The ends of an RSI's scale: around its values and the levels 30 and 70, within 0 and 100."""
+    """The ends of an RSI's scale: they include its values and the levels 30 and 70, and stay within 0 and 100."""
     low, high = extent(values, np.array([_OVERSOLD, _OVERBOUGHT]))
     return max(low - _RSI_MARGIN, 0.0), min(high + _RSI_MARGIN, 100.0)
 
@@ -124,7 +126,7 @@ def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
     top, bottom = (round(plot.y.at(level)) for level in (_OVERBOUGHT, _OVERSOLD))
     plot.canvas.box(plot.box._replace(top=top, bottom=bottom), color.faded(0.06))
     for level in (_OVERSOLD, _OVERBOUGHT):
-        plot.level(level, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL), (4, 4))
+        plot.level(level, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY), (4, 4))
     plot.line(values, color)
 
 
@@ -152,7 +154,7 @@ def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color
     top = np.round(np.minimum(heights, zero)).astype(np.int64)
     bottom = np.round(np.maximum(heights, zero)).astype(np.int64)
     _columns(plot, top, bottom, np.nan_to_num(histogram) >= 0)
-    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY))
     plot.line(line, colors[0], 1.3)
     plot.line(signal, colors[1], 1.3)
 
@@ -182,7 +184,7 @@ def _draw_drawdown(plot: Plot, values: Floats) -> None:
     values = plot.data.sample(values)
     plot.band(np.zeros(len(values)), values, plot.theme.down.faded(0.2))
     plot.line(values, plot.theme.down, 1.2)
-    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY))
 
 
 def _whole(value: float) -> str:

@@ -19,7 +19,7 @@ _SHADE = 0.28
 
 
 def draw_candles(plot: Plot, bars: BarArrays) -> None:
-    """Bodies from open to close and wicks from low to high, rising and falling in their colours."""
+    """Draw bodies from open to close and wicks from low to high, in the rising and the falling colour."""
     up = bars.close >= bars.open
     top, bottom = _span(plot, np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close))
     high, low = _span(plot, bars.high, bars.low)
@@ -36,14 +36,14 @@ def _candles(plot: Plot, side: NDArray[np.bool_], edges: tuple[Pixels, ...], col
     if hollow and widths.body >= _HOLLOW_FROM * widths.wick:
         canvas.bars(wick, high, wick + widths.wick, top, color)
         canvas.bars(wick, bottom, wick + widths.wick, low, color)
-        _frames(plot, body, top, body + widths.body, bottom, color)
+        _outlines(plot, body, top, body + widths.body, bottom, color)
         return
     canvas.bars(wick, high, wick + widths.wick, low, color)
     if widths.body > widths.wick:
         canvas.bars(body, top, body + widths.body, bottom, color)
 
 
-def _frames(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+def _outlines(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
     line = plot.widths().wick
     bars = plot.canvas.bars
     bars(left, top, right, np.minimum(top + line, bottom), color)
@@ -53,7 +53,7 @@ def _frames(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels
 
 
 def draw_ohlc(plot: Plot, bars: BarArrays) -> None:
-    """A stem from low to high, the open ticked to the left and the close to the right."""
+    """Draw a stem from low to high, with a tick to the left at the open and to the right at the close."""
     widths = plot.widths()
     reach = (widths.body - widths.wick) // 2
     stem = wick_left(plot)
@@ -70,7 +70,7 @@ def draw_ohlc(plot: Plot, bars: BarArrays) -> None:
 
 
 def draw_bricks(plot: Plot, bricks: BarArrays) -> None:
-    """Renko bricks: side by side, a pixel between them."""
+    """Draw Renko bricks side by side, a hairline apart."""
     edges = np.round(plot.x.left + np.arange(len(bricks) + 1) * plot.x.slot).astype(np.int64)
     gap = plot.sizes.hairline if plot.x.slot >= 4 * plot.sizes.hairline else 0
     top, bottom = _span(plot, bricks.high, bricks.low)
@@ -78,13 +78,13 @@ def draw_bricks(plot: Plot, bricks: BarArrays) -> None:
     for side, color in ((up, plot.theme.up), (~up, plot.theme.down)):
         left, right = edges[:-1][side], np.maximum(edges[1:][side] - gap, edges[:-1][side] + 1)
         if side is up and plot.theme.hollow_up and plot.widths().body >= _HOLLOW_FROM * plot.widths().wick:
-            _frames(plot, left, top[side], right, bottom[side], color)
+            _outlines(plot, left, top[side], right, bottom[side], color)
         else:
             plot.canvas.bars(left, top[side], right, bottom[side], color)
 
 
 def draw_line(plot: Plot, bars: BarArrays) -> None:
-    """A line through the closes; a lone bar is a dot."""
+    """Draw a line through the closes. A single bar is a dot."""
     color = plot.theme.accent
     if len(bars) == 1:
         radius = 2.5 * plot.sizes.unit
@@ -95,7 +95,7 @@ def draw_line(plot: Plot, bars: BarArrays) -> None:
 
 
 def draw_area(plot: Plot, bars: BarArrays) -> None:
-    """The line with a shade of its colour below."""
+    """Draw the line and, below it, an area of its colour that fades out downwards."""
     if len(bars) > 1:
         plot.canvas.shade(
             plot.x.centers(), plot.y.y(bars.close), plot.box.bottom, plot.theme.accent.faded(_SHADE), plot.box
@@ -109,13 +109,13 @@ def wick_left(plot: Plot) -> Pixels:
 
 
 def circle(x: float, y: float, radius: float) -> list[tuple[float, float]]:
-    """A circle as a polygon fine enough for its size."""
+    """A circle as a polygon of 24 points."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     return list(zip((x + radius * np.cos(angles)).tolist(), (y + radius * np.sin(angles)).tolist(), strict=True))
 
 
 def _span(plot: Plot, upper: Floats, lower: Floats) -> tuple[Pixels, Pixels]:
-    """First pixel and first pixel below of each pair of values: at least a hairline, so that a doji is seen."""
+    """First pixel row and first row below of each pair of values, at least a hairline apart (for a doji)."""
     hairline = plot.sizes.hairline
     first, last = plot.y.y(upper), plot.y.y(lower)
     top = np.round(first - hairline / 2).astype(np.int64)
