@@ -254,7 +254,7 @@ def _postgresql(stack: ExitStack) -> Any:
     server = stack.enter_context(get_server(folder, cleanup_mode="delete"))
     # Every server that takes turns keeps its connections.
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET max_connections = 300")
+        connection.execute("ALTER SYSTEM SET max_connections = 500")
     pg_ctl(["-m", "fast", "-w", "restart"], pgdata=server.pgdata, user=server.system_user)
     server.ensure_postgres_running()
     return server

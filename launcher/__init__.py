@@ -1,1 +1,1 @@
-"""Servers and the launcher behind ./run: what a machine with nothing but Python needs."""
+"""The program behind ./run: installs the packages, starts every server on this machine, and shows that they work."""

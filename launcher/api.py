@@ -1,4 +1,4 @@
-"""A caller of the service on this machine, as small as it can be: what ./run does, it does over real HTTP."""
+"""A small HTTP client of the service. ./run uses the API as any client does."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ EVERY_INTERFACE: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - recognised, n
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
+    """Status and body of an HTTP response."""
+
     status: int
     body: bytes
 
     def document(self) -> dict[str, Any]:
-        """The JSON object the answer carries; empty when it carries something else."""
+        """The JSON object in the body; empty when the body is anything else."""
         try:
             parsed = json.loads(self.body)
         except ValueError:
@@ -33,13 +35,13 @@ class Answer:
 
     def __str__(self) -> str:
         problem = self.document()
-        told = problem.get("detail") or problem.get("title") or self.body[:200].decode(errors="replace")
-        return f"{self.status} {told}"
+        text = problem.get("detail") or problem.get("title") or self.body[:200].decode(errors="replace")
+        return f"{self.status} {text}"
 
 
 @dataclass(frozen=True)
 class Api:
-    """The service at an address. `token` is one of API_KEYS, when there are any."""
+    """The service at an address. `token` is one of API_KEYS, or empty where none are set."""
 
     port: int
     host: str = LOOPBACK
@@ -47,7 +49,7 @@ class Api:
 
     @classmethod
     def of(cls, settings: Settings) -> Api:
-        """The service with these settings, as it is reached from the machine it runs on."""
+        """The service with these settings, at an address for clients on the same machine."""
         host = LOOPBACK if settings.web_host in EVERY_INTERFACE else settings.web_host
         return cls(settings.port, host, settings.api_keys[0].partition(":")[2] if settings.api_keys else "")
 
@@ -55,28 +57,28 @@ class Api:
     def address(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    def get(self, path: str) -> Answer:
-        """Raises OSError when nothing answers."""
-        return self._ask("GET", path, b"", {})
+    def get(self, path: str) -> Response:
+        """Raises OSError when the service cannot be reached."""
+        return self._send("GET", path, b"", {})
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        return self._ask("POST", path, body, {"Content-Type": "application/json", **headers})
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
+        return self._send("POST", path, body, {"Content-Type": "application/json", **headers})
 
-    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
         if self.token:
             headers = {"Authorization": f"Bearer {self.token}", **headers}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return Response(response.status, response.read())
         except http.client.HTTPException as error:
             raise ConnectionError(f"{method} {path}: {error!r}") from error
         finally:
             connection.close()
 
 
-def signed(key: str, message_id: str, seconds: int, body: bytes) -> dict[str, str]:
+def sign(key: str, message_id: str, seconds: int, body: bytes) -> dict[str, str]:
     """The headers of a Standard Webhooks signature: HMAC-SHA256 over id, timestamp and body."""
     digest = hmac.new(key.encode(), f"{message_id}.{seconds}.".encode() + body, hashlib.sha256).digest()
     return {

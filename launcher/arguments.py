@@ -1,4 +1,4 @@
-"""The options of ./run. Apart from the rest, so that --help works before anything is installed."""
+"""The options of ./run. This module needs the standard library alone: --help works before anything is installed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 
 ABOUT = """\
 Starts Signalbox on this machine: its database (SQLite, under var/), Redis, web server, worker and beat. Imports the
-sample bars, posts one signal, waits for its chart, and prints where everything is. Ctrl-C ends it all.
+sample bars, posts one signal, waits for its chart, and prints all addresses and files. Ctrl-C stops everything.
 """
 
 MORE = """\
-Settings come from environment variables (docs/operations.md lists them). Those that matter most here:
+Settings come from environment variables (docs/operations.md lists them). The most useful here:
   DATABASE_URL  use this database instead of SQLite under var/
   REDIS_URL     use this Redis (7.0 or newer) instead of starting one
-  PORT          the web server's port; without it 8000, or a free one
+  PORT          the web server's port; default 8000, or a free one if 8000 is in use
   API_KEYS      name:token pairs that may call the API; --domain needs at least one
 
-Data is kept in var/ and media/. Exit status: 0 when stopped by you or when --once has its chart, otherwise another.
+Data is kept in var/ and media/. Exit status: 0 when you stopped it or when --once has its chart, otherwise not 0.
 """
 
 LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -41,13 +41,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--domain",
         metavar="NAME",
         type=host_name,
-        help="serve this host name to the internet on ports 80 and 443, with a certificate that comes by itself",
+        help="serve this host name to the internet on ports 80 and 443, with an automatic certificate",
     )
     return parser.parse_args(words)
 
 
 def host_name(text: str) -> str:
-    """The name in lower case. Raises ArgumentTypeError unless a certificate can be had for it (RFC 1123)."""
+    """The name in lower case. Raises ArgumentTypeError unless a certificate can be issued for it (RFC 1123)."""
     name = text.lower().removesuffix(".")
     labels = name.split(".")
     if len(name) > MAX_NAME or not all(map(LABEL.fullmatch, labels)) or labels[-1].isdigit():

@@ -1,4 +1,4 @@
-"""One signal from the outside in: post it, wait for the worker's chart, and look at the picture."""
+"""Posts one signal over HTTP, waits for its chart, and checks the image and its file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 from app.shared.clock import epoch_ms, utc_now
 from config import Settings
 from launcher import picture, terminal
-from launcher.api import Api, signed
+from launcher.api import Api, sign
 from launcher.refusal import Refusal
 
 INSTRUMENT: Final = "AAPL"
 TIMEFRAME: Final = "1d"
-# Bars after the entry, so that the chart shows how it went; and bars before, among which the entry is chosen.
+# The chart shows this many bars after the entry; the entry is chosen among this many bars at the end.
 BARS_AFTER: Final = 8
 BARS_SEARCHED: Final = 40
 CHART_SECONDS: Final = 60.0
@@ -28,7 +28,7 @@ PRODUCER: Final = "demo"
 
 @dataclass(frozen=True)
 class Demo:
-    """What came of it."""
+    """The stored signal, its chart, and the chart's file."""
 
     signal: dict[str, Any]
     chart: dict[str, Any]
@@ -49,17 +49,17 @@ def play(api: Api, settings: Settings, pulse: Callable[[], None]) -> Demo:
 
 
 def compose(bars: dict[str, Any], token: UUID) -> bytes:
-    """A buy at the lowest close of the last weeks, stop under the lowest low, targets at two and three times the risk.
+    """A buy at the lowest close of the last weeks, stop below the lowest low, targets at two and three times the risk.
 
-    Every start sends this signal again, with a time that lies on the same bar. So its external id and its version,
-    by which the window tells signals apart, are new each time. So is the stop, by a little: a chart equal to an
-    earlier one would be there already, and prove nothing of the worker.
+    Every start posts a signal at the same bar. Its external_id and its version, both part of deduplication, are
+    therefore new each time. The stop changes slightly as well: an equal chart would come from the cache, without work
+    for the worker.
     """
-    searched = range(max(0, len(bars["time"]) - BARS_SEARCHED), max(1, len(bars["time"]) - BARS_AFTER))
-    entry = min(searched, key=lambda row: float(bars["close"][row]))
+    candidates = range(max(0, len(bars["time"]) - BARS_SEARCHED), max(1, len(bars["time"]) - BARS_AFTER))
+    entry = min(candidates, key=lambda row: float(bars["close"][row]))
     price = float(bars["close"][entry])
     below = 0.005 + token.int % 1000 / 100_000
-    stop = round(min(float(bars["low"][row]) for row in searched) * (1 - below), 2)
+    stop = round(min(float(bars["low"][row]) for row in candidates) * (1 - below), 2)
     targets = [round(price + times * (price - stop), 2) for times in (2, 3)]
     signal = {
         "instrument": INSTRUMENT,
@@ -74,41 +74,41 @@ def compose(bars: dict[str, Any], token: UUID) -> bytes:
 
 
 def _bars(api: Api) -> dict[str, Any]:
-    answer = api.get(f"/api/v1/bars/{INSTRUMENT}/{TIMEFRAME}?limit={BARS_SEARCHED}")
-    bars = answer.document()
+    response = api.get(f"/api/v1/bars/{INSTRUMENT}/{TIMEFRAME}?limit={BARS_SEARCHED}")
+    bars = response.document()
     if not bars.get("time"):
-        raise Refusal(f"no bars of {INSTRUMENT} {TIMEFRAME} to show the signal on: {answer}")
+        raise Refusal(f"no bars of {INSTRUMENT} {TIMEFRAME} to show the signal on: {response}")
     return bars
 
 
 def _post(api: Api, settings: Settings, body: bytes) -> dict[str, Any]:
     headers = {"X-Producer-Id": PRODUCER}
     if settings.signals_hmac_enabled:
-        headers |= signed(settings.signals_hmac_key, f"demo-{uuid4()}", epoch_ms(utc_now()) // 1000, body)
-    answer = api.post("/api/v1/signals", body, headers)
-    if answer.status != 201:  # noqa: PLR2004 - HTTP's own number
-        raise Refusal(f"the demo signal was not taken: {answer}")
-    return answer.document()
+        headers |= sign(settings.signals_hmac_key, f"demo-{uuid4()}", epoch_ms(utc_now()) // 1000, body)
+    response = api.post("/api/v1/signals", body, headers)
+    if response.status != 201:  # noqa: PLR2004 - HTTP's own number
+        raise Refusal(f"the demo signal was refused: {response}")
+    return response.document()
 
 
 def _wait(api: Api, signal_id: str, pulse: Callable[[], None]) -> dict[str, Any]:
-    """The chart's document once it is ready or failed; a chart that is not there yet is waited for as well."""
+    """The chart's document once it is `ready` or `failed`. Until the chart exists, the API answers 404."""
     started = time.monotonic()
-    answer = api.get(f"/api/v1/signals/{signal_id}/chart")
-    while answer.document().get("status") not in ("ready", "failed"):
+    response = api.get(f"/api/v1/signals/{signal_id}/chart")
+    while response.document().get("status") not in ("ready", "failed"):
         waited = time.monotonic() - started
         if waited > CHART_SECONDS:
-            raise Refusal(f"no chart of signal {signal_id} within {CHART_SECONDS:.0f} s: {answer}")
-        terminal.progress(f"waiting for the chart: {answer.document().get('status', 'asked for')}, {waited:.1f} s")
+            raise Refusal(f"no chart of signal {signal_id} within {CHART_SECONDS:.0f} s: {response}")
+        terminal.progress(f"waiting for the chart: {response.document().get('status', 'requested')}, {waited:.1f} s")
         pulse()
         time.sleep(POLL_SECONDS)
-        answer = api.get(f"/api/v1/signals/{signal_id}/chart")
-    return answer.document()
+        response = api.get(f"/api/v1/signals/{signal_id}/chart")
+    return response.document()
 
 
 def _file(folder: Path, chart_id: str, served: bytes) -> Path:
-    """The chart's file, which must hold the very bytes that were served."""
+    """The chart's file. Raises Refusal unless it holds the same bytes as the response."""
     for file in sorted(folder.rglob(f"*{chart_id}*.png")):
         if file.read_bytes() == served:
             return file.resolve()
-    raise Refusal(f"no file under {folder} holds the chart {chart_id} as it was served")
+    raise Refusal(f"no file under {folder} holds the chart {chart_id} as the API served it")

@@ -1,4 +1,4 @@
-"""The environment the servers get: what the caller set, and for everything else a choice that works here."""
+"""The environment variables of the servers: those that the caller set, and defaults that work on this machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ METRICS_PORT: Final = 9808
 REDIS_DEFAULT_PORT: Final = 6379
 EVENTS: Final = "events"
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-# One render uses one core: the worker's processes are what runs side by side.
+# One render uses one core. Charts are drawn in parallel by the worker's processes.
 SINGLE_THREADED: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start, with which environment, and what is worth telling about it."""
+    """What to start, its environment variables, and notes for the user."""
 
     variables: Mapping[str, str]
     starts_redis: bool
@@ -34,7 +34,8 @@ class Plan:
     def variables_of(self, name: str) -> dict[str, str]:
         """The environment of one process.
 
-        Each counts in a folder of its own, since only one server reads a folder; the two workers share one server.
+        Each web server or worker writes its metrics to a folder of its own, which one metrics server reads. The two
+        workers share a folder and its server.
         """
         if name == EVENTS:
             return {**self.variables_of("worker"), "WORKER_METRICS_PORT": "0"}
@@ -42,23 +43,23 @@ class Plan:
 
 
 def inherit() -> dict[str, str]:
-    return dict(os.environ)  # noqa: TID251 - the servers are started with it; their settings are read by themselves
+    return dict(os.environ)  # noqa: TID251 - handed to the servers, which read their own settings
 
 
 def adopt(plan: Plan) -> None:
-    """Make the plan this process's environment too, so that it reads the same settings as the servers."""
+    """Set the plan's variables in this process too, so that it reads the same settings as the servers."""
     os.environ.update(plan.variables)  # noqa: TID251 - see above
 
 
 def prepare(inherited: Mapping[str, str], domain: str | None = None) -> Plan:
-    """Choose ports and addresses. Raises Refusal when the caller chose something that cannot work."""
+    """Choose ports and addresses. Raises Refusal when a port that the caller set is in use."""
     variables = dict(inherited)
     notes: list[str] = []
     variables["PATH"] = f"{VENV / 'bin'}:{inherited.get('PATH') or SYSTEM_PATH}"
     variables["PYTHONUNBUFFERED"] = "1"
     for name in SINGLE_THREADED:
         variables.setdefault(name, "1")
-    # The list of fonts matplotlib makes: without a home it would be made anew on every start.
+    # matplotlib caches its list of fonts here. Without HOME it would make the list again at every start.
     variables.setdefault("MPLCONFIGDIR", str(VAR / "matplotlib"))
     variables["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS / "commands")
     _choose_port(variables, "PORT", WEB_PORT, notes)
@@ -73,15 +74,15 @@ def prepare(inherited: Mapping[str, str], domain: str | None = None) -> Plan:
 
 
 def check_redis(url: str) -> None:
-    """Raises Refusal when the caller's own Redis does not answer: without it no chart would ever be drawn."""
+    """Raises Refusal when the caller's own Redis does not accept connections: without it no chart would be drawn."""
     parts = urlsplit(url)
     host, port = parts.hostname, parts.port or REDIS_DEFAULT_PORT
-    if host is not None and not ports.answers(host, port, seconds=2.0):
-        raise Refusal(f"REDIS_URL: nothing answers at {host}:{port}")
+    if host is not None and not ports.accepts_connections(host, port, seconds=2.0):
+        raise Refusal(f"REDIS_URL: cannot connect to {host}:{port}")
 
 
 def _choose_port(variables: dict[str, str], name: str, preferred: int, notes: list[str]) -> None:
-    """A port the caller named is taken as it is or refused: somebody else counts on it."""
+    """Use the port that the caller set, or a free one. Raises Refusal when the caller's port is in use."""
     if not _is_set(variables, name):
         variables[name] = str(_free(preferred, name, notes))
     elif variables.get(name, "").isdigit() and int(variables[name]) and not ports.is_free(int(variables[name])):
@@ -91,7 +92,7 @@ def _choose_port(variables: dict[str, str], name: str, preferred: int, notes: li
 def _free(preferred: int, what: str, notes: list[str]) -> int:
     port = ports.free_port(preferred)
     if port != preferred:
-        notes.append(f"{what}: port {preferred} is in use, taking {port}")
+        notes.append(f"{what}: port {preferred} is in use, using {port}")
     return port
 
 

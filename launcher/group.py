@@ -1,7 +1,7 @@
-"""The processes of the Procfile as one: started together, watched, and stopped in order.
+"""Starts, watches and stops the processes of the Procfile.
 
-The lines are honcho's and run under `honcho start` as well. Its manager is not used here: it signals whole groups at
-once, so the queue's server would go before those that use it and a worker's children in the middle of their work.
+`honcho start` runs the same Procfile. This module does not use honcho's manager, because it signals all processes at
+the same time: Redis would stop before the workers, and a worker's children would stop in the middle of a task.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ TAIL_BYTES: Final = 16_384
 
 
 def commands() -> dict[str, str]:
-    """The Procfile's lines by name, and the proxy's: whoever else reads the Procfile has a proxy already."""
+    """Commands of the Procfile by name, and the proxy's. Platforms that read a Procfile bring a proxy of their own."""
     return {**parse_procfile(PROCFILE.read_text()).processes, "proxy": proxy.COMMAND}
 
 
 class Group:
-    """Processes that stand and fall together. What they print goes to a file each, and with `verbose` here too."""
+    """Processes that start and stop together. Each logs to a file, and with `verbose` to the terminal as well."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._commands = commands()
@@ -41,10 +41,10 @@ class Group:
         self._verbose = verbose
 
     def start(self, name: str, variables: Mapping[str, str]) -> None:
-        """Start a line of the Procfile in a session of its own, where a Ctrl-C does not reach it."""
-        log = _fresh_log(name)
-        with log.open("wb") as output, _signals_held():
-            # Between its start and its record a process would be left behind by whoever is interrupted there.
+        """Start a command of the Procfile in a session of its own, which Ctrl-C does not reach."""
+        log = _new_log(name)
+        with log.open("wb") as output, _signals_deferred():
+            # An interrupt between the start and the pid file would leave the process behind.
             self._running[name] = process = subprocess.Popen(
                 ["/bin/sh", "-c", self._commands[name]],
                 cwd=ROOT,
@@ -59,15 +59,15 @@ class Group:
             self._readers[name] = log.open(errors="replace")
 
     def check(self) -> None:
-        """Pass on what was logged. Raises Refusal, with the last lines, when a process has ended by itself."""
+        """Show new log lines. Raises Refusal, with the last lines of its log, when a process has ended."""
         self._show()
         for name, process in self._running.items():
             code = process.poll()
             if code is not None:
-                raise Refusal(f"{name} ended with {_meaning(code)}; see {log_of(name)}", tail(log_of(name)))
+                raise Refusal(f"{name} ended with {_exit_reason(code)}; see {log_of(name)}", tail(log_of(name)))
 
     def stop(self) -> None:
-        """Ask each to end and wait for it, the queue's server last; kill what takes longer than ten seconds."""
+        """Send SIGTERM in the order of `leftovers.ORDER` and wait; kill what runs after STOP_SECONDS."""
         for names in leftovers.ORDER:
             batch = {name: self._running.pop(name) for name in names if name in self._running}
             for process in batch.values():
@@ -75,7 +75,7 @@ class Group:
             deadline = time.monotonic() + STOP_SECONDS
             for name, process in batch.items():
                 _wait(process, deadline)
-                leftovers.kill_group(process.pid)  # children whose parent was killed outlive it
+                leftovers.kill_group(process.pid)  # children outlive a parent that was killed
                 leftovers.forget(name)
         self._show()
         for reader in self._readers.values():
@@ -89,25 +89,26 @@ class Group:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let SIGINT and SIGTERM come after the block. To block them would hand that on to the process that is started."""
-    came: list[int] = []
-    usual = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+def _signals_deferred() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM after the block. A signal mask would be inherited by the started process."""
+    received: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in ENDING}
     try:
         yield
     finally:
-        for number, handler in usual.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 def log_of(name: str) -> Path:
+    """The log file of a process."""
     return LOGS / f"{name}.log"
 
 
 def tail(log: Path) -> tuple[str, ...]:
-    """The last lines of a log that may be long."""
+    """The last lines of a log, without reading all of it."""
     with log.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - TAIL_BYTES))
@@ -115,8 +116,8 @@ def tail(log: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if line.strip())[-TAIL_LINES:]
 
 
-def _fresh_log(name: str) -> Path:
-    """An empty log; the last run's is kept beside it."""
+def _new_log(name: str) -> Path:
+    """The path of a new log. The log of the last run is kept as .log.1."""
     log = log_of(name)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
@@ -132,7 +133,7 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> None:
         process.wait()
 
 
-def _meaning(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code >= 0:
         return f"exit status {code}"
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Makes .venv and installs a lock file into it. Stands here, with the standard library alone, since it runs first."""
+"""Creates .venv and installs a lock file into it. Runs first, so it needs the standard library alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from launcher.terminal import complain, progress, say, settle
 STAMP: Final = VENV / "installed.json"
 LOG: Final = LOGS / "install.log"
 PROXY: Final = "requirements-proxy.txt"
-# The lock files that are satisfied once one is installed: the last one holds all the others do, at the same versions.
+# The lock files that are satisfied once one is installed. requirements-dev.txt holds the packages of the other two, at
+# the same versions.
 SATISFIED: Final = {
     "requirements.txt": ("requirements.txt",),
     PROXY: (PROXY,),
@@ -30,12 +31,12 @@ BAR: Final = 30
 def main() -> int:
     lock = sys.argv[1]
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    with (LOG.parent / "install.lock").open("w") as turn:
-        fcntl.lockf(turn, fcntl.LOCK_EX)
+    with (LOG.parent / "install.lock").open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
         if _recorded().get(lock) == _digest(lock):
             return 0
         if not _usable():
-            say("making .venv")
+            say("creating .venv")
             shutil.rmtree(VENV, ignore_errors=True)
             venv.create(VENV, symlinks=True, with_pip=True)
         return _install(lock)
@@ -46,7 +47,7 @@ def _digest(lock: str) -> str:
 
 
 def _recorded() -> dict[str, str]:
-    """What was installed, or nothing when the environment was made elsewhere or by an interpreter that has gone."""
+    """Digests of the installed lock files by name; empty when .venv belongs to another folder or its Python is gone."""
     try:
         stamp: dict[str, str] = json.loads(STAMP.read_text())
     except (OSError, ValueError):
@@ -55,9 +56,9 @@ def _recorded() -> dict[str, str]:
 
 
 def _usable() -> bool:
-    """Whether the environment's interpreter starts, has its packages' version, and belongs to this very folder.
+    """Whether the environment's interpreter starts, finds its packages, and belongs to this folder.
 
-    A checkout that was moved or copied carries scripts which name the old folder's interpreter.
+    In a checkout that was moved or copied, the scripts name the interpreter of the old folder.
     """
     pip = VENV / "bin" / "pip"
     if not pip.is_file() or str(VENV.resolve()) not in pip.read_text(errors="replace")[:4096]:
@@ -82,7 +83,7 @@ def _install(lock: str) -> int:
             pip.wait()
     if pip.returncode != 0:
         reasons = [line for line in LOG.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
-        complain(f"{lock} could not be installed: {(reasons or ['pip failed'])[0]} (all of it: {LOG})")
+        complain(f"{lock} could not be installed: {(reasons or ['pip failed'])[0]} (full log: {LOG})")
         return 1
     stamp = kept | {"prefix": str(VENV.resolve())} | {name: _digest(name) for name in SATISFIED[lock]}
     STAMP.write_text(json.dumps(stamp, indent=1) + "\n")
@@ -90,23 +91,23 @@ def _install(lock: str) -> int:
 
 
 def _watch(pip: subprocess.Popen[bytes], lock: str) -> None:
-    """Show how far pip is: packages fetched from its log, then packages unpacked from the environment's folder."""
+    """Show the progress of pip: packages fetched, by its log; then packages unpacked, by the environment's folder."""
     locked = sum("==" in line for line in (ROOT / lock).read_text().splitlines() if line[:1].isalnum())
     shown = ""
     while pip.poll() is None:
-        told = LOG.read_text(errors="replace")
-        total = max(1, locked - told.count("Ignoring "))
+        output = LOG.read_text(errors="replace")
+        total = max(1, locked - output.count("Ignoring "))
         done = len(list(VENV.glob("lib/python3*/site-packages/*.dist-info")))
-        if "Installing collected packages" in told:
+        if "Installing collected packages" in output:
             shown = _bar("unpacking", done, total, shown)
         else:
-            shown = _bar("fetching", told.count("\nCollecting ") + told.count("already satisfied"), total, shown)
+            shown = _bar("fetching", output.count("\nCollecting ") + output.count("already satisfied"), total, shown)
         time.sleep(0.2)
     settle()
 
 
 def _bar(step: str, done: int, total: int, shown: str) -> str:
-    """Draw the bar anew on a terminal; elsewhere write a line for each quarter."""
+    """Redraw the bar on a terminal; elsewhere write one line per quarter. Returns the last line shown."""
     share = min(1.0, done / total)
     if sys.stdout.isatty():
         filled = int(share * BAR)

@@ -1,7 +1,7 @@
-"""What a killed run leaves behind: servers that still hold their ports and data. The next run ends them first.
+"""Ends servers that a killed run left behind: they still use their ports and data.
 
-A number in a file proves nothing, since the system gives process ids out again: a process is ended only when its
-command line is the expected server's and it works inside this checkout.
+The system reuses process ids, so a pid file alone is no proof: a process is ended only when its command line is the
+expected server's and its working directory is inside this checkout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from launcher.places import PIDS, ROOT
 
-# What a server's command line shows; that of Redis only once it has become one.
+# Parts of each server's command line. The launcher's Redis process becomes valkey-server by exec.
 MARKS: Final = {
     "proxy": ("caddy",),
     "web": ("app.server",),
@@ -26,16 +26,16 @@ MARKS: Final = {
     "beat": ("celery",),
     "redis": ("valkey-server", "launcher.redis"),
 }
-# The proxy goes first, so that no request comes to a server that is gone. The server that holds the queue goes last, so
-# that the others can still hand their work back.
+# The proxy stops first, so that it forwards no request to a stopped server. Redis stops last, so that the workers can
+# return their tasks to the queue.
 ORDER: Final = (("proxy",), ("web", "beat", "worker", "events"), ("redis",))
 PROCESSES: Final = Path("/proc")
-PATIENCE_SECONDS: Final = 5.0
-STEP_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.05
 
 
 def record(name: str, pid: int) -> None:
-    """Note a server of this run, so that a later one can find it when this run is killed."""
+    """Write the pid file of a server, so that the next run finds it if this run is killed."""
     PIDS.mkdir(parents=True, exist_ok=True)
     (PIDS / f"{name}.pid").write_text(f"{pid}\n")
 
@@ -45,20 +45,20 @@ def forget(name: str) -> None:
 
 
 def end_recorded() -> list[str]:
-    """End every recorded server that still runs and is ours. Returns their names; stale files go without a word."""
+    """End every recorded server of this checkout that still runs. Returns their names; removes all pid files."""
     ended: list[str] = []
     for names in ORDER:
         pids = {name: read_pid(PIDS / f"{name}.pid") for name in names}
-        found = {name: pid for name, pid in pids.items() if pid is not None and is_ours(name, pid)}
-        end(found.values())
-        ended.extend(found)
+        running = {name: pid for name, pid in pids.items() if pid is not None and is_ours(name, pid)}
+        end(running.values())
+        ended.extend(running)
         for name in names:
             forget(name)
     return ended
 
 
 def read_pid(file: Path) -> int | None:
-    """The process id a file holds; None when there is no file or no number in it."""
+    """The process id in a file; None when there is no file or no number in it."""
     try:
         return int(file.read_text())
     except (OSError, ValueError):
@@ -78,7 +78,7 @@ def is_ours(name: str, pid: int) -> bool:
 
 
 def command_line(pid: int) -> str | None:
-    """The process's command line; None when there is no such process, or it has ended and waits to be collected."""
+    """The process's command line; None when there is no such process, or it is a zombie."""
     if (PROCESSES / "self").exists():
         with suppress(OSError):
             words = (PROCESSES / str(pid) / "cmdline").read_bytes()
@@ -88,15 +88,15 @@ def command_line(pid: int) -> str | None:
     return shown.stdout.strip() or None
 
 
-def end(pids: Iterable[int], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Ask the processes to stop; kill those that do not, with the groups they lead."""
+def end(pids: Iterable[int], timeout_seconds: float = STOP_SECONDS) -> None:
+    """Send SIGTERM; after the timeout, kill the process groups of those that still run."""
     waiting: Sequence[int] = list(pids)
     for pid in waiting:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + timeout_seconds
     while waiting and time.monotonic() < deadline:
-        time.sleep(STEP_SECONDS)
+        time.sleep(POLL_SECONDS)
         waiting = [pid for pid in waiting if command_line(pid) is not None]
     for pid in waiting:
         kill_group(pid)

@@ -1,4 +1,4 @@
-"""One run at a time in a checkout: two would share a database file, a Redis folder and process ids."""
+"""Allows one ./run per checkout: two would share a database file, a Redis folder and pid files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from launcher.refusal import Refusal
 
 
 class RunLock:
-    """The lock while it is held. What is written into its file is for those who come second."""
+    """The lock, while this process holds it. A second ./run prints the text in its file."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
-    def announce(self, where: str) -> None:
+    def write(self, text: str) -> None:
+        """Replace the text in the lock file."""
         self._file.seek(0)
         self._file.truncate()
-        self._file.write(where)
+        self._file.write(text)
         self._file.flush()
 
 
@@ -29,7 +30,7 @@ class RunLock:
 def only_run() -> Iterator[RunLock]:
     """Hold the checkout's lock. Raises Refusal when another run holds it.
 
-    The kernel lets go of the lock when this process ends, however it ends; the servers do not inherit it.
+    The kernel releases the lock when this process ends for any reason. The servers do not inherit it.
     """
     RUN_LOCK.parent.mkdir(parents=True, exist_ok=True)
     with RUN_LOCK.open("a+") as file:
@@ -39,5 +40,5 @@ def only_run() -> Iterator[RunLock]:
             file.seek(0)
             raise Refusal(f"already running in this folder: {file.read() or 'starting'}") from None
         lock = RunLock(file)
-        lock.announce(f"pid {os.getpid()}, starting")
+        lock.write(f"pid {os.getpid()}, starting")
         yield lock

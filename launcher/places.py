@@ -1,4 +1,4 @@
-"""Where the launcher keeps things. Everything it makes lies under `var`, which may be deleted while nothing runs."""
+"""Files and folders of the launcher. It writes under `var` alone, which may be deleted while nothing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Free ports on the loopback interface, so that a second checkout or another program is no obstacle."""
+"""Finds free ports on the loopback interface."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ LOOPBACK: Final = "127.0.0.1"
 CONNECT_SECONDS: Final = 0.5
 
 
-def answers(host: str, port: int, seconds: float = CONNECT_SECONDS) -> bool:
-    """Whether anything accepts a connection there."""
+def accepts_connections(host: str, port: int, seconds: float = CONNECT_SECONDS) -> bool:
+    """Whether a server accepts connections at this address."""
     try:
         with socket.create_connection((host, port), timeout=seconds):
             return True
@@ -19,8 +19,8 @@ def answers(host: str, port: int, seconds: float = CONNECT_SECONDS) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could bind the port now. Connections that ended a moment ago do not count."""
-    if answers(LOOPBACK, port):
+    """Whether a server could bind the port now. Connections in TIME_WAIT do not matter."""
+    if accepts_connections(LOOPBACK, port):
         return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +32,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port, or one the system picks when that is in use."""
+    """The preferred port, or one that the system chooses when the preferred one is in use."""
     if is_free(preferred):
         return preferred
     with socket.socket() as probe:

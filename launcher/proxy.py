@@ -1,4 +1,4 @@
-"""The reverse proxy of ./run --domain: Caddy with the Caddyfile of the containers, its settings and its ports."""
+"""The reverse proxy of ./run --domain: Caddy with the Caddyfile that the containers use. Its settings and ports."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MAX_PORT: Final = 65_535
 
 
 def variables(name: str, web_port: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the proxy, and the web server's TRUSTED_PROXIES. What the caller set wins.
+    """The environment of the proxy, and the web server's TRUSTED_PROXIES. The caller's own values come first.
 
-    Raises Refusal when the API would be open to everybody, or when a port cannot be had.
+    Raises Refusal when no API_KEYS are set, or when a port cannot be used.
     """
     if not (inherited.get("API_KEYS") or inherited.get("API_KEYS_FILE")):
         raise Refusal(
             f"--domain {name} opens the API to the internet, and without API_KEYS anybody could use it. Start with a"
-            f" key. This one was made just now: API_KEYS=me:{secrets.token_urlsafe(32)} ./run --domain {name}"
+            f" key, for example this new random one: API_KEYS=me:{secrets.token_urlsafe(32)} ./run --domain {name}"
         )
     chosen = {
         "DOMAIN": name,
-        # Relative to the checkout: the path of a socket may have some hundred bytes.
+        # Relative to the checkout: the path of a Unix socket is limited to about 100 bytes.
         "PROXY_SOCKET": str((VAR / "proxy.sock").relative_to(ROOT)),
         "PROXY_UPSTREAM": f"{ports.LOOPBACK}:{web_port}",
         "PROXY_GRACE_PERIOD": "5s",
@@ -48,32 +48,32 @@ def variables(name: str, web_port: str, inherited: Mapping[str, str]) -> dict[st
 
 def listens(plan: Mapping[str, str]) -> bool:
     """Whether the proxy accepts connections on both of its ports."""
-    return all(ports.answers(ports.LOOPBACK, int(plan[key])) for key in PORTS)
+    return all(ports.accepts_connections(ports.LOOPBACK, int(plan[key])) for key in PORTS)
 
 
 def address(plan: Mapping[str, str]) -> str:
-    """Where clients reach the API."""
+    """The public address of the API."""
     port = plan["PROXY_HTTPS_PORT"]
     return f"https://{plan['DOMAIN']}" + ("" if port == "443" else f":{port}")
 
 
 def advice(name: str) -> str:
-    """What is left to do until a client can connect."""
+    """What the user has to do before clients can connect."""
     if name == LOCAL_NAME:
         root = PROXY / "caddy" / "pki" / "authorities" / "local" / "root.crt"
-        return f"the certificate is of an authority of this machine's own: {root}"
+        return f"the certificate is signed by a local authority, which clients have to trust: {root}"
     return (
-        f"point {name} at this machine (DNS records A and AAAA) and let ports 80 and 443 through; the certificate then"
-        " comes by itself, and var/log/proxy.log says so"
+        f"point {name} at this machine (DNS records A and AAAA) and open ports 80 and 443; the proxy then gets its"
+        " certificate automatically (see var/log/proxy.log)"
     )
 
 
 def _check_port(key: str, text: str) -> None:
-    """Raises Refusal unless a server of this user could listen on the port, on every interface."""
+    """Raises Refusal unless this user can listen on the port, on every interface."""
     if not text.isdigit() or not 0 < int(text) <= MAX_PORT:
-        raise Refusal(f"{key}: {text!r} is no port")
+        raise Refusal(f"{key}: {text!r} is not a port")
     port = int(text)
-    if ports.answers(ports.LOOPBACK, port):
+    if ports.accepts_connections(ports.LOOPBACK, port):
         raise Refusal(_in_use(port))
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,4 +90,4 @@ def _check_port(key: str, text: str) -> None:
 
 
 def _in_use(port: int) -> str:
-    return f"port {port} is in use: --domain needs it. End what listens there, which often is another web server"
+    return f"port {port} is in use: --domain needs it. Stop the program that uses it, often another web server"

@@ -1,4 +1,4 @@
-"""The redis line of the Procfile: becomes a real Valkey server, listening where REDIS_URL says, data under `var`."""
+"""Starts Valkey (a Redis server) for the Procfile: it listens at REDIS_URL and keeps its data under `var`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def main() -> NoReturn:
     except (SettingsError, ValueError) as error:
         raise SystemExit(f"redis: {error}") from error
     if url.hostname not in ("127.0.0.1", "localhost"):
-        raise SystemExit(f"redis: REDIS_URL names {url.hostname or 'a socket'}: that server is not mine to start")
+        raise SystemExit(f"redis: REDIS_URL names {url.hostname or 'a socket'}: this starts a server at 127.0.0.1 only")
     holder = leftovers.read_pid(PID_FILE)
     if holder is not None and leftovers.is_ours("redis", holder):
-        raise SystemExit(f"redis: the server with pid {holder} already uses {REDIS}: end it first")
+        raise SystemExit(f"redis: the server with pid {holder} already uses {REDIS}: stop it first")
     REDIS.mkdir(parents=True, exist_ok=True)
     binary = str(get_binary_path())
-    os.execv(binary, [binary, *_options(port)])  # noqa: S606 - this process becomes the server, so its signals arrive
+    os.execv(binary, [binary, *_options(port)])  # noqa: S606 - exec: signals to this process reach the server
 
 
 def _options(port: int) -> list[str]:
-    """Nothing is evicted and every write is logged: the broker's queue and the claims live here."""
+    """No eviction, and an append-only file: this server holds the queue and the deduplication keys."""
     options = {
         "port": str(port),
         "bind": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""What ./run does once the environment stands: prepare, start, show one signal's chart, and serve until told to end."""
+"""./run, once the packages are installed: starts the servers, shows the chart of one signal, then serves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INTERRUPTED: Final = 130
 
 def main(words: Sequence[str]) -> int:
     options = arguments.parse(words)
-    # Set for both: a shell starts what it runs in the background with SIGINT ignored.
+    # Set both: a shell starts background processes with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -44,13 +44,13 @@ def main(words: Sequence[str]) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM takes the way of Ctrl-C."""
+    """Handle SIGTERM like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def _run(lock: RunLock, *, domain: str | None, once: bool, verbose: bool) -> None:
     for name in leftovers.end_recorded():
-        terminal.say(f"ended {name}, left behind by a run that was killed")
+        terminal.say(f"stopped {name}, left over from a run that was killed")
     plan = environment.prepare(environment.inherit(), domain)
     for note in plan.notes:
         terminal.say(note)
@@ -62,7 +62,7 @@ def _run(lock: RunLock, *, domain: str | None, once: bool, verbose: bool) -> Non
     servers = group.Group(verbose=verbose)
     try:
         _start(servers, plan, settings)
-        lock.announce(api.address)
+        lock.write(api.address)
         _show(servers, api, plan, settings, once=once)
         while not once:
             time.sleep(WATCH_SECONDS)
@@ -79,31 +79,31 @@ def _settings() -> Settings:
 
 
 def _start(servers: group.Group, plan: Plan, settings: Settings) -> None:
-    """Bring everything up. The queue's server starts while the database is brought up to date."""
+    """Start Redis, migrate the database while Redis starts, then start the web server and the workers."""
     for name in group.commands():
-        shutil.rmtree(METRICS / name, ignore_errors=True)  # counts of processes that are gone
+        shutil.rmtree(METRICS / name, ignore_errors=True)  # metrics of ended processes
         (METRICS / name).mkdir(parents=True)
     if plan.starts_redis:
         servers.start("redis", plan.variables_of("redis"))
-    schema.bring_up_to_date(settings, plan.variables)
+    schema.upgrade(settings, plan.variables)
     for name in ("web", "worker", "events"):
         servers.start(name, plan.variables_of(name))
 
 
 def _show(servers: group.Group, api: Api, plan: Plan, settings: Settings, *, once: bool) -> None:
     _wait_until_served(servers, api)
-    servers.start("beat", plan.variables_of("beat"))  # needed last, and until here the others need the processor
+    servers.start("beat", plan.variables_of("beat"))  # needed last; until here it would slow the others down
     if plan.domain is not None:
         _start_proxy(servers, plan)
     terminal.say(f"serving at {api.address}")
     try:
-        samples.bring_in(api, plan.variables)
+        samples.import_missing(api, plan.variables)
         shown = demo.play(api, settings, servers.check)
     except (OSError, Refusal) as error:
         servers.check()
         if once:
             raise Refusal(str(error)) from error
-        terminal.complain(f"the demo did not work, serving goes on: {error}")
+        terminal.complain(f"the demo failed, the service goes on: {error}")
         shown = None
     for line in _summary(api.address, shown):
         terminal.say(line)
@@ -111,11 +111,11 @@ def _show(servers: group.Group, api: Api, plan: Plan, settings: Settings, *, onc
         terminal.say(f"https   {proxy.address(plan.variables)}/api/v1")
         terminal.say(f"        {proxy.advice(plan.domain)}")
     if not once:
-        terminal.say("Ctrl-C ends everything.")
+        terminal.say("Ctrl-C stops everything.")
 
 
 def _start_proxy(servers: group.Group, plan: Plan) -> None:
-    """Start the proxy and wait for its ports. Its certificate may take longer: that depends on the name's records."""
+    """Start the proxy and wait until it listens. The certificate may come later: it needs DNS records."""
     servers.start("proxy", plan.variables_of("proxy"))
     deadline = time.monotonic() + PROXY_SECONDS
     while not proxy.listens(plan.variables):
@@ -141,11 +141,11 @@ def _wait_until_served(servers: group.Group, api: Api) -> None:
 def _summary(address: str, shown: demo.Demo | None) -> list[str]:
     lines: list[str] = []
     if shown is not None:
-        told, chart = shown.signal, shown.chart
+        posted, chart = shown.signal, shown.chart
         lines += [
-            f"signal  {told['id']}  {told['side']} {told['instrument']} at {told['price']}, {told['time']}",
+            f"signal  {posted['id']}  {posted['side']} {posted['instrument']} at {posted['price']}, {posted['time']}",
             f"chart   {shown.file}  ({chart['width']} x {chart['height']}, {chart['bytes']} bytes)",
-            f"        {address}/api/v1/signals/{told['id']}/chart.png",
+            f"        {address}/api/v1/signals/{posted['id']}/chart.png",
         ]
     return [
         *lines,
@@ -156,7 +156,7 @@ def _summary(address: str, shown: demo.Demo | None) -> list[str]:
 
 
 def _stop(servers: group.Group) -> None:
-    """A second Ctrl-C must not leave servers behind; stopping takes seconds at most."""
+    """Stop all servers. Ignores a second Ctrl-C, which would leave servers behind; this takes seconds."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     terminal.progress("stopping")

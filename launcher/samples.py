@@ -1,4 +1,4 @@
-"""The sample bars under `examples/data`, brought in through the command anybody would use."""
+"""Imports the sample bars in `examples/data` with the same command that users have."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ FILE_NAME: Final = re.compile(r"(?P<instrument>[a-z0-9]+)_(?P<timeframe>\d+[mhdw
 
 @dataclass(frozen=True)
 class Sample:
+    """A CSV file of bars."""
+
     instrument: str
     timeframe: str
     file: Path
 
 
 def samples() -> Iterator[Sample]:
-    """The files whose names say what they hold, such as aapl_1d.csv."""
+    """The files named INSTRUMENT_TIMEFRAME.csv, such as aapl_1d.csv."""
     for file in sorted(SAMPLES.glob("*.csv")):
         named = FILE_NAME.fullmatch(file.stem)
         if named:
             yield Sample(named["instrument"].upper(), named["timeframe"], file)
 
 
-def bring_in(api: Api, variables: Mapping[str, str]) -> None:
-    """Import what is not stored yet; the service is asked, since a new database may stand behind an old folder."""
+def import_missing(api: Api, variables: Mapping[str, str]) -> None:
+    """Import the samples that the database does not hold yet."""
     for sample in samples():
         stored = api.get(f"/api/v1/bars/{sample.instrument}/{sample.timeframe}?limit=1")
         if not stored.document().get("time"):
-            _bring_in(sample, variables)
+            _import(sample, variables)
 
 
-def _bring_in(sample: Sample, variables: Mapping[str, str]) -> None:
+def _import(sample: Sample, variables: Mapping[str, str]) -> None:
     terminal.say(f"importing {sample.file.relative_to(ROOT)}")
     command = [str(VENV / "bin" / "flask"), "--app", "wsgi", "bars", "import"]
     command += [sample.instrument, sample.timeframe, str(sample.file)]
     done = subprocess.run(command, cwd=ROOT, env=dict(variables), stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        told = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Refusal(f"{sample.file.name} was not imported: {told[-1] if told else done.returncode}")
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise Refusal(f"{sample.file.name} was not imported: {lines[-1] if lines else done.returncode}")

@@ -1,4 +1,4 @@
-"""What a person sees while things start: lines that stay, and on a terminal one line that changes."""
+"""Writes to the terminal: lines that stay, and one progress line that changes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import sys
 
 
 def say(line: str) -> None:
-    """Write a line that stays."""
+    """Write a line to standard output."""
     settle()
     _write(f"{line}\n")
 
 
 def progress(text: str) -> None:
-    """Show what is going on now. Elsewhere than on a terminal this writes nothing."""
+    """Replace the progress line. Writes nothing when the output is not a terminal."""
     if sys.stdout.isatty():
         _write(f"\r\033[K{text}")
 
 
 def settle() -> None:
-    """Take the changing line away."""
+    """Remove the progress line."""
     if sys.stdout.isatty():
         _write("\r\033[K")
 
 
 def complain(line: str) -> None:
+    """Write a line to standard error."""
     settle()
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from app.charts.domain import ChartSpec, OrderMark, Side, SignalMark, VolumePanel
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
+from app.shared.instruments import TIMEFRAME_SECONDS
 
 Market = Literal["stocks", "fx", "crypto"]
 BarsEnd = Literal["now", "yesterday", "weekend", "month"]

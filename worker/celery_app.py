@@ -79,7 +79,7 @@ _started: dict[str, float] = {}
 
 
 @functools.cache
-def resources() -> Resources:
+def process_resources() -> Resources:
     """The resources of this process; built on first use, after the fork."""
     # A worker writes images and reads none: a cache of its own would only hold memory.
     return Resources.build(replace(settings, media_local_bytes=0))
@@ -89,8 +89,8 @@ def resources() -> Resources:
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings.log_level)
     # Celery tells of the start and the end of each task in its words; ours say more, and once.
-    for told_already in ("celery.app.trace", "celery.worker.strategy"):
-        logging.getLogger(told_already).setLevel(logging.WARNING)
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @signals.worker_init.connect
@@ -112,13 +112,13 @@ def _prepare(sender: Worker, **_: Any) -> None:
 @signals.worker_process_init.connect
 def _start_process(**_: Any) -> None:
     # What the parent built would share its connections.
-    resources.cache_clear()
+    process_resources.cache_clear()
 
 
 @signals.worker_process_shutdown.connect
 def _stop_process(**_: Any) -> None:
-    if resources.cache_info().currsize:
-        resources().close()
+    if process_resources.cache_info().currsize:
+        process_resources().close()
 
 
 @signals.task_prerun.connect

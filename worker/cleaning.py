@@ -18,99 +18,99 @@ from app.media import lifecycle
 from app.media.store import DayFolder, Report
 from app.resources import Resources
 
-AT_ONCE: Final = 2_000
-TEMPORARY_FOR: Final = timedelta(hours=1)
+BATCH_SIZE: Final = 2_000
+MIN_ABANDONED_AGE: Final = timedelta(hours=1)
 """How old a writer's leftover or a file without a chart must be: nobody is still at work on it then."""
-MOST_REDRAWN: Final = 100
+MAX_REDRAWS: Final = 100
 CHARTS_KIND: Final = "charts"
 
 
-def expire(held: Resources) -> Report:
+def expire(resources: Resources) -> Report:
     """Images whose time is over, chart by chart; then days so old that nothing of them may be left."""
-    now, gone = held.clock(), Report()
-    while paths := _expired(held, now):
-        gone += lifecycle.delete_files(held.store, held.cache, paths, lifecycle.EXPIRED)
-    kept_since = now - timedelta(days=held.settings.media_retention_days)
-    return gone + lifecycle.drop_days_before(held.store, kept_since.date())
+    now, report = resources.clock(), Report()
+    while paths := _expired(resources, now):
+        report += lifecycle.delete_files(resources.store, resources.cache, paths, lifecycle.EXPIRED)
+    kept_since = now - timedelta(days=resources.settings.media_retention_days)
+    return report + lifecycle.drop_days_before(resources.store, kept_since.date())
 
 
-def evict(held: Resources) -> Report:
+def evict(resources: Resources) -> Report:
     """The oldest images, until the rest is within the quota."""
-    quota, used = held.settings.media_quota_bytes, lifecycle.usage(held.store)
+    quota, used = resources.settings.media_quota_bytes, lifecycle.usage(resources.store)
     if not quota or used <= quota:
         return Report()
-    gone = Report()
-    paths = iter(lifecycle.oldest_files(held.store, used - quota))
-    while part := list(islice(paths, AT_ONCE)):
-        with held.database.transaction() as session:
+    report = Report()
+    paths = iter(lifecycle.oldest_files(resources.store, used - quota))
+    while part := list(islice(paths, BATCH_SIZE)):
+        with resources.database.transaction() as session:
             retention.expire_files(session, part)
-        gone += lifecycle.delete_files(held.store, held.cache, part, lifecycle.OVER_QUOTA)
-    return gone
+        report += lifecycle.delete_files(resources.store, resources.cache, part, lifecycle.OVER_QUOTA)
+    return report
 
 
-def leftovers(held: Resources) -> Report:
+def remove_temporaries(resources: Resources) -> Report:
     """What writers left that died."""
-    return lifecycle.remove_stale_temporaries(held.store, held.clock() - TEMPORARY_FOR)
+    return lifecycle.remove_stale_temporaries(resources.store, resources.clock() - MIN_ABANDONED_AGE)
 
 
-def reconcile(held: Resources) -> tuple[Report, int]:
+def reconcile(resources: Resources) -> tuple[Report, int]:
     """Files without a chart, removed, and charts without their file, queued: of one day, each run another one."""
-    now = held.clock()
-    days = [folder for folder in held.store.days() if folder.prefix.startswith(f"{CHARTS_KIND}/")]
+    now = resources.clock()
+    days = [folder for folder in resources.store.days() if folder.prefix.startswith(f"{CHARTS_KIND}/")]
     if not days:
         return Report(), 0
-    turn = int(now.timestamp() / held.settings.cleanup_interval_seconds)
+    turn = int(now.timestamp() / resources.settings.cleanup_interval_seconds)
     folder = days[turn % len(days)]
-    return _remove_orphans(held, folder, now), _queue_lost(held, folder, now)
+    return _remove_orphans(resources, folder, now), _redraw_lost(resources, folder, now)
 
 
-def forget_events(held: Resources) -> int:
-    before = held.clock() - timedelta(days=held.settings.events_retention_days)
-    return sum(_forgotten(held, before))
+def delete_old_events(resources: Resources) -> int:
+    before = resources.clock() - timedelta(days=resources.settings.events_retention_days)
+    return sum(_delete_events(resources, before))
 
 
-def forget_messages(held: Resources) -> int:
+def delete_old_messages(resources: Resources) -> int:
     """Signed messages that nobody can send again."""
-    total, now = 0, held.clock()
+    total, now = 0, resources.clock()
     while True:
-        with held.database.transaction() as session:
-            deleted = access.forget_messages(held.settings, session, now=now, limit=AT_ONCE)
+        with resources.database.transaction() as session:
+            deleted = access.forget_messages(resources.settings, session, now=now, limit=BATCH_SIZE)
         total += deleted
-        if deleted < AT_ONCE:
+        if deleted < BATCH_SIZE:
             return total
 
 
-def _expired(held: Resources, now: datetime) -> Sequence[str]:
-    with held.database.transaction() as session:
-        return charts.expire(session, now=now, limit=AT_ONCE)
+def _expired(resources: Resources, now: datetime) -> Sequence[str]:
+    with resources.database.transaction() as session:
+        return retention.expire(session, now=now, limit=BATCH_SIZE)
 
 
-def _remove_orphans(held: Resources, folder: DayFolder, now: datetime) -> Report:
-    gone = Report()
-    since = (now - TEMPORARY_FOR).timestamp()
-    old = (file.path for file in held.store.files(folder) if file.modified < since)
-    while part := list(islice(old, AT_ONCE)):
-        with held.database.reading() as session:
+def _remove_orphans(resources: Resources, folder: DayFolder, now: datetime) -> Report:
+    report = Report()
+    since = (now - MIN_ABANDONED_AGE).timestamp()
+    old = (file.path for file in resources.store.files(folder) if file.modified < since)
+    while part := list(islice(old, BATCH_SIZE)):
+        with resources.database.reading() as session:
             orphans = retention.orphans(session, part)
-        gone += lifecycle.delete_files(held.store, held.cache, orphans, lifecycle.ORPHANED)
-    return gone
+        report += lifecycle.delete_files(resources.store, resources.cache, orphans, lifecycle.ORPHANED)
+    return report
 
 
-def _queue_lost(held: Resources, folder: DayFolder, now: datetime) -> int:
+def _redraw_lost(resources: Resources, folder: DayFolder, now: datetime) -> int:
     """The sweep wakes a worker for them, so that a lost disk does not crowd out what is asked for now."""
-    with held.database.reading() as session:
+    with resources.database.reading() as session:
         expected = retention.files_of_day(session, folder.day)
-    for file in held.store.files(folder):
+    for file in resources.store.files(folder):
         expected.pop(file.path, None)
-    lost = [chart for path, chart in expected.items() if not held.store.exists(path)][:MOST_REDRAWN]
-    policy = Policy.of(held.settings)
-    with held.database.transaction() as session:
+    lost = [chart for path, chart in expected.items() if not resources.store.exists(path)][:MAX_REDRAWS]
+    policy = Policy.of(resources.settings)
+    with resources.database.transaction() as session:
         return sum(charts.redraw(session, chart, policy, now=now, request_id="") for chart in lost)
 
 
-def _forgotten(held: Resources, before: datetime) -> Iterator[int]:
-    gone = AT_ONCE
-    while gone == AT_ONCE:
-        with held.database.transaction() as session:
-            gone = events.forget(session, before=before, limit=AT_ONCE)
-        yield gone
+def _delete_events(resources: Resources, before: datetime) -> Iterator[int]:
+    deleted = BATCH_SIZE
+    while deleted == BATCH_SIZE:
+        with resources.database.transaction() as session:
+            deleted = events.delete_dispatched(session, before=before, limit=BATCH_SIZE)
+        yield deleted

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.charts.signal_charts import request_for_signal
+from app.charts.signal_charts import request_signal_chart
 from app.events.models import Event
 from app.events.service import SIGNAL_RECEIVED
 from app.shared.queue import CHARTS, RENDER
@@ -27,21 +27,21 @@ class WakeUp:
     row_id: str
 
 
-Follower = Callable[[Session, Event, Settings, datetime], list[WakeUp]]
+EventHandler = Callable[[Session, Event, Settings, datetime], list[WakeUp]]
 
 
 def draw_signal_chart(session: Session, event: Event, settings: Settings, now: datetime) -> list[WakeUp]:
     signal = signals.get(session, UUID(event.subject))
-    requested = request_for_signal(session, signal, settings, now=now, request_id=event.request_id)
+    requested = request_signal_chart(session, signal, settings, now=now, request_id=event.request_id)
     if requested is None or not requested.wake:
         return []
     return [WakeUp(RENDER, CHARTS, requested.chart.id)]
 
 
-FOLLOWERS: Final[dict[str, tuple[Follower, ...]]] = {
+EVENT_HANDLERS: Final[dict[str, tuple[EventHandler, ...]]] = {
     SIGNAL_RECEIVED: (draw_signal_chart,),
 }
 
 
-def follow_up(session: Session, event: Event, settings: Settings, now: datetime) -> list[WakeUp]:
-    return [wake for follower in FOLLOWERS.get(event.kind, ()) for wake in follower(session, event, settings, now)]
+def handle_event(session: Session, event: Event, settings: Settings, now: datetime) -> list[WakeUp]:
+    return [wake for handler in EVENT_HANDLERS.get(event.kind, ()) for wake in handler(session, event, settings, now)]

@@ -13,6 +13,7 @@ from redis import RedisError
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.charts import jobs
 from app.charts import metrics as chart_metrics
 from app.charts import service as charts
 from app.charts.domain import parse_canonical
@@ -20,22 +21,21 @@ from app.charts.policy import Policy
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.image import Image
-from app.charts.service import Claim, Drawn
+from app.charts.service import RenderLease, RenderResult
 from app.events import service as events
 from app.events.models import Event
 from app.jobs import backlog
 from app.media.store import MediaTooLarge, dated_path
 from app.resources import Resources
-from app.shared import failpoints, leases, logs
-from app.shared.notifications import announce
+from app.shared import failpoints, leases, logs, notifications
 from app.shared.queue import CHARTS, CLEAN_UP, DISPATCH, EVENTS, RENDER, SWEEP, wake_key
 from worker import cleaning, metrics
-from worker.celery_app import app, resources
-from worker.subscriptions import WakeUp, follow_up
+from worker.celery_app import app, process_resources
+from worker.subscriptions import WakeUp, handle_event
 
-BATCH: Final = 100
-SWEPT_AT_ONCE: Final = 500
-MOST_SWEPT: Final = 2_000
+DISPATCH_BATCH_SIZE: Final = 100
+SWEEP_BATCH_SIZE: Final = 500
+MAX_SWEPT: Final = 2_000
 """What workers can hardly draw before the next sweep would only be messages that wait twice."""
 LEASE_SHARE: Final = 0.9
 """Part of its period that a periodic task holds its lease: all of it, and the next period would find it held."""
@@ -48,128 +48,130 @@ log = logs.get_logger(__name__)
 @app.task(name=DISPATCH)
 def dispatch() -> None:
     """Do what follows from every event that nobody has followed up yet."""
-    held = resources()
+    resources = process_resources()
     last: UUID | None = None
     # Whoever commits an event from here on must wake us again: the key goes before the reading.
     with suppress(RedisError):
-        held.redis.delete(wake_key(EVENTS))
+        resources.redis.delete(wake_key(EVENTS))
     while True:
-        with held.database.transaction() as session:
-            taken = events.take(session, now=held.clock(), limit=BATCH, after=last)
-            last = taken[-1].id if taken else last
-            wakes = [wake for event in taken for wake in _follow(session, event, held)]
+        with resources.database.transaction() as session:
+            claimed = events.claim(session, now=resources.clock(), limit=DISPATCH_BATCH_SIZE, after=last)
+            last = claimed[-1].id if claimed else last
+            wakes = [wake for event in claimed for wake in _handle(session, event, resources)]
         for wake in wakes:
-            held.queue.publish(wake.task, wake.queue, wake.row_id, task_id=wake.row_id)
-        if len(taken) < BATCH:
+            resources.queue.publish(wake.task, wake.queue, wake.row_id, task_id=wake.row_id)
+        if len(claimed) < DISPATCH_BATCH_SIZE:
             return
 
 
 @app.task(name=RENDER)
 def render(_woken_for: str = "") -> None:
     """Draw the chart whose turn it is, which need not be the one that sent the message; nothing when none waits."""
-    held = resources()
-    policy = Policy.of(held.settings)
+    resources = process_resources()
+    policy = Policy.of(resources.settings)
     # A claim or a record that is lost with its host is made again by the sweep: neither waits for the disk.
-    with held.database.transaction(durable=False) as session:
-        claim = charts.claim_next(session, policy, now=held.clock())
-    if claim is None:
+    with resources.database.transaction(durable=False) as session:
+        lease = charts.claim_next(session, policy, now=resources.clock())
+    if lease is None:
         return
-    structlog.contextvars.bind_contextvars(request_id=claim.request_id, chart_id=claim.chart_id, attempt=claim.attempts)
+    structlog.contextvars.bind_contextvars(request_id=lease.request_id, chart_id=lease.chart_id, attempt=lease.attempts)
     failpoints.reach("after_job_claim")
     try:
-        drawn = _draw_and_keep(held, claim)
+        result = _draw_and_store(resources, lease)
     except (RenderError, MediaTooLarge) as error:
-        _record_failure(held, claim, policy, str(error), kind="refused", final=True)
+        _record_failure(resources, lease, policy, str(error), kind="refused", final=True)
     except OSError as error:
-        _record_failure(held, claim, policy, f"storage: {error.strerror or error}", kind="storage", final=False)
+        _record_failure(resources, lease, policy, f"storage: {error.strerror or error}", kind="storage", final=False)
     except Exception as error:
         log.exception("render_failed")
-        _record_failure(held, claim, policy, f"{type(error).__name__}: {error}", kind="error", final=False)
+        _record_failure(resources, lease, policy, f"{type(error).__name__}: {error}", kind="error", final=False)
     else:
-        with held.database.transaction(durable=False) as session:
-            if not charts.complete(session, claim, drawn, policy, now=held.clock()):
+        with resources.database.transaction(durable=False) as session:
+            if not charts.complete(session, lease, result, policy, now=resources.clock()):
                 log.warning("lease_lost")
             failpoints.reach("before_done_commit")
-    announce(held.redis, claim.chart_id)
+    notifications.publish(resources.redis, lease.chart_id)
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
     """Wake what is due and not done: its wake-up was lost, or its worker."""
-    held = resources()
-    if not _take_lease(held, "sweep", held.settings.sweep_interval_seconds):
+    resources = process_resources()
+    if not _acquire_lease(resources, "sweep", resources.settings.sweep_interval_seconds):
         return
-    woken = sum(_wake_due(held))
-    with held.database.reading() as session:
-        queues = backlog.read(session, held.clock())
+    woken = sum(_wake_due(resources))
+    with resources.database.reading() as session:
+        queues = backlog.read(session, resources.clock())
     metrics.set_backlog(queues)
     waiting_events = next(each.waiting for each in queues if each.queue == EVENTS)
     if waiting_events:
-        held.queue.publish(DISPATCH, EVENTS)
+        resources.queue.publish(DISPATCH, EVENTS)
     if woken or waiting_events:
         log.info("swept", charts=woken, events=waiting_events)
-    metrics.SWEPT_AT.set(held.clock().timestamp())
+    metrics.SWEPT_AT.set(resources.clock().timestamp())
 
 
 @app.task(name=CLEAN_UP, soft_time_limit=CLEANING_SECONDS, time_limit=CLEANING_SECONDS + 30)
 def clean_up() -> None:
     """Remove what is over its time or over the quota or nobody's, and have drawn again what should be there."""
-    held = resources()
-    if not _take_lease(held, "clean-up", held.settings.cleanup_interval_seconds):
+    resources = process_resources()
+    if not _acquire_lease(resources, "clean-up", resources.settings.cleanup_interval_seconds):
         return
-    expired, evicted = cleaning.expire(held), cleaning.evict(held)
-    abandoned = cleaning.leftovers(held)
-    orphaned, lost = cleaning.reconcile(held)
-    forgotten, messages = cleaning.forget_events(held), cleaning.forget_messages(held)
+    expired, evicted = cleaning.expire(resources), cleaning.evict(resources)
+    abandoned = cleaning.remove_temporaries(resources)
+    orphaned, lost = cleaning.reconcile(resources)
+    old_events, old_messages = cleaning.delete_old_events(resources), cleaning.delete_old_messages(resources)
     removed = {"expired": expired, "over_quota": evicted, "abandoned": abandoned, "orphaned": orphaned}
-    told = {f"{name}_{unit}": getattr(report, unit) for name, report in removed.items() for unit in ("files", "bytes")}
-    log.info("cleaned_up", **told, lost_files=lost, forgotten_events=forgotten, forgotten_messages=messages)
-    metrics.CLEANED_AT.set(held.clock().timestamp())
+    counts = {
+        f"{name}_{unit}": getattr(report, unit) for name, report in removed.items() for unit in ("files", "bytes")
+    }
+    log.info("cleaned_up", **counts, lost_files=lost, forgotten_events=old_events, forgotten_messages=old_messages)
+    metrics.CLEANED_AT.set(resources.clock().timestamp())
 
 
-def _wake_due(held: Resources) -> Iterator[int]:
+def _wake_due(resources: Resources) -> Iterator[int]:
     """Part by part, each in a transaction of its own: how many charts were woken."""
-    for _ in range(MOST_SWEPT // SWEPT_AT_ONCE):
-        with held.database.transaction() as session:
-            due = charts.wake_due(session, Policy.of(held.settings), now=held.clock(), limit=SWEPT_AT_ONCE)
+    for _ in range(MAX_SWEPT // SWEEP_BATCH_SIZE):
+        with resources.database.transaction() as session:
+            due = jobs.wake_due(session, Policy.of(resources.settings), now=resources.clock(), limit=SWEEP_BATCH_SIZE)
         for chart_id in due:
-            held.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
+            resources.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
         yield len(due)
         if not due:
             return
 
 
-def _follow(session: Session, event: Event, held: Resources) -> list[WakeUp]:
+def _handle(session: Session, event: Event, resources: Resources) -> list[WakeUp]:
     """One event in a savepoint of its own, so that a bad one holds up no other."""
     with structlog.contextvars.bound_contextvars(request_id=event.request_id, event_id=str(event.id)):
         try:
             with session.begin_nested():
-                return follow_up(session, event, held.settings, held.clock())
+                return handle_event(session, event, resources.settings, resources.clock())
         except SQLAlchemyError:
             raise
         except Exception as error:
-            again = events.try_again(event, str(error), most_attempts=held.settings.events_max_attempts)
+            again = events.record_failure(event, str(error), max_attempts=resources.settings.events_max_attempts)
             log.exception("event_not_followed", kind=event.kind, again=again)
             return []
 
 
-def _draw_and_keep(held: Resources, claim: Claim) -> Drawn:
-    with chart_metrics.RENDER_SECONDS.labels(claim.type).time():
-        image = engine.render(parse_canonical(claim.spec))
-    failpoints.reach("mid_render", claim.spec)
-    chart_metrics.RENDERS.labels(claim.type).inc()
-    path = dated_path("charts", claim.created_at.date(), claim.chart_id, image.format)
-    held.store.write(path, image.data)
+def _draw_and_store(resources: Resources, lease: RenderLease) -> RenderResult:
+    with chart_metrics.RENDER_SECONDS.labels(lease.type).time():
+        image = engine.render(parse_canonical(lease.spec))
+    failpoints.reach("mid_render", lease.spec)
+    chart_metrics.RENDERS.labels(lease.type).inc()
+    path = dated_path("charts", lease.created_at.date(), lease.chart_id, image.format)
+    resources.store.write(path, image.data)
     if image.degraded:
-        chart_metrics.PLACEHOLDERS.labels(claim.type).inc()
+        chart_metrics.PLACEHOLDERS.labels(lease.type).inc()
         log.error("placeholder_drawn", reason="matplotlib or Pillow cannot be imported")
     else:
-        held.cache.put(path, image.data, claim.type)
-    return _drawn(path, image)
+        resources.cache.put(path, image.data, lease.type)
+    return _result(path, image)
 
 
-def _drawn(path: str, image: Image) -> Drawn:
-    return Drawn(
+def _result(path: str, image: Image) -> RenderResult:
+    return RenderResult(
         path=path,
         etag=hashlib.sha256(image.data).hexdigest(),
         bytes=len(image.data),
@@ -179,17 +181,19 @@ def _drawn(path: str, image: Image) -> Drawn:
     )
 
 
-def _record_failure(held: Resources, claim: Claim, policy: Policy, reason: str, *, kind: str, final: bool) -> None:
-    chart_metrics.RENDER_FAILURES.labels(claim.type, kind).inc()
+def _record_failure(
+    resources: Resources, lease: RenderLease, policy: Policy, reason: str, *, kind: str, final: bool
+) -> None:
+    chart_metrics.RENDER_FAILURES.labels(lease.type, kind).inc()
     log.warning("chart_failed", reason=reason, final=final)
-    with held.database.transaction() as session:
-        charts.fail(session, claim, reason, policy, now=held.clock(), final=final)
+    with resources.database.transaction() as session:
+        charts.fail(session, lease, reason, policy, now=resources.clock(), final=final)
 
 
-def _take_lease(held: Resources, name: str, period_seconds: float) -> bool:
+def _acquire_lease(resources: Resources, name: str, period_seconds: float) -> bool:
     try:
-        with held.database.transaction() as session:
-            return leases.take(session, name, held.clock(), period_seconds * LEASE_SHARE)
+        with resources.database.transaction() as session:
+            return leases.take(session, name, resources.clock(), period_seconds * LEASE_SHARE)
     except IntegrityError:
         # Two workers made the first lease of this name at once.
         return False

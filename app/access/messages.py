@@ -46,7 +46,7 @@ def bind(database: Database, digests: Sequence[str], producer_id: str, *, now: d
     if database.is_sqlite:
         owners = _bind_in_sqlite(database, ordered, producer_id, now)
     else:
-        owners = [owner for (owner,) in database.at_once(_BIND, (ordered, producer_id, now))]
+        owners = [owner for (owner,) in database.execute_raw(_BIND, (ordered, producer_id, now))]
     return all(owner == producer_id for owner in owners)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.shared import logs
+from app.shared.circuit_breaker import CircuitBreaker
 
 PAUSE_SECONDS: Final = 2.0
 MOST_REMEMBERED: Final = 10_000
@@ -31,8 +31,6 @@ redis.call('SET', KEYS[1], string.format('%.0f', now + used), 'PX', math.ceil(us
 return {0, used}
 """
 """`_spend` below, in Redis: a producer's state is read and written in one step there, by the clock of the server."""
-
-log = logs.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,9 @@ class RateLimiter:
     monotonic: Callable[[], float] = time.monotonic
     _full_at: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _closed_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._breaker = CircuitBreaker("rate_limits", PAUSE_SECONDS, self.monotonic)
 
     def spend(self, producer: str, count: int) -> Budget:
         """Take `count` signals out of the budget, unless it holds fewer. Never raises.
@@ -86,14 +86,14 @@ class RateLimiter:
         return Budget(self.rate, remaining, used / _MICROSECONDS, wait / _MICROSECONDS)
 
     def _in_redis(self, producer: str, cost: int, needed: int) -> tuple[int, int] | None:
-        if self.monotonic() < self._closed_until:
+        if not self._breaker.allows_call():
             return None
         try:
             told = cast("Any", self.redis.eval(_SPEND, 1, f"rate:{producer}", self.rate.full, cost, needed))
         except RedisError as error:
-            self._closed_until = self.monotonic() + PAUSE_SECONDS
-            log.warning("rate_limit_by_process", error=str(error), pause_seconds=PAUSE_SECONDS)
+            self._breaker.record_failure(error)
             return None
+        self._breaker.record_success()
         wait, used = told
         return int(wait), int(used)
 

@@ -16,7 +16,7 @@ from app.charts.domain import Bollinger, ChartSpec, OrderMark, Sample, VolumePro
 from app.shared.errors import FieldError
 
 _MEGA: Final = 1_000_000
-_PICTURE: Final = 30.0  # the canvas, its encoding and the main series, for each megapixel
+_IMAGE: Final = 30.0  # the canvas, its encoding and the main series, for each megapixel
 _WEBP: Final = 100.0  # its encoder, for each megapixel
 _LINE: Final = 9.0  # a line, or the area between two, for each megapixel
 _PROFILE: Final = 3.0
@@ -37,7 +37,7 @@ class Part(NamedTuple):
     by_pixels: float
 
 
-def too_dear(options: Mapping[str, Any], bars: int, budget: float) -> Iterator[FieldError]:
+def cost_errors(options: Mapping[str, Any], bars: int, budget: float) -> Iterator[FieldError]:
     """The first field with which a picture of `bars` bars costs more than `budget` milliseconds, and what would fit."""
     size = options["width"] * options["height"] * options["scale"] ** 2 / _MEGA
     share = _VECTOR_SHARE if options["format"] == "svg" else 1.0
@@ -55,7 +55,7 @@ def too_dear(options: Mapping[str, Any], bars: int, budget: float) -> Iterator[F
     yield FieldError(parts[place].pointer, message)
 
 
-def milliseconds(spec: ChartSpec) -> float:
+def estimate_milliseconds(spec: ChartSpec) -> float:
     """The estimate for a whole spec."""
     data = spec.data
     size = spec.width * spec.height * spec.scale**2 / _MEGA * (_VECTOR_SHARE if spec.format == "svg" else 1.0)
@@ -67,7 +67,7 @@ def milliseconds(spec: ChartSpec) -> float:
 def _parts(options: Mapping[str, Any], bars: int) -> Iterator[Part]:
     lines = 3 if options["type"] == "equity" else 2
     encoder = _WEBP if options["format"] == "webp" else 0.0
-    yield Part("/width", bars * _BAR + _text(options["title"]), _PICTURE + encoder + lines * _LINE)
+    yield Part("/width", bars * _BAR + _text(options["title"]), _IMAGE + encoder + lines * _LINE)
     for place, overlay in enumerate(options["overlays"]):
         by_pixels = (
             _PROFILE if isinstance(overlay, VolumeProfile) else _LINE * (4 if isinstance(overlay, Bollinger) else 1)

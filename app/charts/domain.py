@@ -219,7 +219,7 @@ _ANNOTATIONS: Final[dict[str, type[Any]]] = {
 }
 
 
-def order_faults(order: OrderMark) -> Iterator[tuple[str, str]]:
+def order_errors(order: OrderMark) -> Iterator[tuple[str, str]]:
     """What contradicts the order's side: a JSON pointer into the order, and the rule broken there.
 
     A buy has its stop below the entry and its targets above, a sell the other way round.

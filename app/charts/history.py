@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from app.charts.domain import AtrPanel, Bollinger, MacdPanel, MovingAverage, Overlay, Panel, RsiPanel, Vwap
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
+from app.shared.instruments import TIMEFRAME_SECONDS
 
 MAX_HIDDEN: Final = 1_000
 _EXPONENTIAL: Final = 4

@@ -17,11 +17,11 @@ from cachetools import TTLCache
 from app.charts import service
 from app.charts.models import Chart
 
-MOST: Final = 10_000
+MAX_IMAGES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CachedImage:
     """A whole image with its file's path, its validator, and the end of its time."""
 
     chart_id: str
@@ -32,7 +32,7 @@ class Picture:
     expires_at: datetime
 
     @classmethod
-    def of(cls, chart: Chart) -> Picture | None:
+    def of(cls, chart: Chart) -> CachedImage | None:
         """None while there is no image, and for a placeholder, of which nothing should outlive its fault."""
         if chart.status != service.READY or chart.degraded:
             return None
@@ -41,23 +41,23 @@ class Picture:
         return cls(chart.id, chart.type, chart.format, chart.path, chart.etag, chart.expires_at)
 
 
-class ReadyPictures:
+class ImageCache:
     """Thread-safe. With no TTL nothing is remembered."""
 
     def __init__(self, ttl_seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
-        self._pictures: TTLCache[str, Picture] = TTLCache(MOST, ttl_seconds, timer)
+        self._images: TTLCache[str, CachedImage] = TTLCache(MAX_IMAGES, ttl_seconds, timer)
         self._lock = threading.Lock()
 
-    def get(self, chart_id: str, now: datetime) -> Picture | None:
-        """The picture, unless its time is over."""
+    def get(self, chart_id: str, now: datetime) -> CachedImage | None:
+        """The image, unless its time is over."""
         with self._lock:
-            found = self._pictures.get(chart_id)
-        return found if found is not None and found.expires_at > now else None
+            image = self._images.get(chart_id)
+        return image if image is not None and image.expires_at > now else None
 
-    def keep(self, picture: Picture) -> None:
+    def put(self, image: CachedImage) -> None:
         with self._lock:
-            self._pictures[picture.chart_id] = picture
+            self._images[image.chart_id] = image
 
-    def forget(self, chart_id: str) -> None:
+    def remove(self, chart_id: str) -> None:
         with self._lock:
-            self._pictures.pop(chart_id, None)
+            self._images.pop(chart_id, None)

@@ -51,7 +51,7 @@ class Chart(Base):
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the sweep should look at this row again; null once nothing more is to be done."""
     turn: Mapped[float | None] = mapped_column(Float)
-    """Place among the charts that a worker may claim, the lowest first; null for all others. See `service.request`."""
+    """Service tag of a queued chart: workers claim the lowest first. Null otherwise. See `service.request_chart`."""
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error: Mapped[str | None] = mapped_column(Text)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.charts.cost import too_dear
+from app.charts.cost import cost_errors
 from app.charts.domain import (
     PRICE_TYPES,
     Annotation,
@@ -23,15 +23,15 @@ from app.charts.domain import (
     VolumeProfile,
     Vwap,
     Zone,
-    order_faults,
+    order_errors,
 )
 from app.charts.history import StoredBars, bars_needed
 from app.market.domain import MAX_BARS, Bars
 from app.shared.errors import FieldError, ValidationFailed
 
-SHORTEST_SIDE: Final = 64
-LARGEST_SCALE: Final = 3
-LONGEST_TEXT: Final = 200
+MIN_SIDE: Final = 64
+MAX_SCALE: Final = 3
+MAX_TEXT_LENGTH: Final = 200
 MAX_RIGHT_OFFSET: Final = 500
 COLOR_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
 
@@ -106,12 +106,12 @@ class SpecRequest:
         if isinstance(data, Bars) and options.get("visible") == len(data):
             options["visible"] = None
         spec = ChartSpec(data=data, **options)
-        if errors := [*data_misfits(spec)]:
+        if errors := [*data_errors(spec)]:
             raise ValidationFailed(errors)
         return spec
 
 
-def size_misfits(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
+def length_errors(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
     """Lists of the JSON object that are too long to look into."""
     for name, most in (
         ("overlays", limits.max_overlays),
@@ -127,27 +127,27 @@ def size_misfits(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldE
             return
 
 
-def option_misfits(request: SpecRequest, limits: ChartLimits) -> Sequence[FieldError]:
+def option_errors(request: SpecRequest, limits: ChartLimits) -> Sequence[FieldError]:
     """What in the options is over a limit or does not go with the type of chart; of what fits, what costs too much."""
-    errors = [*_option_misfits(request, limits)]
-    return errors or [*too_dear(request.options, request.bars, limits.max_milliseconds)]
+    errors = [*_limit_errors(request, limits)]
+    return errors or [*cost_errors(request.options, request.bars, limits.max_milliseconds)]
 
 
-def _option_misfits(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
+def _limit_errors(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldError]:
     options = request.options
-    yield from _pixel_misfits(options, limits)
-    yield from _type_misfits(options)
+    yield from _pixel_errors(options, limits)
+    yield from _type_errors(options)
     reference = request.reference
     if reference is not None and reference.bars > limits.max_bars:
         yield FieldError("/data/bars", f"must be at most {limits.max_bars}")
     for name in ("instrument", "timeframe") if reference is not None else ():
         if name in options:
             yield FieldError(f"/{name}", "is already named in the data")
-    yield from _annotation_misfits(options["annotations"])
-    yield from _visible_misfits(request)
+    yield from _annotation_errors(options["annotations"])
+    yield from _visible_errors(request)
 
 
-def data_misfits(spec: ChartSpec) -> Iterator[FieldError]:
+def data_errors(spec: ChartSpec) -> Iterator[FieldError]:
     """What the data of a spec cannot carry."""
     if isinstance(spec.data, Bars) and spec.data.volume is None:
         for name in ("overlays", "panels"):
@@ -160,18 +160,18 @@ def data_misfits(spec: ChartSpec) -> Iterator[FieldError]:
         yield FieldError("/y_scale", "a log scale needs values above zero")
 
 
-def _pixel_misfits(options: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
+def _pixel_errors(options: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
     width, height, scale = options["width"], options["height"], options["scale"]
     for name, side in (("width", width), ("height", height)):
         if side > limits.max_side:
-            yield FieldError(f"/{name}", f"must be {SHORTEST_SIDE} to {limits.max_side}")
+            yield FieldError(f"/{name}", f"must be {MIN_SIDE} to {limits.max_side}")
     pixels = width * height * scale * scale
     if pixels > limits.max_pixels:
         at = "/scale" if scale > 1 else "/width"
         yield FieldError(at, f"the image would have {pixels} pixels: at most {limits.max_pixels}")
 
 
-def _type_misfits(options: Mapping[str, Any]) -> Iterator[FieldError]:
+def _type_errors(options: Mapping[str, Any]) -> Iterator[FieldError]:
     kind = options["type"]
     if kind not in PRICE_TYPES:
         for name in ("overlays", "panels", "annotations"):
@@ -185,18 +185,18 @@ def _type_misfits(options: Mapping[str, Any]) -> Iterator[FieldError]:
         yield FieldError("/right_offset", f"does not go with a chart of type {kind}")
     if kind == "histogram" and options["y_scale"] == "log":
         yield FieldError("/y_scale", "counts have no log scale")
-    yield from _brick_misfits(options.get("brick", Brick()))
+    yield from _brick_errors(options.get("brick", Brick()))
 
 
-def _annotation_misfits(annotations: Sequence[Annotation]) -> Iterator[FieldError]:
+def _annotation_errors(annotations: Sequence[Annotation]) -> Iterator[FieldError]:
     for place, item in enumerate(annotations):
         if isinstance(item, OrderMark):
-            yield from (FieldError(f"/annotations/{place}{at}", rule) for at, rule in order_faults(item))
+            yield from (FieldError(f"/annotations/{place}{at}", rule) for at, rule in order_errors(item))
         elif isinstance(item, Zone) and item.end < item.start:
             yield FieldError(f"/annotations/{place}/to", "is before `from`")
 
 
-def _visible_misfits(request: SpecRequest) -> Iterator[FieldError]:
+def _visible_errors(request: SpecRequest) -> Iterator[FieldError]:
     visible = request.options.get("visible")
     if visible is None:
         return
@@ -208,7 +208,7 @@ def _visible_misfits(request: SpecRequest) -> Iterator[FieldError]:
         yield FieldError("/visible", f"there are only {request.bars} bars")
 
 
-def _brick_misfits(brick: Brick) -> Iterator[FieldError]:
+def _brick_errors(brick: Brick) -> Iterator[FieldError]:
     if brick.mode == "fixed" and brick.size is None:
         yield FieldError("/brick/size", "a fixed brick needs its size")
     if brick.mode == "atr" and brick.size is not None:

@@ -1,19 +1,18 @@
-"""The life of a chart's row: asked for, claimed under a lease, completed behind its fence, expired."""
+"""The life of a chart's row: requested, claimed under a lease, completed or failed by the holder of that lease."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, Row, Update, func, select, update
+from sqlalchemy import CursorResult, Update, select, update
 from sqlalchemy.orm import Session
 
 from app.charts import statements
-from app.charts.cost import milliseconds
+from app.charts.cost import estimate_milliseconds
 from app.charts.domain import ChartSpec, canonical, canonical_id
 from app.charts.models import Chart, SignalChart
 from app.charts.policy import Policy
@@ -26,9 +25,9 @@ READY: Final = "ready"
 FAILED: Final = "failed"
 EXPIRED: Final = "expired"
 WAITING: Final = (QUEUED, RENDERING)
-GONE: Final = {"status": EXPIRED, "path": None, "expires_at": None}
-LET_GO: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
-LOST: Final = "the worker was lost at every attempt"
+RELEASED_VALUES: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
+"""The columns of a chart that no worker may claim and no sweep has to look at."""
+QUEUE_FULL_RETRY_SECONDS: Final = 5
 
 
 class ChartFailed(DomainError):
@@ -37,14 +36,15 @@ class ChartFailed(DomainError):
     title: ClassVar = "The chart could not be drawn"
 
 
-class Requested(NamedTuple):
+class RequestResult(NamedTuple):
+    """A requested chart. `wake`: the caller must wake a worker after its commit."""
+
     chart: Chart
     wake: bool
-    """Whether the caller must wake a worker after its commit."""
 
 
-class Claim(NamedTuple):
-    """The right to draw one chart until its lease ends; `token` is the fence that `complete` and `fail` ask for."""
+class RenderLease(NamedTuple):
+    """The right to draw one chart until the lease ends. `token` is the fencing token of `complete` and `fail`."""
 
     token: UUID
     chart_id: str
@@ -57,8 +57,8 @@ class Claim(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """What became of a render."""
+class RenderResult:
+    """A stored image: its path in the media store, its SHA-256 and size, and what the engine reports of it."""
 
     path: str
     etag: str
@@ -68,12 +68,7 @@ class Drawn:
     degraded: bool
 
 
-class Backlog(NamedTuple):
-    waiting: int
-    oldest: datetime | None
-
-
-def request(
+def request_chart(
     session: Session,
     spec: ChartSpec,
     policy: Policy,
@@ -81,31 +76,33 @@ def request(
     owner: str,
     now: datetime,
     request_id: str,
-    even_when_full: bool = False,
-) -> Requested:
-    """The chart of this spec: the one there is, or a new row to be drawn. Equal requests share one row and one render.
+    ignore_queue_limit: bool = False,
+) -> RequestResult:
+    """Return the chart of this spec, or queue a new one. Equal requests of an owner share one row and one render.
 
-    Its turn is its owner's last turn or the turn claimed next, whichever is later, and its cost on top: self-clocked
-    fair queueing (Golestani, INFOCOM 1994), with owners for flows and milliseconds of drawing for lengths of packets.
+    The queue is scheduled by self-clocked fair queueing (Golestani, INFOCOM 1994) with owners for flows and estimated
+    milliseconds of drawing for packet lengths. The column `turn` is the service tag (virtual finish time): the later of
+    the owner's last tag and the tag that is claimed next, plus the estimated cost of this chart.
 
-    Raises Unavailable when `policy.max_queue` charts wait already, or as many of this owner's as the queue has places
-    left, unless the chart is one that must come.
+    Raises Unavailable when `policy.max_queue` charts wait, or when as many charts of this owner wait as the queue has
+    free places. `ignore_queue_limit` skips both checks.
     """
     text = canonical(spec)
     chart_id = canonical_id(text, owner=owner, engine_version=policy.engine_version)
-    look_up = {"wanted": chart_id, "most": policy.max_queue, "owner": owner}
-    existing, waiting, own, *turns = session.execute(statements.LOOK_UP, look_up).one()
-    if existing is not None and not _to_be_drawn_again(existing):
-        return Requested(existing, wake=False)
-    if not even_when_full:
-        _check_room(policy.max_queue, waiting, own, owner)
-    new = queued_values(now, policy, request_id, turn=max(turns) + milliseconds(spec))
+    parameters = {"chart_id": chart_id, "max_queue": policy.max_queue, "owner": owner}
+    existing, waiting, own, *tags = session.execute(statements.LOOK_UP, parameters).one()
+    if existing is not None and not _needs_redraw(existing):
+        return RequestResult(existing, wake=False)
+    if not ignore_queue_limit:
+        _check_queue_limits(policy.max_queue, waiting, own, owner)
+    values = queued_values(now, policy, request_id, turn=max(tags) + estimate_milliseconds(spec))
     if existing is not None:
-        # Of two that found it so, one queues it: the other must not take it from a worker that has begun.
-        found = update(Chart).where(Chart.id == chart_id, Chart.status == existing.status)
-        queued = _changed(session, found.values(**new))
+        # The status is compared so that only one of two concurrent requests queues the chart: the second must not take
+        # it from a worker that has claimed it since.
+        unchanged = update(Chart).where(Chart.id == chart_id, Chart.status == existing.status)
+        queued = update_one(session, unchanged.values(**values))
         session.refresh(existing)
-        return Requested(existing, wake=queued)
+        return RequestResult(existing, wake=queued)
     row = {
         "id": chart_id,
         "owner": owner,
@@ -114,39 +111,57 @@ def request(
         "spec": text,
         "width": spec.width * spec.scale,
         "height": spec.height * spec.scale,
-        **new,
+        **values,
     }
     insert = statements.insert_new(session.get_bind().dialect.name)
     if session.connection().execute(insert, row).first() is None:
-        return Requested(session.get_one(Chart, chart_id), wake=False)
-    return Requested(Chart(**row), wake=True)
+        return RequestResult(session.get_one(Chart, chart_id), wake=False)
+    return RequestResult(Chart(**row), wake=True)
 
 
-def _check_room(max_queue: int, waiting: int, own: int, owner: str) -> None:
-    """Refuse what one owner has too much of: an owner may have as many waiting as there are places left for all.
+def _needs_redraw(chart: Chart) -> bool:
+    """Whether a new request draws the chart again: it failed, expired, or is only a placeholder."""
+    return chart.status in (FAILED, EXPIRED) or (chart.status == READY and chart.degraded)
+
+
+def _check_queue_limits(max_queue: int, waiting: int, own: int, owner: str) -> None:
+    """Raise Unavailable when the queue is full, or when the owner has as many charts waiting as there are free places.
 
     Dynamic thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998): one owner alone gets half
-    of the queue, two get a third each, and nobody all of it.
+    of the queue, two get a third each, and no owner all of it.
     """
     if waiting >= max_queue:
-        raise Unavailable(f"the queue is full: {waiting} charts wait, {own} of them of {owner}", retry_after=5)
+        message = f"the queue is full: {waiting} charts wait, {own} of them of {owner}"
+        raise Unavailable(message, retry_after=QUEUE_FULL_RETRY_SECONDS)
     if own >= max(1, max_queue - waiting):
-        raise Unavailable(
-            f"{owner} has its share of the queue: {own} of the {waiting} charts that wait, of {max_queue} places",
-            retry_after=5,
-        )
+        message = f"{owner} has its share of the queue: {own} of the {waiting} charts that wait, of {max_queue} places"
+        raise Unavailable(message, retry_after=QUEUE_FULL_RETRY_SECONDS)
 
 
-def find(session: Session, wanted: str) -> Chart:
+def find(session: Session, chart_id: str) -> Chart:
     """Raises NotFound."""
-    chart = session.scalar(statements.FIND, {"wanted": wanted})
+    chart = session.scalar(statements.FIND, {"chart_id": chart_id})
     if chart is None:
-        raise NotFound(f"there is no chart {wanted}")
+        raise NotFound(f"there is no chart {chart_id}")
     return chart
 
 
+def find_by_signal(session: Session, signal_id: UUID) -> Chart | None:
+    """Return the signal's own chart, or None before there is one."""
+    return session.scalar(
+        select(Chart).join(SignalChart, SignalChart.chart_id == Chart.id).where(SignalChart.signal_id == signal_id)
+    )
+
+
+def link_to_signal(session: Session, signal_id: UUID, chart_id: str) -> None:
+    """Make a chart the signal's own. A signal that has one keeps it."""
+    session.execute(
+        insert_or_conflict(session, SignalChart).values(signal_id=signal_id, chart_id=chart_id).on_conflict_do_nothing()
+    )
+
+
 def image_path(chart: Chart) -> str | None:
-    """Where the image lies, or None while it is still to be drawn. Raises Gone and ChartFailed."""
+    """Return the image's path in the media store, or None while the chart waits. Raises Gone and ChartFailed."""
     if chart.status == EXPIRED:
         raise Gone("the image was removed after its time; the same request draws it again")
     if chart.status == FAILED:
@@ -154,102 +169,63 @@ def image_path(chart: Chart) -> str | None:
     return chart.path if chart.status == READY else None
 
 
-def redraw(session: Session, chart_id: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
-    """Queue a ready chart whose file is gone. Whether this call did it."""
-    lost = update(Chart).where(Chart.id == chart_id, Chart.status == READY)
-    return _changed(session, lost.values(**queued_values(now, policy, request_id, turn=next_turn(session))))
-
-
-def claim_next(session: Session, policy: Policy, *, now: datetime) -> Claim | None:
-    """The right to draw the chart whose turn it is, or None when none waits for a worker."""
+def claim_next(session: Session, policy: Policy, *, now: datetime) -> RenderLease | None:
+    """Lease the queued chart with the lowest service tag. None when the queue is empty."""
     token = uuid4()
-    values = {"most": policy.max_attempts, "token": token, "until": now + policy.lease}
+    values = {"max_attempts": policy.max_attempts, "token": token, "until": now + policy.lease}
     row = session.connection().execute(statements.CLAIM, values).first()
-    return None if row is None else Claim(token, *row)
+    return None if row is None else RenderLease(token, *row)
 
 
-def complete(session: Session, held: Claim, drawn: Drawn, policy: Policy, *, now: datetime) -> bool:
-    """Record the image. False when the lease was lost to another worker: then its record stands."""
+def complete(session: Session, lease: RenderLease, result: RenderResult, policy: Policy, *, now: datetime) -> bool:
+    """Record the image. Returns False, and changes nothing, when another worker has claimed the chart since."""
     values = {
         "status": READY,
-        "path": drawn.path,
-        "etag": drawn.etag,
-        "bytes": drawn.bytes,
-        "warnings": list(drawn.warnings),
-        "alt": drawn.alt,
-        "degraded": drawn.degraded,
+        "path": result.path,
+        "etag": result.etag,
+        "bytes": result.bytes,
+        "warnings": list(result.warnings),
+        "alt": result.alt,
+        "degraded": result.degraded,
         "error": None,
         "ready_at": now,
-        "expires_at": held.created_at + policy.retention,
-        **LET_GO,
+        "expires_at": lease.created_at + policy.retention,
+        **RELEASED_VALUES,
     }
-    fence = {"wanted": held.chart_id, "token": held.token}
-    return session.connection().execute(statements.COMPLETE, fence | statements.drawn(values)).rowcount == 1
+    fence = {"chart_id": lease.chart_id, "token": lease.token}
+    return session.connection().execute(statements.COMPLETE, fence | statements.new_values(values)).rowcount == 1
 
 
-def fail(session: Session, held: Claim, reason: str, policy: Policy, *, now: datetime, final: bool) -> bool:
-    """Record a failure: for good when it is final or the last attempt, else to be tried again by the sweep."""
-    if final or held.attempts >= policy.max_attempts:
-        return _changed(session, _fenced(held).values(status=FAILED, error=reason, **LET_GO))
-    again = now + policy.sweep_after * held.attempts
-    return _changed(session, _fenced(held).values(status=QUEUED, error=reason, **LET_GO | {"due_at": again}))
+def fail(session: Session, lease: RenderLease, reason: str, policy: Policy, *, now: datetime, final: bool) -> bool:
+    """Record a failed attempt. The sweep retries the chart unless this was `final` or the last attempt.
 
-
-def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> list[str]:
-    """Charts whose wake-up or worker was lost, queued again; those out of attempts are failed instead.
-
-    Owners take turns, so that nobody waits behind everything that another one has due. At most `limit` charts.
+    Returns False, and changes nothing, when another worker has claimed the chart since.
     """
-    owners = _owners_with_due(session, now, limit)
-    share = max(1, limit // max(1, len(owners)))
-    due = [_due_of(session, owner, now, share) for owner in owners]
-    in_turns = [row for turn in zip_longest(*due) for row in turn if row is not None]
-    lost = [row.id for row in in_turns if row.attempts >= policy.max_attempts]
-    again = [row.id for row in in_turns if row.attempts < policy.max_attempts]
-    session.execute(_of(lost).values(status=FAILED, error=func.coalesce(Chart.error, LOST), **LET_GO))
-    session.execute(_of(again).values(due_at=now + policy.lease))
-    # A lease that ran out, or a pause after a failure: the token stays, so that a worker that was only slow may finish.
-    idle = _of(again).where(Chart.turn.is_(None))
-    session.execute(idle.values(status=QUEUED, turn=next_turn(session)))
-    return again
+    values: dict[str, Any] = {"status": FAILED, "error": reason, **RELEASED_VALUES}
+    if not final and lease.attempts < policy.max_attempts:
+        values |= {"status": QUEUED, "due_at": now + policy.sweep_after * lease.attempts}
+    fenced = update(Chart).where(Chart.id == lease.chart_id, Chart.lease_token == lease.token)
+    return update_one(session, fenced.values(**values))
 
 
-def expire(session: Session, *, now: datetime, limit: int) -> Sequence[str]:
-    """Mark charts whose time is over; the paths of their files, to be deleted after the commit."""
-    over = session.execute(
-        select(Chart.id, Chart.path)
-        .where(Chart.expires_at <= now, Chart.status == READY)
-        .order_by(Chart.expires_at)
-        .limit(limit)
-    ).all()
-    expired = _of(row.id for row in over).values(**GONE)
-    session.execute(expired.execution_options(synchronize_session=False))
-    return [row.path for row in over if row.path is not None]
+def redraw(session: Session, chart_id: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
+    """Queue a ready chart whose file is missing. Returns False when the chart is not ready any more."""
+    return requeue(session, chart_id, READY, policy, now=now, request_id=request_id)
 
 
-def backlog(session: Session) -> Backlog:
-    waiting, oldest = session.execute(
-        select(func.count(), func.min(Chart.created_at)).where(Chart.status == QUEUED)
-    ).one()
-    return Backlog(waiting, oldest)
+def requeue(session: Session, chart_id: str, status: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
+    """Queue a chart of this status as if it had never been drawn. Returns False when it has another status."""
+    unchanged = update(Chart).where(Chart.id == chart_id, Chart.status == status)
+    return update_one(session, unchanged.values(**requeued_values(session, now, policy, request_id)))
 
 
-def of_signal(session: Session, signal_id: UUID) -> Chart | None:
-    """The signal's own chart, if it has one yet."""
-    return session.scalar(
-        select(Chart).join(SignalChart, SignalChart.chart_id == Chart.id).where(SignalChart.signal_id == signal_id)
-    )
-
-
-def give_to_signal(session: Session, signal_id: UUID, wanted: str) -> None:
-    """Make a chart the signal's own; the first one stays."""
-    session.execute(
-        insert_or_conflict(session, SignalChart).values(signal_id=signal_id, chart_id=wanted).on_conflict_do_nothing()
-    )
+def requeued_values(session: Session, now: datetime, policy: Policy, request_id: str) -> dict[str, Any]:
+    """The columns of a chart that is queued again. It has waited before, so it gets the tag that is claimed next."""
+    return queued_values(now, policy, request_id, turn=lowest_service_tag(session))
 
 
 def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float) -> dict[str, Any]:
-    """The columns of a chart that waits to be drawn, as if it had never been."""
+    """The columns of a queued chart that has not been drawn yet. `turn` is its service tag."""
     return {
         "status": QUEUED,
         "attempts": 0,
@@ -264,50 +240,19 @@ def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float
         "alt": "",
         "degraded": False,
         "request_id": request_id,
-        **LET_GO,
+        **RELEASED_VALUES,
         "due_at": now + policy.sweep_after,
         "turn": turn,
     }
 
 
-def next_turn(session: Session) -> float:
-    """The turn of a chart that is queued again: it has waited already, so it comes with the next one to be claimed."""
-    turn: float = session.execute(statements.FIRST_TURN).scalar_one()
-    return turn
+def lowest_service_tag(session: Session) -> float:
+    """The service tag of the chart that is claimed next, 0 when none waits."""
+    tag: float = session.execute(statements.LOWEST_TAG).scalar_one()
+    return tag
 
 
-def _to_be_drawn_again(chart: Chart) -> bool:
-    """A placeholder is no picture: it is drawn again as soon as somebody asks."""
-    return chart.status in (FAILED, EXPIRED) or (chart.status == READY and chart.degraded)
-
-
-def _owners_with_due(session: Session, now: datetime, limit: int) -> Sequence[str]:
-    """Each owner with something due. One look at the index for each of them, however many rows they have."""
-    due = select(func.min(Chart.owner)).where(Chart.due_at <= now)
-    owners = due.cte("owners", recursive=True)
-    later = due.where(Chart.owner > owners.c[0]).correlate(owners).scalar_subquery()
-    owners = owners.union_all(select(later).where(owners.c[0].is_not(None)))
-    return session.scalars(select(owners.c[0]).where(owners.c[0].is_not(None)).limit(limit)).all()
-
-
-def _due_of(session: Session, owner: str, now: datetime, limit: int) -> Sequence[Row[str, int]]:
-    return session.execute(
-        select(Chart.id, Chart.attempts)
-        .where(Chart.owner == owner, Chart.due_at <= now, Chart.status.in_(WAITING))
-        .order_by(Chart.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-
-
-def _fenced(held: Claim) -> Update:
-    return update(Chart).where(Chart.id == held.chart_id, Chart.lease_token == held.token)
-
-
-def _of(ids: Iterable[str]) -> Update:
-    return update(Chart).where(Chart.id.in_(ids))
-
-
-def _changed(session: Session, statement: Update) -> bool:
+def update_one(session: Session, statement: Update) -> bool:
+    """Execute an update of one row. Returns whether the row was there and matched."""
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return isinstance(result, CursorResult) and result.rowcount == 1

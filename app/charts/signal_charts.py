@@ -11,11 +11,12 @@ from app.charts import history, service, stored_bars
 from app.charts.domain import Annotation, ChartSpec, OrderMark, Panel, Side, SignalMark, Theme, VolumePanel
 from app.charts.history import StoredBars
 from app.charts.policy import Policy
-from app.charts.service import Requested
+from app.charts.service import RequestResult
 from app.market import service as market
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
 from app.shared import exact_json
 from app.shared.clock import epoch_ms
+from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.domain import levels
 from app.signals.models import Signal
 from config import Settings
@@ -25,26 +26,26 @@ SHARE_AFTER: Final = 0.25
 """How much of the picture shows what came after the signal, where bars of that time are stored."""
 
 
-def request_for_signal(
+def request_signal_chart(
     session: Session, signal: Signal, settings: Settings, *, now: datetime, request_id: str
-) -> Requested | None:
-    """The signal's own chart, as `charts.service.request` gives it; None while no bars of its instrument are stored."""
-    existing = service.of_signal(session, signal.id)
+) -> RequestResult | None:
+    """Return the signal's chart, queued where it is new. None while no bars of the instrument are stored."""
+    existing = service.find_by_signal(session, signal.id)
     if existing is not None:
-        return Requested(existing, wake=False)
+        return RequestResult(existing, wake=False)
     spec = spec_for(session, signal, settings)
     if spec is None:
         return None
-    requested = service.request(
+    requested = service.request_chart(
         session,
         spec,
         Policy.of(settings),
         owner=signal.producer_id,
         now=now,
         request_id=request_id,
-        even_when_full=True,
+        ignore_queue_limit=True,
     )
-    service.give_to_signal(session, signal.id, requested.chart.id)
+    service.link_to_signal(session, signal.id, requested.chart.id)
     return requested
 
 

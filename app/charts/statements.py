@@ -13,33 +13,35 @@ charts: Final = cast("Table", Chart.__table__)
 
 _queued: Final = (
     select(func.count().label("waiting"))
-    .select_from(select(charts.c.id).where(charts.c.status == "queued").limit(bindparam("most")).subquery())
+    .select_from(select(charts.c.id).where(charts.c.status == "queued").limit(bindparam("max_queue")).subquery())
     .subquery()
 )
 _of_owner: Final = and_(charts.c.owner == bindparam("owner"), charts.c.turn.is_not(None))
-_own: Final = select(func.count()).select_from(select(charts.c.id).where(_of_owner).limit(bindparam("most")).subquery())
-FIRST_TURN: Final = select(func.coalesce(func.min(charts.c.turn), 0.0)).where(charts.c.turn.is_not(None))
+_own: Final = select(func.count()).select_from(
+    select(charts.c.id).where(_of_owner).limit(bindparam("max_queue")).subquery()
+)
+LOWEST_TAG: Final = select(func.coalesce(func.min(charts.c.turn), 0.0)).where(charts.c.turn.is_not(None))
 """The turn of the chart that is claimed next, 0 when none waits."""
-LAST_TURN: Final = select(func.coalesce(func.max(charts.c.turn), 0.0)).where(_of_owner)
+LAST_TAG: Final = select(func.coalesce(func.max(charts.c.turn), 0.0)).where(_of_owner)
 """The last turn that `owner` has, 0 when it has none."""
 
 LOOK_UP: Final = select(
     Chart,
     _queued.c.waiting,
     _own.scalar_subquery().label("own"),
-    FIRST_TURN.scalar_subquery().label("first_turn"),
-    LAST_TURN.scalar_subquery().label("last_turn"),
-).select_from(_queued.outerjoin(Chart, Chart.id == bindparam("wanted")))
+    LOWEST_TAG.scalar_subquery().label("lowest_tag"),
+    LAST_TAG.scalar_subquery().label("last_tag"),
+).select_from(_queued.outerjoin(Chart, Chart.id == bindparam("chart_id")))
 """The chart `wanted`, or None; how many charts are queued and how many of them are `owner`'s, both up to `most`; and
 the turns that the next chart of `owner` comes after.
 """
 
-FIND: Final = select(Chart).where(Chart.id == bindparam("wanted"))
+FIND: Final = select(Chart).where(Chart.id == bindparam("chart_id"))
 
 _waiting: Final = charts.alias("waiting")
 _next: Final = (
     select(_waiting.c.id)
-    .where(_waiting.c.turn.is_not(None), _waiting.c.attempts < bindparam("most"))
+    .where(_waiting.c.turn.is_not(None), _waiting.c.attempts < bindparam("max_attempts"))
     .order_by(_waiting.c.turn, _waiting.c.created_at)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -68,7 +70,7 @@ CLAIM: Final = (
 )
 """Takes the chart whose turn it is until `until`, of those that had fewer than `most` attempts."""
 
-_KNOWN_WHEN_DRAWN: Final = (
+_RESULT_COLUMNS: Final = (
     "status",
     "path",
     "etag",
@@ -86,8 +88,8 @@ _KNOWN_WHEN_DRAWN: Final = (
 )
 COMPLETE: Final = (
     update(charts)
-    .where(charts.c.id == bindparam("wanted"), charts.c.lease_token == bindparam("token"))
-    .values({name: bindparam(f"new_{name}", type_=charts.c[name].type) for name in _KNOWN_WHEN_DRAWN})
+    .where(charts.c.id == bindparam("chart_id"), charts.c.lease_token == bindparam("token"))
+    .values({name: bindparam(f"new_{name}", type_=charts.c[name].type) for name in _RESULT_COLUMNS})
 )
 """Records an image (`new_<column>`) behind the fence `token`."""
 
@@ -102,6 +104,6 @@ def insert_new(dialect: str) -> Executable:
     return _INSERTS[dialect]
 
 
-def drawn(values: dict[str, Any]) -> dict[str, Any]:
+def new_values(values: dict[str, Any]) -> dict[str, Any]:
     """Values of columns as COMPLETE takes them."""
     return {f"new_{name}": value for name, value in values.items()}

@@ -21,7 +21,7 @@ FAILED: Final = "failed"
 DONE: Final = "done"
 UNFINISHED: Final = (QUEUED, FAILED)
 CANCELLED: Final = "cancelled"
-_IS: Final = {
+_CONDITIONS: Final = {
     QUEUED: Event.dispatched_at.is_(None),
     FAILED: and_(Event.dispatched_at.is_not(None), Event.error.is_not(None)),
     DONE: and_(Event.dispatched_at.is_not(None), Event.error.is_(None)),
@@ -39,17 +39,19 @@ class Occurrence(NamedTuple):
     """To what it happened, when, and by which request."""
 
     subject: str
-    moment: datetime
+    occurred_at: datetime
     request_id: str
 
 
 def append_all(session: Session, kind: str, occurrences: Iterable[Occurrence]) -> None:
-    """Write one event for each. It is undispatched until `take` gives it out."""
-    rows = [_row(kind, subject, now=moment, request_id=request_id) for subject, moment, request_id in occurrences]
+    """Write one event for each. It is undispatched until `claim` gives it out."""
+    rows = [
+        _row(kind, subject, now=occurred_at, request_id=request_id) for subject, occurred_at, request_id in occurrences
+    ]
     insert_many(session.connection(), Event, rows)
 
 
-def take(session: Session, *, now: datetime, limit: int, after: UUID | None = None) -> Sequence[Event]:
+def claim(session: Session, *, now: datetime, limit: int, after: UUID | None = None) -> Sequence[Event]:
     """The oldest undispatched events, marked as dispatched in this transaction; other takers skip them.
 
     `after` leaves out what came up to that event: those that were taken and given back are for another time.
@@ -66,11 +68,11 @@ def take(session: Session, *, now: datetime, limit: int, after: UUID | None = No
     return events
 
 
-def try_again(event: Event, reason: str, *, most_attempts: int) -> bool:
-    """Take back what `take` marked, unless these were attempts enough. Whether it will be tried again."""
+def record_failure(event: Event, reason: str, *, max_attempts: int) -> bool:
+    """Take back what `claim` marked, unless these were attempts enough. Whether it will be tried again."""
     event.attempts += 1
     event.error = reason
-    if event.attempts >= most_attempts:
+    if event.attempts >= max_attempts:
         return False
     event.dispatched_at = None
     return True
@@ -90,30 +92,32 @@ def status(event: Event) -> str:
     return DONE if event.error is None else FAILED
 
 
-def listed(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence[Event]:
+def find_by_status(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence[Event]:
     """The latest events of these statuses, newest first; there are none of a status that events do not have."""
-    wanted = or_(false(), *(_IS[name] for name in statuses if name in _IS))
-    return session.scalars(select(Event).where(wanted).order_by(Event.id.desc()).limit(limit)).all()
+    matches = or_(false(), *(_CONDITIONS[name] for name in statuses if name in _CONDITIONS))
+    return session.scalars(select(Event).where(matches).order_by(Event.id.desc()).limit(limit)).all()
 
 
-def retry(session: Session, wanted: UUID) -> bool:
+def retry(session: Session, event_id: UUID) -> bool:
     """Give a given-up event out again. Whether there was one; the caller wakes the dispatcher."""
-    return bool(session.scalars(_again().where(Event.id == wanted)).all())
+    return bool(session.scalars(_requeue_failed().where(Event.id == event_id)).all())
 
 
 def retry_failed(session: Session, *, limit: int) -> int:
     """Give up to `limit` given-up events out again, the oldest first; how many."""
-    failed = select(Event.id).where(_IS[FAILED]).order_by(Event.id).limit(limit)
-    return len(session.scalars(_again().where(Event.id.in_(failed))).all())
+    failed = select(Event.id).where(_CONDITIONS[FAILED]).order_by(Event.id).limit(limit)
+    return len(session.scalars(_requeue_failed().where(Event.id.in_(failed))).all())
 
 
-def cancel(session: Session, wanted: UUID, *, now: datetime) -> bool:
+def cancel(session: Session, event_id: UUID, *, now: datetime) -> bool:
     """Give up an event that nobody has followed up yet. Whether there was one."""
-    given_up = update(Event).where(Event.id == wanted, _IS[QUEUED]).values(dispatched_at=now, error=CANCELLED)
-    return bool(session.scalars(given_up.returning(Event.id)).all())
+    cancelled = (
+        update(Event).where(Event.id == event_id, _CONDITIONS[QUEUED]).values(dispatched_at=now, error=CANCELLED)
+    )
+    return bool(session.scalars(cancelled.returning(Event.id)).all())
 
 
-def forget(session: Session, *, before: datetime, limit: int) -> int:
+def delete_dispatched(session: Session, *, before: datetime, limit: int) -> int:
     """Delete up to `limit` events dispatched before then; how many went."""
     old = select(Event.id).where(Event.dispatched_at < before).limit(limit)
     return len(session.execute(delete(Event).where(Event.id.in_(old)).returning(Event.id)).all())
@@ -124,5 +128,7 @@ def _row(kind: str, subject: str, *, now: datetime, request_id: str) -> dict[str
     return event | {"happened_at": now, "attempts": 0}
 
 
-def _again() -> ReturningUpdate[tuple[UUID]]:
-    return update(Event).where(_IS[FAILED]).values(dispatched_at=None, attempts=0, error=None).returning(Event.id)
+def _requeue_failed() -> ReturningUpdate[tuple[UUID]]:
+    return (
+        update(Event).where(_CONDITIONS[FAILED]).values(dispatched_at=None, attempts=0, error=None).returning(Event.id)
+    )

@@ -13,7 +13,7 @@ from app.hooks import service
 from app.hooks.domain import MAPPABLE, Network, Translation, networks
 from app.hooks.models import Hook
 from app.shared.clock import rfc3339
-from app.shared.terminal import database_told_in_one_line, show_columns
+from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources
 
 PATH: Final = "/api/v1/hooks"
@@ -67,7 +67,7 @@ def create(
     """
     held = resources()
     translation = Translation(field_map, strip_exchange=strip_exchange)
-    with database_told_in_one_line(), held.database.transaction() as session:
+    with database_errors_in_one_line(), held.database.transaction() as session:
         hook, token = service.create(session, producer, translation, allow_from=allow_from, now=held.clock())
     click.echo(f"hook {hook.id} of {producer}; its address is a key and is not shown again:", err=True)
     click.echo(f"{url.rstrip('/')}{PATH}/{token}")
@@ -77,7 +77,7 @@ def create(
 @with_appcontext
 def list_hooks() -> None:
     """Tell which hooks there are. What their addresses are, nothing can tell."""
-    with database_told_in_one_line(), resources().database.reading() as session:
+    with database_errors_in_one_line(), resources().database.reading() as session:
         rows = [_row(hook) for hook in service.all_hooks(session)]
     show_columns([("id", "producer", "made", "revoked", "from", "reads"), *rows])
 
@@ -88,7 +88,7 @@ def list_hooks() -> None:
 def revoke(hook_id: UUID) -> None:
     """Close a hook: from the next request on its address is unknown."""
     held = resources()
-    with database_told_in_one_line(), held.database.transaction() as session:
+    with database_errors_in_one_line(), held.database.transaction() as session:
         revoked = service.revoke(session, hook_id, now=held.clock())
     if not revoked:
         raise click.ClickException(f"there is no open hook {hook_id}")

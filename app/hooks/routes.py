@@ -9,15 +9,15 @@ from flask import Response, request
 from app.hooks import service
 from app.hooks.models import Hook
 from app.hooks.schemas import (
-    ANSWER,
+    RESPONSE,
     SENT,
     SENT_AS_TEXT,
     TEXT,
-    HookAnswerSchema,
+    HookResponseSchema,
     SentSchema,
-    duplicate_answer,
+    duplicate_response,
     errors_at_source,
-    hook_answer,
+    hook_response,
     read_as_signal,
     read_sent,
 )
@@ -47,11 +47,11 @@ blueprint = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description
 
 
 @blueprint.route("/<token>", methods=["POST"])
-@blueprint.response(201, HookAnswerSchema, example=ANSWER, headers=LOCATION | RATE_HEADERS)
+@blueprint.response(201, HookResponseSchema, example=RESPONSE, headers=LOCATION | RATE_HEADERS)
 @blueprint.alt_response(
     200,
-    schema=HookAnswerSchema,
-    example=ANSWER | {"duplicate": True, "differs": []},
+    schema=HookResponseSchema,
+    example=RESPONSE | {"duplicate": True, "differs": []},
     description="It was stored before: this is it",
 )
 @blueprint.alt_response(404, description="No such hook, or not for this sender")
@@ -110,8 +110,8 @@ def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
         _report_repetition(hook, duplicate)
         with held.database.reading() as session:
             known = stored.get(session, duplicate.existing_id)
-        return json_answer(duplicate_answer(known, duplicate.differs))
-    return json_answer(hook_answer(signal), 201, {"Location": f"{PATH}/{signal.id}"})
+        return json_answer(duplicate_response(known, duplicate.differs))
+    return json_answer(hook_response(signal), 201, {"Location": f"{PATH}/{signal.id}"})
 
 
 def _report_repetition(hook: Hook, duplicate: DuplicateSignal) -> None:

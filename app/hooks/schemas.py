@@ -20,7 +20,7 @@ from app.signals.domain import NewSignal
 TEXT: Final = "text/plain"
 SENT: Final = {"ticker": "FX:EURUSD", "action": "buy", "price": "1.0712", "time": "2026-11-23T12:00:00Z"}
 SENT_AS_TEXT: Final = "ticker: FX:EURUSD\naction: buy\nprice: 1.0712\nstop_loss: 1.0690\n"
-ANSWER: Final = examples.SIGNAL | {"duplicate": False, "signed": False, "external_id": None, "payload": {}}
+RESPONSE: Final = examples.SIGNAL | {"duplicate": False, "signed": False, "external_id": None, "payload": {}}
 
 
 class SentSchema(Schema):
@@ -35,7 +35,7 @@ class SentSchema(Schema):
     time = Moment("or timenow; default: when it is received")
 
 
-class HookAnswerSchema(SignalSchema):
+class HookResponseSchema(SignalSchema):
     """The stored signal."""
 
     duplicate = fields.Boolean(required=True, metadata={"description": "whether it was stored before"})
@@ -79,11 +79,11 @@ def errors_at_source(sent: Translated) -> Iterator[None]:
         raise ValidationFailed([sent.at_source(error) for error in refusal.errors]) from None
 
 
-def hook_answer(signal: Any) -> dict[str, Any]:
-    """A new signal as HookAnswerSchema describes it."""
+def hook_response(signal: Any) -> dict[str, Any]:
+    """A new signal as HookResponseSchema describes it."""
     return signal_view(signal) | {"duplicate": False}
 
 
-def duplicate_answer(known: Any, differs: Sequence[str]) -> dict[str, Any]:
+def duplicate_response(known: Any, differs: Sequence[str]) -> dict[str, Any]:
     """The stored signal that was sent again, possibly with other content in the fields named by `differs`."""
     return signal_view(known) | {"duplicate": True, "differs": list(differs)}

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.charts import service as charts
+from app.charts import jobs as charts
 from app.events import service as events
 from app.resources import Resources
 from app.shared import logs

@@ -19,14 +19,14 @@ from app.events import service as events
 from app.resources import Resources
 from app.shared.clock import rfc3339
 from app.shared.queue import CHARTS, DISPATCH, EVENTS, RENDER
-from app.shared.terminal import database_told_in_one_line, show_columns
-from app.web.context import resources
+from app.shared.terminal import database_errors_in_one_line, show_columns
+from app.web.context import resources as current_resources
 
 STATUSES: Final = ("queued", "rendering", "ready", "failed", "expired", "done")
 Row = tuple[str, str, str, str, str, str, str]
 
-AT_ONCE: Final = 500
-LONGEST_ERROR: Final = 100
+BATCH_SIZE: Final = 500
+MAX_ERROR_LENGTH: Final = 100
 
 
 @click.group()
@@ -45,7 +45,7 @@ def list_jobs(status: str | None, kind: str | None, limit: int) -> None:
     \b
       flask jobs list --status failed --type charts
     """
-    with database_told_in_one_line(), resources().database.reading() as session:
+    with database_errors_in_one_line(), current_resources().database.reading() as session:
         rows = [] if kind == EVENTS else _chart_rows(session, (status,) if status else charts.UNFINISHED, limit)
         rows += [] if kind == CHARTS else _event_rows(session, (status,) if status else events.UNFINISHED, limit)
     show_columns([("type", "id", "status", "attempts", "since", "of", "error"), *rows])
@@ -65,14 +65,14 @@ def retry(job_id: str | None, kind: str | None, *, all_failed: bool) -> None:
     """
     if (job_id is None) is not all_failed:
         raise click.UsageError("give an ID or --all-failed")
-    held = resources()
-    with database_told_in_one_line():
+    resources = current_resources()
+    with database_errors_in_one_line():
         if job_id is not None:
-            _retry_one(held, job_id)
+            _retry_one(resources, job_id)
             click.echo(f"{job_id} is queued again")
             return
-        again = 0 if kind == EVENTS else sum(_retry_charts(held))
-        again += 0 if kind == CHARTS else sum(_retry_events(held))
+        again = 0 if kind == EVENTS else sum(_retry_charts(resources))
+        again += 0 if kind == CHARTS else sum(_retry_events(resources))
     click.echo(f"{again} jobs are queued again")
 
 
@@ -81,10 +81,12 @@ def retry(job_id: str | None, kind: str | None, *, all_failed: bool) -> None:
 @with_appcontext
 def cancel(job_id: str) -> None:
     """Give up a job that waits, or is being done: it ends as failed, with the reason `cancelled`."""
-    held = resources()
+    resources = current_resources()
     event = _event_id(job_id)
-    with database_told_in_one_line(), held.database.transaction() as session:
-        cancelled = charts.cancel(session, job_id) if event is None else events.cancel(session, event, now=held.clock())
+    with database_errors_in_one_line(), resources.database.transaction() as session:
+        cancelled = (
+            charts.cancel(session, job_id) if event is None else events.cancel(session, event, now=resources.clock())
+        )
     if not cancelled:
         raise click.ClickException(f"no job {job_id} is waiting or being done")
     click.echo(f"{job_id} is cancelled")
@@ -93,7 +95,7 @@ def cancel(job_id: str) -> None:
 def _chart_rows(session: Session, statuses: Sequence[str], limit: int) -> list[Row]:
     return [
         (CHARTS, job.id, job.status, str(job.attempts), rfc3339(job.created_at), job.owner, _error(job.error))
-        for job in charts.listed(session, statuses, limit=limit)
+        for job in charts.find_by_status(session, statuses, limit=limit)
     ]
 
 
@@ -108,43 +110,43 @@ def _event_rows(session: Session, statuses: Sequence[str], limit: int) -> list[R
             job.kind,
             _error(job.error),
         )
-        for job in events.listed(session, statuses, limit=limit)
+        for job in events.find_by_status(session, statuses, limit=limit)
     ]
 
 
-def _retry_one(held: Resources, job_id: str) -> None:
+def _retry_one(resources: Resources, job_id: str) -> None:
     event = _event_id(job_id)
-    with held.database.transaction() as session:
+    with resources.database.transaction() as session:
         if event is None:
-            found = charts.retry(session, job_id, Policy.of(held.settings), now=held.clock())
+            found = charts.retry(session, job_id, Policy.of(resources.settings), now=resources.clock())
         else:
             found = events.retry(session, event)
     if not found:
         raise click.ClickException(f"there is no failed job {job_id}")
     if event is None:
-        held.queue.publish(RENDER, CHARTS, job_id, task_id=job_id)
+        resources.queue.publish(RENDER, CHARTS, job_id, task_id=job_id)
     else:
-        held.queue.publish(DISPATCH, EVENTS)
+        resources.queue.publish(DISPATCH, EVENTS)
 
 
-def _retry_charts(held: Resources) -> Iterator[int]:
+def _retry_charts(resources: Resources) -> Iterator[int]:
     """Part by part: how many charts of each were queued again."""
     ids = None
-    while ids is None or len(ids) == AT_ONCE:
-        with held.database.transaction() as session:
-            ids = charts.retry_failed(session, Policy.of(held.settings), now=held.clock(), limit=AT_ONCE)
+    while ids is None or len(ids) == BATCH_SIZE:
+        with resources.database.transaction() as session:
+            ids = charts.retry_failed(session, Policy.of(resources.settings), now=resources.clock(), limit=BATCH_SIZE)
         for chart_id in ids:
-            held.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
+            resources.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
         yield len(ids)
 
 
-def _retry_events(held: Resources) -> Iterator[int]:
-    again = AT_ONCE
-    while again == AT_ONCE:
-        with held.database.transaction() as session:
-            again = events.retry_failed(session, limit=AT_ONCE)
+def _retry_events(resources: Resources) -> Iterator[int]:
+    again = BATCH_SIZE
+    while again == BATCH_SIZE:
+        with resources.database.transaction() as session:
+            again = events.retry_failed(session, limit=BATCH_SIZE)
         yield again
-    held.queue.publish(DISPATCH, EVENTS)
+    resources.queue.publish(DISPATCH, EVENTS)
 
 
 def _event_id(job_id: str) -> UUID | None:
@@ -160,4 +162,4 @@ def _event_id(job_id: str) -> UUID | None:
 def _error(reason: str | None) -> str:
     """One line of it, short enough for a row; the API and the log have the rest."""
     line = " ".join((reason or "-").split())
-    return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]}..."
+    return line if len(line) <= MAX_ERROR_LENGTH else f"{line[:MAX_ERROR_LENGTH]}..."

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from app.market.domain import BarError, Bars, check
+from app.shared.clock import epoch_ms, looks_like_seconds, parse_rfc3339
 
 REQUIRED: Final = ("time", "open", "high", "low", "close")
 NAMES: Final = (*REQUIRED, "volume")
 
 _TIME_HEADERS: Final = ("time", "date", "timestamp")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-FIRST_MS: Final = (datetime(1800, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-LAST_MS: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+MIN_TIME_MS: Final = epoch_ms(datetime(1800, 1, 1, tzinfo=UTC))
+MAX_TIME_MS: Final = epoch_ms(datetime(2200, 1, 1, tzinfo=UTC))
 """The times a bar may have, both included."""
-_SECONDS_OF_OUR_TIME: Final = range(1_000_000_000, 10_000_000_000)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT: Final = re.compile(
-    _DAY.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_A_TIME: Final = "not epoch milliseconds, RFC 3339 with an offset, or YYYY-MM-DD"
 
@@ -78,7 +73,7 @@ def bars_of(columns: Mapping[str, Sequence[object]]) -> Bars:
 def parse_time(cell: object) -> int:
     """Epoch milliseconds, rounded down. A day alone is its midnight UTC. Raises ValueError with the reason."""
     milliseconds = _integer_of(cell) if not isinstance(cell, str) else _time_of(cell.strip())
-    if not FIRST_MS <= milliseconds <= LAST_MS:
+    if not MIN_TIME_MS <= milliseconds <= MAX_TIME_MS:
         raise ValueError("not between the years 1800 and 2200")
     return milliseconds
 
@@ -98,7 +93,7 @@ def parse_number(cell: object) -> float:
 
 def _not_in_seconds(bars: Bars, cells: Sequence[object]) -> Bars:
     """Refuse a series that ends in early 1970 by number: it came in seconds. Days written as such may end there."""
-    if bars.time and bars.time[-1] in _SECONDS_OF_OUR_TIME and str(cells[-1]).strip().isdigit():
+    if bars.time and looks_like_seconds(bars.time[-1]) and str(cells[-1]).strip().isdigit():
         raise BarError("time", len(bars) - 1, "looks like seconds: send epoch milliseconds")
     return bars
 
@@ -127,10 +122,8 @@ def _integer_of(cell: object) -> int:
 def _time_of(text: str) -> int:
     if _INTEGER.fullmatch(text):
         return int(text)
-    if not (_DAY.fullmatch(text) or _MOMENT.fullmatch(text)):
-        raise ValueError(_NOT_A_TIME)
     try:
-        moment = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC) if _DAY.fullmatch(text) else parse_rfc3339(text)
     except ValueError as error:
         raise ValueError(_NOT_A_TIME) from error
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MILLISECOND
+    return epoch_ms(moment)

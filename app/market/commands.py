@@ -16,10 +16,11 @@ from rich.table import Table
 
 from app.market import service
 from app.market.csv_files import BadBarFile, read_bars
-from app.market.domain import TIMEFRAME_SECONDS, Bars, normal_instrument
+from app.market.domain import Bars
 from app.market.service import Upserted
 from app.shared.clock import from_epoch_ms, rfc3339
-from app.shared.terminal import database_told_in_one_line
+from app.shared.instruments import TIMEFRAME_SECONDS, normalize_instrument
+from app.shared.terminal import database_errors_in_one_line
 from app.web.context import resources
 
 _BARS_AT_ONCE: Final = 5_000
@@ -38,13 +39,13 @@ def bars() -> None:
 def import_file(instrument: str, timeframe: str, file: Path) -> None:
     """Store the bars of a CSV FILE, plain or .gz: all or none."""
     try:
-        name = normal_instrument(instrument)
+        name = normalize_instrument(instrument)
         found = read_bars(file)
     except BadBarFile as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="INSTRUMENT") from error
-    with database_told_in_one_line():
+    with database_errors_in_one_line():
         stored = _store(name, timeframe, found)
     click.echo(f"{name} {timeframe}: {stored.inserted} inserted, {stored.updated} updated")
 
@@ -53,7 +54,7 @@ def import_file(instrument: str, timeframe: str, file: Path) -> None:
 @with_appcontext
 def list_held() -> None:
     """Tell which bars are held, and from when to when."""
-    with database_told_in_one_line(), resources().database.reading() as session:
+    with database_errors_in_one_line(), resources().database.reading() as session:
         held = service.holdings(session)
     table = Table("instrument", "timeframe", "bars", "first", "last", box=None, pad_edge=False)
     for holding in held:

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, fields
 from operator import ge, le, lt
 from typing import Final
 
-TIMEFRAME_SECONDS: Final = {
-    "1m": 60,
-    "5m": 300,
-    "15m": 900,
-    "30m": 1_800,
-    "1h": 3_600,
-    "4h": 14_400,
-    "1d": 86_400,
-    "1w": 604_800,
-}
 MAX_BARS: Final = 20_000
-
-_INSTRUMENT: Final = re.compile(r"[A-Za-z0-9._/:-]{1,32}")
 
 
 @dataclass(eq=False)
@@ -57,14 +44,6 @@ class Bars:
         """The bars from `start` to before `stop`, counted as in a slice."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         return Bars(**{name: values and values[start:stop] for name, values in columns.items()})
-
-
-def normal_instrument(text: str) -> str:
-    """The one way an instrument is written. Raises ValueError with the rule for what is none."""
-    # Before upper(), which makes SS of a sharp s and I of a dotless i.
-    if not _INSTRUMENT.fullmatch(text):
-        raise ValueError("1 to 32 of A-Z 0-9 . _ / : -")
-    return text.upper()
 
 
 def check(bars: Bars) -> Bars:

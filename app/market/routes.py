@@ -8,7 +8,7 @@ from flask import Response
 from werkzeug.routing import PathConverter
 
 from app.market import examples, service
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
 from app.market.schemas import (
     BarsQuery,
     Columns,
@@ -21,6 +21,7 @@ from app.market.schemas import (
 )
 from app.shared import exact_json
 from app.shared.errors import NotFound
+from app.shared.instruments import INSTRUMENT_PATTERN, INSTRUMENT_RULE, TIMEFRAME_SECONDS
 from app.web.context import resources
 from app.web.http.body import read_body, require_media_type
 from app.web.http.responses import json_answer
@@ -33,8 +34,8 @@ NAMES_OF_SERIES: Final = [
         "in": "path",
         "name": "instrument",
         "required": True,
-        "description": "1-32 of A-Z 0-9 . _ / : -; upper-cased",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._/:-]{1,32}$"},
+        "description": f"{INSTRUMENT_RULE}; upper-cased",
+        "schema": {"type": "string", "pattern": f"^{INSTRUMENT_PATTERN}$"},
         "example": "EURUSD",
     },
     {

@@ -14,8 +14,8 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.market.columns import (
-    FIRST_MS,
-    LAST_MS,
+    MAX_TIME_MS,
+    MIN_TIME_MS,
     NAMES,
     REQUIRED,
     HeaderError,
@@ -24,10 +24,10 @@ from app.market.columns import (
     parse_time,
     places_of,
 )
-from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, normal_instrument
+from app.market.domain import MAX_BARS, BarError, Bars
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.instruments import TIMEFRAME_SECONDS, normalize_instrument
 
-TIMEFRAMES: Final = tuple(TIMEFRAME_SECONDS)
 DEFAULT_LIMIT: Final = 500
 
 
@@ -40,7 +40,7 @@ class TimeField(fields.Field[int]):
             "anyOf": [
                 {"type": "string", "format": "date-time"},
                 {"type": "string", "format": "date"},
-                {"type": "integer", "minimum": FIRST_MS, "maximum": LAST_MS},
+                {"type": "integer", "minimum": MIN_TIME_MS, "maximum": MAX_TIME_MS},
             ]
         }
         self.metadata = {**document, **self.metadata}
@@ -88,7 +88,7 @@ class Columns(Schema):
 class StoredColumns(Columns):
     time = fields.List(fields.Integer(), metadata={"description": "starts of the bars in epoch ms"})
     instrument = fields.String()
-    timeframe = fields.String(validate=validate.OneOf(TIMEFRAMES))
+    timeframe = fields.String(validate=validate.OneOf(tuple(TIMEFRAME_SECONDS)))
 
 
 class UpsertedSchema(Schema):
@@ -100,11 +100,11 @@ def parse_series(instrument: str, timeframe: str) -> tuple[str, str]:
     """The names of a series as they are stored. Raises ValidationFailed."""
     errors = []
     try:
-        instrument = normal_instrument(instrument)
+        instrument = normalize_instrument(instrument)
     except ValueError as error:
         errors.append(FieldError("/instrument", str(error)))
     if timeframe not in TIMEFRAME_SECONDS:
-        errors.append(FieldError("/timeframe", f"one of {', '.join(TIMEFRAMES)}"))
+        errors.append(FieldError("/timeframe", f"one of {', '.join(TIMEFRAME_SECONDS)}"))
     if errors:
         raise ValidationFailed(errors)
     return instrument, timeframe

@@ -22,8 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.market.domain import TIMEFRAME_SECONDS, Bars
+from app.market.domain import Bars
 from app.market.models import Bar
+from app.shared.instruments import TIMEFRAME_SECONDS
 
 _ROWS_AT_ONCE: Final = 5_000
 _BARS: Final = cast("Table", Bar.__table__)

@@ -8,17 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from cachetools import TTLCache
-from redis import ConnectionError as RedisUnreachable
-from redis import Redis, RedisError
-from redis import TimeoutError as RedisTimeout
+from redis import Redis, RedisError, ResponseError
 
 from app.media.metrics import CACHE_HITS, CACHE_REQUESTS
 from app.media.stores import Store
 from app.shared import logs
+from app.shared.circuit_breaker import CircuitBreaker
 from app.shared.errors import Unavailable
 
 PAUSE_SECONDS: Final = 2.0
-QUIET_SECONDS: Final = 30.0
 _LARGEST_SHARE: Final = 8
 _ENTRY_OVERHEAD: Final = 300
 _KEYS_AT_ONCE: Final = 500
@@ -142,7 +140,7 @@ class _Local:
 class _Shared:
     """The images all processes share in Redis, each with a TTL, all together within a budget of bytes.
 
-    Errors are logged once a burst. After one that cost a reader its time, Redis is left alone for a while.
+    After an error Redis is left alone for two seconds; after a refused write, writes alone are left out.
     """
 
     def __init__(self, redis: Redis, ttl_seconds: int, most_bytes: int, timer: Callable[[], float]) -> None:
@@ -150,53 +148,49 @@ class _Shared:
         self._ttl_seconds = ttl_seconds
         self._most_bytes = most_bytes
         self._keep = redis.register_script(_KEEP)
-        self._timer = timer
-        self._paused_until = float("-inf")
-        self._quiet_until = float("-inf")
+        self._breaker = CircuitBreaker("media_cache", PAUSE_SECONDS, timer)
+        self._write_breaker = CircuitBreaker("media_cache_writes", PAUSE_SECONDS, timer)
 
     def get(self, path: str, kind: str) -> bytes | None:
-        if self._paused:
+        if not self._breaker.allows_call():
             return None
         try:
             data = cast("bytes | None", self._redis.get(_key(path)))
         except RedisError as error:
-            self._failed(error)
+            self._breaker.record_failure(error)
             CACHE_REQUESTS.labels(kind, "redis", "error").inc()
             return None
+        self._breaker.record_success()
         _count(kind, "redis", data)
         return data
 
     def put(self, path: str, data: bytes, kind: str) -> None:
-        if self._paused or len(data) > self._most_bytes // _LARGEST_SHARE:
+        if len(data) > self._most_bytes // _LARGEST_SHARE:
+            return
+        if not self._write_breaker.allows_call() or not self._breaker.allows_call():
             return
         try:
             self._keep(keys=[_key(path), _SIZES, _TOTAL], args=[data, self._ttl_seconds, self._most_bytes])
         except RedisError as error:
-            self._failed(error)
+            # A server that answers refuses writes alone: it is full or read-only.
+            refused = isinstance(error, ResponseError)
+            (self._write_breaker if refused else self._breaker).record_failure(error)
             CACHE_REQUESTS.labels(kind, "redis", "error").inc()
+        else:
+            self._write_breaker.record_success()
+            self._breaker.record_success()
 
     def forget(self, paths: Sequence[str]) -> None:
-        """Drop the keys. What Redis does not hear of ends with its TTL."""
+        """Delete the keys. A key that Redis was not asked to delete ends with its TTL."""
         for start in range(0, len(paths), _KEYS_AT_ONCE):
-            if self._paused:
+            if not self._breaker.allows_call():
                 return
             try:
                 self._redis.unlink(*map(_key, paths[start : start + _KEYS_AT_ONCE]))
             except RedisError as error:
-                self._failed(error)
-
-    @property
-    def _paused(self) -> bool:
-        return self._timer() < self._paused_until
-
-    def _failed(self, error: RedisError) -> None:
-        now = self._timer()
-        if isinstance(error, RedisUnreachable | RedisTimeout):
-            # Against a frozen server each try costs the whole timeout.
-            self._paused_until = now + PAUSE_SECONDS
-        if now >= self._quiet_until:
-            self._quiet_until = now + QUIET_SECONDS
-            log.warning("media_cache_without_redis", error=str(error), quiet_seconds=QUIET_SECONDS)
+                self._breaker.record_failure(error)
+            else:
+                self._breaker.record_success()
 
 
 def _key(path: str) -> str:

@@ -15,7 +15,7 @@ from app.payloads.documents import BadSchema
 from app.payloads.domain import PayloadSchema
 from app.payloads.service import Added
 from app.shared.clock import rfc3339
-from app.shared.terminal import database_told_in_one_line, show_columns
+from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources
 
 _FORMS: Final = {"producer": PRODUCER_ID, "version": re.compile(r"[A-Za-z0-9._-]{1,20}")}
@@ -50,7 +50,7 @@ def add(producer: str, version: str, file: Path, *, replace: bool) -> None:
     """
     schema = _read(file)
     held = resources()
-    with database_told_in_one_line(), held.database.transaction() as session:
+    with database_errors_in_one_line(), held.database.transaction() as session:
         added = service.add(session, producer, version, schema, now=held.clock(), replace=replace)
     if added is Added.REFUSED:
         raise click.ClickException(f"{producer} {version} has another schema; --replace puts this one in its place")
@@ -61,7 +61,7 @@ def add(producer: str, version: str, file: Path, *, replace: bool) -> None:
 @with_appcontext
 def list_schemas() -> None:
     """Tell which versions have a schema, and which producers may send no others."""
-    with database_told_in_one_line(), resources().database.reading() as session:
+    with database_errors_in_one_line(), resources().database.reading() as session:
         stored, strict = service.stored_schemas(session), service.strict_producers(session)
     rows = [
         (
@@ -85,7 +85,7 @@ def list_schemas() -> None:
 @with_appcontext
 def remove(producer: str, version: str) -> None:
     """Take any payload of PRODUCER's VERSION again."""
-    with database_told_in_one_line(), resources().database.transaction() as session:
+    with database_errors_in_one_line(), resources().database.transaction() as session:
         removed = service.remove(session, producer, version)
     if not removed:
         raise click.ClickException(f"{producer} {version} has no schema")
@@ -99,7 +99,7 @@ def remove(producer: str, version: str) -> None:
 def strict(producer: str, switch: str) -> None:
     """Refuse, or take again, what PRODUCER sends under a version without a schema."""
     held = resources()
-    with database_told_in_one_line(), held.database.transaction() as session:
+    with database_errors_in_one_line(), held.database.transaction() as session:
         changed = service.set_strict(session, producer, strict=switch == "on", now=held.clock())
     click.echo(f"{producer}: strict {switch}{'' if changed else ' already'}")
 

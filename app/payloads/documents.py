@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 from app.payloads.patterns import BadPattern, compile_pattern
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-MOST_SUBSCHEMAS: Final = 1_000
-DEEPEST: Final = 24
-LONGEST_SHOWN: Final = 200
+MAX_SUBSCHEMAS: Final = 1_000
+MAX_DEPTH: Final = 24
+MAX_QUOTED_LENGTH: Final = 200
 NOTHING: Final[Mapping[str, Any]] = {"not": {}}
 """The schema that nothing fits."""
 
@@ -53,14 +53,14 @@ def check(document: Any) -> None:
 
 def check_parts(document: Mapping[str, Any]) -> None:
     """Raises BadSchema for keywords, patterns and references that are not accepted, and for a schema too large."""
-    if size(document) > MOST_SUBSCHEMAS:
-        raise BadSchema("", f"more than {MOST_SUBSCHEMAS} schemas when its references are followed")
+    if size(document) > MAX_SUBSCHEMAS:
+        raise BadSchema("", f"more than {MAX_SUBSCHEMAS} schemas when its references are followed")
     for name, definition in document.get("$defs", {}).items():
         _size(document, definition, ("$defs", name), 0)
 
 
 def size(document: Mapping[str, Any]) -> int:
-    """How many schemas there are, references followed; beyond MOST_SUBSCHEMAS only that it is more."""
+    """How many schemas there are, references followed; beyond MAX_SUBSCHEMAS only that it is more."""
     return _size(document, document, (), 0)
 
 
@@ -70,7 +70,7 @@ def pointer(path: Iterable[Any]) -> str:
 
 
 def cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= MAX_QUOTED_LENGTH else f"{text[:MAX_QUOTED_LENGTH]}..."
 
 
 def written_out(document: Mapping[str, Any]) -> Any:
@@ -84,17 +84,17 @@ def written_out(document: Mapping[str, Any]) -> Any:
 def _size(root: Mapping[str, Any], schema: Any, place: tuple[str, ...], depth: int) -> int:
     """How many schemas one is, those inside it and those it refers to counted; raises BadSchema for what is not taken.
 
-    Stops counting soon after MOST_SUBSCHEMAS.
+    Stops counting soon after MAX_SUBSCHEMAS.
     """
     if not isinstance(schema, dict):
         return 1
-    if depth > DEEPEST:
-        raise BadSchema(pointer(place), f"nested deeper than {DEEPEST} or in a circle")
+    if depth > MAX_DEPTH:
+        raise BadSchema(pointer(place), f"nested deeper than {MAX_DEPTH} or in a circle")
     _check_keywords(schema, place)
     total = 1
     for where, inner in _inner(root, schema, place):
         total += _size(root, inner, where, depth + 1)
-        if total > MOST_SUBSCHEMAS:
+        if total > MAX_SUBSCHEMAS:
             break
     return total
 

@@ -17,13 +17,13 @@ from jsonschema import ValidationError
 from referencing import Registry
 
 from app.payloads.documents import NOTHING, BadSchema, check, check_parts, cut, pointer, size, written_out
-from app.payloads.keywords import OUR_WORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
+from app.payloads.keywords import OWN_KEYWORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
 from app.shared import exact_json
 from app.shared.errors import FieldError, MalformedJson
 
-LARGEST_BYTES: Final = 65_536
-MOST_STEPS: Final = 300_000
-MOST_MISFITS: Final = 20
+MAX_BYTES: Final = 65_536
+MAX_STEPS: Final = 300_000
+MAX_ERRORS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class PayloadSchema:
     @classmethod
     def read(cls, body: bytes) -> PayloadSchema:
         """Raises BadSchema for what is too large, not JSON, not a schema of draft 2020-12, or could cost too much."""
-        if len(body) > LARGEST_BYTES:
-            raise BadSchema("", f"larger than {LARGEST_BYTES} bytes")
+        if len(body) > MAX_BYTES:
+            raise BadSchema("", f"larger than {MAX_BYTES} bytes")
         try:
             document = exact_json.loads(body)
         except MalformedJson as error:
@@ -63,13 +63,13 @@ class PayloadSchema:
     def digest(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def misfits(self, payload: Mapping[str, Any]) -> list[FieldError]:
+    def errors(self, payload: Mapping[str, Any]) -> list[FieldError]:
         """What does not fit, at most 20 of it, by pointers below /payload."""
-        if self._size * _count(payload) > MOST_STEPS:
+        if self._size * _count(payload) > MAX_STEPS:
             return [FieldError("/payload", "Has too many values for its schema.")]
         try:
             with pattern_budget():
-                found = list(itertools.islice(self._validator.iter_errors(payload), MOST_MISFITS))
+                found = list(itertools.islice(self._validator.iter_errors(payload), MAX_ERRORS))
         except PatternBudgetExceeded:
             return [FieldError("/payload", "Has too much text for the patterns of its schema.")]
         return [FieldError(pointer(("payload", *error.absolute_path)), _message(error)) for error in found]
@@ -91,11 +91,11 @@ class Rules:
     schemas: Mapping[tuple[str, str], PayloadSchema] = field(default_factory=dict)
     strict: frozenset[str] = frozenset()
 
-    def misfits(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:
+    def errors(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:
         """What is wrong with a signal's payload, or with its version where the producer is strict."""
         schema = self.schemas.get((producer_id, version))
         if schema is not None:
-            return schema.misfits(payload)
+            return schema.errors(payload)
         if producer_id in self.strict:
             known = sorted(version for producer, version in self.schemas if producer == producer_id)
             return [FieldError("/version", f"Must be one with a schema: {', '.join(known[:20]) or 'there is none'}.")]
@@ -115,10 +115,10 @@ def _message(error: ValidationError) -> str:
     keyword, wanted = str(error.validator), error.validator_value
     if error.schema == NOTHING:
         return "Must not be there."
-    if keyword in OUR_WORDS:
+    if keyword in OWN_KEYWORDS:
         return cut(error.message)
-    if keyword in _WANTED:
-        return cut(_WANTED[keyword](wanted))
+    if keyword in _MESSAGES:
+        return cut(_MESSAGES[keyword](wanted))
     return f"Must fit {keyword!r} of the schema."
 
 
@@ -130,7 +130,7 @@ def _json(value: Any) -> str:
     return exact_json.dumps(value).decode()
 
 
-_WANTED: Final[Mapping[str, Callable[[Any], str]]] = {
+_MESSAGES: Final[Mapping[str, Callable[[Any], str]]] = {
     "type": _types,
     "enum": lambda wanted: f"Must be one of: {', '.join(map(_json, wanted))}.",
     "const": lambda wanted: f"Must be {_json(wanted)}.",

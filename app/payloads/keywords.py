@@ -29,7 +29,7 @@ STEPS_OF_A_CALL: Final = 200
 
 _steps_left: ContextVar[int] = ContextVar("steps_left")
 
-Misfits = Iterator[ValidationError]
+Errors = Iterator[ValidationError]
 
 
 class PatternBudgetExceeded(Exception):
@@ -46,12 +46,12 @@ def pattern_budget() -> Iterator[None]:
         _steps_left.reset(token)
 
 
-def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Misfits:
+def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Errors:
     if validator.is_type(value, "string") and not _matches(pattern, value):
         yield ValidationError(f"Must match {pattern}.")
 
 
-def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Misfits:
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any) -> Errors:
     if not validator.is_type(value, "object"):
         return
     for pattern, inner in patterns.items():
@@ -60,7 +60,7 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Any,
                 yield from validator.descend(member, inner, path=name, schema_path=pattern)
 
 
-def _additional_properties(validator: Any, inner: Any, value: Any, schema: Mapping[str, Any]) -> Misfits:
+def _additional_properties(validator: Any, inner: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
     if not validator.is_type(value, "object"):
         return
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
@@ -73,12 +73,12 @@ def _additional_properties(validator: Any, inner: Any, value: Any, schema: Mappi
             yield from validator.descend(member, inner, path=name)
 
 
-def _required(validator: Any, names: list[str], value: Any, _schema: Any) -> Misfits:
+def _required(validator: Any, names: list[str], value: Any, _schema: Any) -> Errors:
     if validator.is_type(value, "object"):
         yield from (ValidationError(MISSING, path=(name,)) for name in names if name not in value)
 
 
-def _dependent_required(validator: Any, needs: Mapping[str, list[str]], value: Any, _schema: Any) -> Misfits:
+def _dependent_required(validator: Any, needs: Mapping[str, list[str]], value: Any, _schema: Any) -> Errors:
     if validator.is_type(value, "object"):
         for name, needed in needs.items():
             if name in value:
@@ -86,12 +86,12 @@ def _dependent_required(validator: Any, needs: Mapping[str, list[str]], value: A
                 yield from (ValidationError(f"Needed beside {name}.", path=(other,)) for other in lacking)
 
 
-def _multiple_of(validator: Any, divisor: int | Decimal, value: Any, _schema: Any) -> Misfits:
+def _multiple_of(validator: Any, divisor: int | Decimal, value: Any, _schema: Any) -> Errors:
     if validator.is_type(value, "number") and Fraction(value) % Fraction(divisor):
         yield ValidationError(f"Must be a multiple of {divisor}.")
 
 
-def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Misfits:
+def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Errors:
     if wanted and validator.is_type(value, "array") and len({_key(item) for item in value}) < len(value):
         yield ValidationError("Must not hold the same value twice.")
 
@@ -136,7 +136,7 @@ PayloadValidator: Final = validators.extend(  # type: ignore[no-untyped-call]
     },
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )
-OUR_WORDS: Final = frozenset(
+OWN_KEYWORDS: Final = frozenset(
     {"pattern", "additionalProperties", "required", "dependentRequired", "multipleOf", "uniqueItems"}
 )
 """Keywords whose messages are fit to be shown as they are."""

@@ -24,13 +24,13 @@ class Registry:
         self._rules: Rules | None = None
         self._read_at = 0.0
 
-    def misfits(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:
+    def errors(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:
         """What does not fit the schema of this producer's version. Raises what the database raises."""
-        return self._current().misfits(producer_id, version, payload)
+        return self._current().errors(producer_id, version, payload)
 
     def check(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> None:
-        """Raises ValidationFailed for what misfits() names."""
-        if errors := self.misfits(producer_id, version, payload):
+        """Raises ValidationFailed for what errors() names."""
+        if errors := self.errors(producer_id, version, payload):
             raise ValidationFailed(errors)
 
     def _current(self) -> Rules:

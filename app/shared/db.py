@@ -196,20 +196,20 @@ class Database:
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
-    def first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `at_once` does.
+    def fetch_first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `execute_raw` does.
 
         PostgreSQL's driver gives the values as they are; of `parameters` it takes what it knows by itself.
         """
         if not self.is_sqlite:
             text, names, constants = _compiled(statement)
             given = {**constants, **parameters}
-            return next(iter(self.at_once(text, [given[name] for name in names])), None)
+            return next(iter(self.execute_raw(text, [given[name] for name in names])), None)
         with self._reader.connect() as connection:
             row: Row[Any] | None = connection.execute(statement, parameters).first()
         return row
 
-    def at_once(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def execute_raw(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of one statement in PostgreSQL's own words, with $1 and on: a transaction of its own, in one trip.
 
         For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server, and the

@@ -11,18 +11,18 @@ import orjson
 
 from app.shared.errors import MalformedJson
 
-DEEPEST: Final = 16
-MOST_DIGITS: Final = 400
+MAX_DEPTH: Final = 16
+MAX_DIGITS: Final = 400
 SURELY_64_BITS: Final = 18
 
 
-def loads(body: bytes, *, exact: bool = True, deepest: int = DEEPEST) -> Any:
+def loads(body: bytes, *, exact: bool = True, max_depth: int = MAX_DEPTH) -> Any:
     """Parse UTF-8 JSON; numbers with a point or an exponent become Decimal, or float where not `exact`.
 
     Columns of bars are floats in the end: making 100,000 Decimals on the way costs a tenth of a second.
 
     Raises MalformedJson for what other readers take or guess at: other encodings, a BOM, duplicate keys, NUL and
-    lone surrogates in texts, NaN and infinities, numbers of more than 400 digits, nesting deeper than `deepest`.
+    lone surrogates in texts, NaN and infinities, numbers of more than 400 digits, nesting deeper than `max_depth`.
     """
     try:
         text = body.decode("utf-8")
@@ -41,9 +41,9 @@ def loads(body: bytes, *, exact: bool = True, deepest: int = DEEPEST) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
-        raise MalformedJson(f"nested deeper than {deepest}") from error
-    if text.count("{") + text.count("[") > deepest:
-        _check_depth(value, deepest, deepest)
+        raise MalformedJson(f"nested deeper than {max_depth}") from error
+    if text.count("{") + text.count("[") > max_depth:
+        _check_depth(value, max_depth, max_depth)
     # Without an escape, neither a NUL nor a lone surrogate came as far as this.
     if "\\u" in text:
         _check_texts(value)
@@ -71,13 +71,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decimal(text: str) -> Decimal:
-    if len(text) > MOST_DIGITS:
-        raise MalformedJson(f"a number of more than {MOST_DIGITS} digits")
+    if len(text) > MAX_DIGITS:
+        raise MalformedJson(f"a number of more than {MAX_DIGITS} digits")
     try:
         number = Decimal(text)
     except InvalidOperation as error:
         raise MalformedJson("a number too large to keep") from error
-    if abs(number.adjusted()) > MOST_DIGITS:
+    if abs(number.adjusted()) > MAX_DIGITS:
         raise MalformedJson("a number too large or too small to keep")
     return number
 
@@ -98,15 +98,15 @@ def _constant(text: str) -> Any:
     raise MalformedJson(f"{text} is not JSON")
 
 
-def _check_depth(value: Any, left: int, deepest: int) -> None:
+def _check_depth(value: Any, left: int, max_depth: int) -> None:
     if not isinstance(value, dict | list):
         return
     if left == 0:
-        raise MalformedJson(f"nested deeper than {deepest}")
+        raise MalformedJson(f"nested deeper than {max_depth}")
     for item in value.values() if isinstance(value, dict) else value:
         # Looked at here: most are neither, and a call for each costs several times the look.
         if isinstance(item, dict | list):
-            _check_depth(item, left - 1, deepest)
+            _check_depth(item, left - 1, max_depth)
 
 
 def _check_texts(value: Any) -> None:

@@ -10,7 +10,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class Combiner(Generic[Task, Result]):
+class GroupCommit(Generic[Task, Result]):
     """One thread at a time works: for itself and for those who came while the one before it did.
 
     Nobody waits for company: whoever comes first begins at once, alone. Under load a task costs its share of a trip
@@ -30,7 +30,7 @@ class Combiner(Generic[Task, Result]):
         self._busy = False
         self._waiting: list[_Entry[Task, Result]] = []
 
-    def do(self, task: Task) -> Result:
+    def run(self, task: Task) -> Result:
         """The result for this task. Raises what the work raises."""
         mine: _Entry[Task, Result] = _Entry(task)
         with self._lock:

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 import orjson
 import structlog
 
-LONGEST_TEXT: Final = 500
+MAX_TEXT_LENGTH: Final = 500
 
 _KEYS: Final = re.compile(r"hook_[A-Za-z0-9_-]{16,}")
 """Keys that are part of an address: whoever logs a URL, as servers do when they fail, would log one."""
@@ -73,8 +73,8 @@ def _line(event: structlog.typing.EventDict, **options: Any) -> str:
 def _cap(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Cut long texts: what a caller sent must not fill the log. Tracebacks stay whole."""
     for name, value in event.items():
-        if isinstance(value, str) and len(value) > LONGEST_TEXT and name not in ("exception", "stack"):
-            event[name] = value[:LONGEST_TEXT] + "..."
+        if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH and name not in ("exception", "stack"):
+            event[name] = value[:MAX_TEXT_LENGTH] + "..."
     return event
 
 

@@ -110,10 +110,10 @@ class _Replacing:
 class LimitedLabel:
     """Keeps a label that callers choose from making endless series: the first or the allowed ones, else `other`."""
 
-    def __init__(self, allowed: Iterable[str] = (), most: int = 50) -> None:
+    def __init__(self, allowed: Iterable[str] = (), limit: int = 50) -> None:
         self._fixed = frozenset(allowed)
         self._seen = set(self._fixed)
-        self._most = most
+        self._limit = limit
         self._lock = threading.Lock()
 
     def __call__(self, value: str) -> str:
@@ -122,7 +122,7 @@ class LimitedLabel:
         if self._fixed:
             return "other"
         with self._lock:
-            if len(self._seen) >= self._most:
+            if len(self._seen) >= self._limit:
                 return "other"
             self._seen.add(value)
             return value

@@ -13,26 +13,24 @@ from typing import Any, Final
 
 from redis import Redis, RedisError
 
-from app.shared import logs
+from app.shared.circuit_breaker import CircuitBreaker
 
 CHANNEL: Final = "charts:arrived"
-LISTENING_LOOK_SECONDS: Final = 0.5
+SUBSCRIBED_POLL_SECONDS: Final = 0.5
 """How often somebody who waits looks at the row although nothing was heard."""
-DEAF_LOOK_SECONDS: Final = 0.05
+UNSUBSCRIBED_POLL_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 1.0
 
-log = logs.get_logger(__name__)
 
-
-def announce(redis: Redis, chart_id: str) -> None:
+def publish(redis: Redis, chart_id: str) -> None:
     """Tell whoever waits for the chart to look at its row."""
     with suppress(RedisError):
         redis.publish(CHANNEL, chart_id)
 
 
-class Arrivals:
+class Notifications:
     """Hears for all threads of a process, over one connection that is held while anybody waits and a while longer."""
 
     def __init__(self, redis: Redis) -> None:
@@ -42,17 +40,17 @@ class Arrivals:
         self._listener: threading.Thread | None = None
         self._subscribed = threading.Event()
         self._wanted_at = 0.0
-        self._deaf_until = float("-inf")
+        self._breaker = CircuitBreaker("chart_notifications", PAUSE_SECONDS)
 
     @contextmanager
-    def expect(self, chart_id: str) -> Iterator[threading.Event]:
+    def subscribe(self, chart_id: str) -> Iterator[threading.Event]:
         """An event that is set at each word of this chart from now on. What came before must be read from the row."""
         heard = threading.Event()
         with self._lock:
             self._waiting.setdefault(chart_id, []).append(heard)
             self._wanted_at = time.monotonic()
             self._listen()
-        self._subscribed.wait(DEAF_LOOK_SECONDS)
+        self._subscribed.wait(UNSUBSCRIBED_POLL_SECONDS)
         try:
             yield heard
         finally:
@@ -62,14 +60,14 @@ class Arrivals:
                     del self._waiting[chart_id]
 
     @property
-    def look_seconds(self) -> float:
+    def poll_interval_seconds(self) -> float:
         """How long to wait for the event before looking anyway."""
-        return LISTENING_LOOK_SECONDS if self._subscribed.is_set() else DEAF_LOOK_SECONDS
+        return SUBSCRIBED_POLL_SECONDS if self._subscribed.is_set() else UNSUBSCRIBED_POLL_SECONDS
 
     def _listen(self) -> None:
         """Under the lock: have a thread that listens, unless Redis failed a moment ago."""
-        if self._listener is None and time.monotonic() >= self._deaf_until:
-            self._listener = threading.Thread(target=self._hear, name="chart-arrivals", daemon=True)
+        if self._listener is None and self._breaker.allows_call():
+            self._listener = threading.Thread(target=self._hear, name="chart-notifications", daemon=True)
             self._listener.start()
 
     def _hear(self) -> None:
@@ -80,8 +78,7 @@ class Arrivals:
                     self._pass_on(channel.get_message(timeout=_READ_SECONDS))
         except (RedisError, OSError, ValueError) as error:
             # ValueError: the connection was closed under the reader, which is how a process ends.
-            self._deaf_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("chart_arrivals_without_redis", error=str(error), pause_seconds=PAUSE_SECONDS)
+            self._breaker.record_failure(error)
             self._stop()
 
     def _pass_on(self, message: dict[str, Any] | None) -> None:
@@ -89,6 +86,7 @@ class Arrivals:
             return
         if message["type"] == "subscribe":
             self._subscribed.set()
+            self._breaker.record_success()
         elif message["type"] == "message":
             with self._lock:
                 for heard in self._waiting.get(message["data"].decode(), ()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from kombu import Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import OperationalError
 
-from app.shared import logs
+from app.shared.circuit_breaker import CircuitBreaker
 from app.shared.redis_client import Command
 
 EVENTS: Final = "events"
@@ -30,8 +29,6 @@ CLEAN_UP: Final = "worker.tasks.clean_up"
 PUBLISH_SECONDS: Final = 0.5
 BREAK_SECONDS: Final = 5.0
 WAKE_MILLISECONDS: Final = 1_000
-
-log = logs.get_logger(__name__)
 
 
 def producer(broker_url: str) -> Celery:
@@ -59,31 +56,28 @@ class Queue:
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
-        self._closed_until = 0.0
-        self._lock = threading.Lock()
+        self._breaker = CircuitBreaker("broker", BREAK_SECONDS)
 
     def publish(self, task: str, queue: str, *args: Any, task_id: str | None = None) -> bool:
         """Whether the broker took the message. False is no loss: the sweep wakes what is due."""
-        if time.monotonic() < self._closed_until:
+        if not self._breaker.allows_call():
             return False
         began = time.monotonic()
         try:
             self._celery.send_task(task, args=args, queue=queue, task_id=task_id)
         except (OperationalError, OSError) as error:
-            self._pause("publish_failed", task, queue, str(error))
+            self._breaker.record_failure(error)
             return False
-        if time.monotonic() - began > PUBLISH_SECONDS:
-            # Each round trip was within its limit, and together they were not.
-            self._pause("publish_slow", task, queue, f"{time.monotonic() - began:.1f} s")
+        seconds = time.monotonic() - began
+        if seconds > PUBLISH_SECONDS:
+            # Each round trip was within its limit, but not all of them together.
+            self._breaker.record_failure(f"publishing took {seconds:.1f} s")
+        else:
+            self._breaker.record_success()
         return True
 
-    def _pause(self, what: str, task: str, queue: str, why: str) -> None:
-        with self._lock:
-            self._closed_until = time.monotonic() + BREAK_SECONDS
-        log.warning(what, task=task, queue=queue, error=why, pause_seconds=BREAK_SECONDS)
 
-
-def ask_to_wake(queue: str) -> Command:
+def wake_up_command(queue: str) -> Command:
     """The command whose true answer makes its caller the one that publishes.
 
     Whoever comes within the next second is served by the same task, which deletes the key before it reads what is due.

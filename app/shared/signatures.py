@@ -19,7 +19,7 @@ TIMESTAMP_HEADER: Final = "webhook-timestamp"
 SIGNATURE_HEADER: Final = "webhook-signature"
 LEGACY_HEADER: Final = "X-Signature"
 ENCODED_PREFIX: Final = "whsec_"
-MOST_SIGNATURES: Final = 16
+MAX_SIGNATURES: Final = 16
 
 REFUSAL: Final = "a valid signature or key is needed"
 """The one message for every cause: which check failed is nobody's business but the operator's."""
@@ -85,7 +85,7 @@ def check_form(headers: Headers, *, now: datetime, tolerance_seconds: int, legac
             _ID.fullmatch(headers.get(ID_HEADER) or "") is not None
             and _SECONDS.fullmatch(timestamp) is not None
             and abs(now.timestamp() - int(timestamp)) <= tolerance_seconds
-            and any(map(_V1.fullmatch, (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MOST_SIGNATURES]))
+            and any(map(_V1.fullmatch, (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MAX_SIGNATURES]))
         )
     else:
         has_form = legacy and _HEX.fullmatch(headers.get(LEGACY_HEADER) or "") is not None
@@ -133,7 +133,7 @@ def _verify_standard(
         raise Unauthenticated(REFUSAL)
     # The texts are compared, not what they decode to: base64 has several texts for the same bytes.
     given = [
-        text[3:] for text in (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MOST_SIGNATURES] if text[:3] == "v1,"
+        text[3:] for text in (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MAX_SIGNATURES] if text[:3] == "v1,"
     ]
     content = _content(message_id, timestamp, body)
     expected = [_signature(content, key_bytes(key)) for key in keys]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 @contextmanager
-def database_told_in_one_line() -> Iterator[None]:
+def database_errors_in_one_line() -> Iterator[None]:
     """A database that is away or has no tables is no case for a traceback."""
     try:
         yield

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.shared.errors import DomainError, ErrorKind
-from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal, differs
+from app.signals.domain import DedupRule, DuplicateSignal, Identity, MatchedOn, NewSignal, diff_fields
 
 Stored = Mapping[tuple[int, MatchedOn], tuple[UUID, NewSignal]]
 """Stored signals that an item repeats, by the item's place and the rule."""
@@ -33,7 +33,7 @@ class DuplicateInBatch(DomainError):
         super().__init__(f"item {earlier.index} of this batch is the same")
         self.earlier = earlier
         self.matched_on = matched_on
-        self.differs = differs(new, earlier.new)
+        self.differs = diff_fields(new, earlier.new)
         self.existing_id = earlier.id if stored else None
 
     @property

@@ -15,11 +15,9 @@ from uuid import UUID
 from app.shared.errors import DomainError, ErrorKind, NotFound
 
 SIDES: Final = ("buy", "sell")
-TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w")
-"""Those of stored bars; a test holds the two lists together, since signals and bars do not import each other."""
 
-MOST_LEVELS: Final = 20
-MOST_DIGITS: Final = 18
+MAX_LEVELS: Final = 20
+MAX_DIGITS: Final = 18
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -102,10 +100,10 @@ def external_key(producer_id: str, external_id: str) -> str:
     return _digest("external", producer_id, external_id)
 
 
-def differs(new: NewSignal, existing: NewSignal) -> list[str]:
+def diff_fields(new: NewSignal, existing: NewSignal) -> list[str]:
     """Names of the fields whose values are not the same; empty for a true repetition."""
-    told = (name for name in _COMPARED if new.timed or name != "time")
-    return [name for name in told if getattr(new, name) != getattr(existing, name)]
+    compared = (name for name in _COMPARED if new.timed or name != "time")
+    return [name for name in compared if getattr(new, name) != getattr(existing, name)]
 
 
 def levels(payload: Mapping[str, Any], name: str) -> tuple[Decimal, ...]:
@@ -126,7 +124,7 @@ class DuplicateSignal(DomainError):
         self.existing_id = existing_id
         self.existing = existing
         self.matched_on = matched_on
-        self.differs = differs(new, existing)
+        self.differs = diff_fields(new, existing)
 
     @property
     def extra(self) -> dict[str, Any]:

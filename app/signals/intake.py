@@ -23,7 +23,7 @@ from app.resources import Resources
 from app.shared import failpoints
 from app.shared.db import Database, uuid7
 from app.shared.errors import DomainError, Unavailable
-from app.shared.group_commit import Combiner
+from app.shared.group_commit import GroupCommit
 from app.shared.metrics import LimitedLabel
 from app.shared.queue import DISPATCH, EVENTS, Queue
 from app.signals import metrics
@@ -50,7 +50,7 @@ class Intake:
     payloads: Registry
 
     def __post_init__(self) -> None:
-        self._combiner = Combiner(self._accept_together, MOST_TOGETHER)
+        self._group_commit = GroupCommit(self._accept_together, MOST_TOGETHER)
         self._recent = Recent()
 
     @classmethod
@@ -80,7 +80,7 @@ class Intake:
         """Store the signal and wake whoever follows it up. Raises DuplicateSignal, or what the database raises."""
         told = Told(new, self.rule.identify(new), now, request_id)
         self._refuse_recent(told)
-        outcome = self._combiner.do(told)
+        outcome = self._group_commit.run(told)
         signal = outcome if isinstance(outcome, SignalRow) else self._accept_alone(told, outcome)
         metrics.INGESTED.labels(self.instruments(signal.instrument), signal.side).inc()
         return signal

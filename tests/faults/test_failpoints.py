@@ -112,7 +112,7 @@ def test_a_cleaner_that_dies_after_each_file_it_deletes_is_finished_by_the_next(
     crashing = replace(settings, failpoint="after_unlink/2")
     with processes.worker(crashing, tmp_path, "cleaner") as worker, processes.beat(settings, tmp_path):
         seconds = promises.eventually(lambda: LOST_CHILD in worker.log.read_text() or None, 30)
-    long_ago = utc_now().timestamp() - 2 * cleaning.TEMPORARY_FOR.total_seconds()
+    long_ago = utc_now().timestamp() - 2 * cleaning.MIN_ABANDONED_AGE.total_seconds()
     for left in settings.media_dir.rglob("*.png"):
         os.utime(left, (long_ago, long_ago))
     with processes.worker(settings, tmp_path, "next"), processes.beat(settings, tmp_path):

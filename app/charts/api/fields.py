@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -17,18 +17,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields
 
-from app.market.domain import normal_instrument
+from app.shared.clock import epoch_ms, parse_rfc3339
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND: Final = timedelta(milliseconds=1)
-EARLIEST_MS: Final = (datetime(1900, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
-LATEST_MS: Final = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
+EARLIEST_MS: Final = epoch_ms(datetime(1900, 1, 1, tzinfo=UTC))
+LATEST_MS: Final = epoch_ms(datetime(2200, 1, 1, tzinfo=UTC))
 LONGEST_ZONE_NAME: Final = 64
 LARGEST: Final = 1e100  # the engine's own bound, under which squares and ratios stay finite
 
 _NUMBERS: Final = {int, float, Decimal}
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_INSTRUMENT_PATTERN: Final = "^[A-Za-z0-9._/:-]{1,32}$"
 _COLOR: Final = re.compile(r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
 
@@ -97,21 +93,6 @@ class Text(fields.String):
                 if unicodedata.category(character) in _UNPRINTABLE:
                     raise ValidationError(f"Has the control character U+{ord(character):04X}.")
         return text
-
-
-class Instrument(fields.String):
-    """Name of an instrument, in capitals."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata = {"pattern": _INSTRUMENT_PATTERN, "example": "EURUSD", **self.metadata}
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return normal_instrument(text)
-        except ValueError as error:
-            raise ValidationError(f"Not {error}.") from error
 
 
 class Color(fields.String):
@@ -235,9 +216,7 @@ def _whole(value: Any, message: str) -> int:
 
 
 def _from_text(text: str) -> int:
-    if not _RFC_3339.fullmatch(text):
-        raise ValidationError(NOT_A_TIME)
     try:
-        return (datetime.fromisoformat(text.upper()) - EPOCH) // MILLISECOND
+        return epoch_ms(parse_rfc3339(text))
     except (ValueError, OverflowError) as error:
         raise ValidationError(NOT_A_TIME) from error

@@ -18,15 +18,15 @@ from app.charts.api import examples
 from app.charts.api.response_schemas import ChartSchema, describe
 from app.charts.api.schemas import EXAMPLE, SpecSchema, load_spec
 from app.charts.domain import ChartSpec
-from app.charts.image_cache import Picture, ReadyPictures
+from app.charts.image_cache import CachedImage, ImageCache
 from app.charts.models import Chart
 from app.charts.policy import Policy
 from app.charts.request import ChartLimits, SpecRequest
-from app.charts.service import Requested
-from app.charts.signal_charts import request_for_signal
+from app.charts.service import RequestResult
+from app.charts.signal_charts import request_signal_chart
 from app.resources import Resources
 from app.shared.errors import NotFound
-from app.shared.notifications import Arrivals
+from app.shared.notifications import Notifications
 from app.shared.queue import CHARTS, RENDER
 from app.signals import queries as signals
 from app.web.context import EXTENSION as RESOURCES
@@ -72,8 +72,8 @@ class ChartIdConverter(BaseConverter):
 class _Memory:
     """What the web process keeps between requests for charts."""
 
-    arrivals: Arrivals
-    ready: ReadyPictures
+    notifications: Notifications
+    images: ImageCache
 
 
 blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id=ChartIdConverter))
@@ -82,8 +82,8 @@ blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id
 @blueprint.record_once  # type: ignore[untyped-decorator]
 def _prepare(state: BlueprintSetupState) -> None:
     held = cast("Resources", state.app.extensions[RESOURCES])
-    ready = ReadyPictures(held.settings.charts_local_ttl_seconds)
-    state.app.extensions[_MEMORY] = _Memory(Arrivals(held.redis), ready)
+    images = ImageCache(held.settings.charts_local_ttl_seconds)
+    state.app.extensions[_MEMORY] = _Memory(Notifications(held.redis), images)
 
 
 @blueprint.route("/charts", methods=["POST"])
@@ -112,7 +112,7 @@ def post_chart() -> Response:
     wanted = load_spec(read_json(held.settings.charts_max_body_bytes, exact=False), _limits(held.settings))
     spec = _complete(held, wanted)
     with held.database.transaction() as session:
-        requested = service.request(
+        requested = service.request_chart(
             session, spec, Policy.of(held.settings), owner=caller(), now=held.clock(), request_id=request_id()
         )
     chart, waited = _woken(held, requested)
@@ -144,7 +144,7 @@ def get_chart(chart_id: str) -> Response:
 @blueprint.doc(summary="Fetch the image")
 def get_image(chart_id: str, extension: str) -> Response:
     held = resources()
-    picture = _memory().ready.get(chart_id, held.clock())
+    picture = _memory().images.get(chart_id, held.clock())
     if picture is not None and picture.format == extension:
         return _picture(held, picture)
     with held.database.reading() as session:
@@ -205,11 +205,11 @@ def _memory() -> _Memory:
     return cast("_Memory", current_app.extensions[_MEMORY])
 
 
-def _remember(chart: Chart) -> Picture | None:
+def _remember(chart: Chart) -> CachedImage | None:
     """What is served of the chart, kept for the next who asks; None while there is no image, and for a placeholder."""
-    picture = Picture.of(chart)
+    picture = CachedImage.of(chart)
     if picture is not None:
-        _memory().ready.keep(picture)
+        _memory().images.put(picture)
     return picture
 
 
@@ -217,7 +217,7 @@ def _wake(held: Resources, chart: Chart) -> None:
     held.queue.publish(RENDER, CHARTS, chart.id, task_id=chart.id)
 
 
-def _woken(held: Resources, requested: Requested) -> tuple[Chart, int]:
+def _woken(held: Resources, requested: RequestResult) -> tuple[Chart, int]:
     """The chart after its wake-up, if it needs one, and the seconds of the caller's `Prefer: wait` that were applied.
 
     Does not wait where the budget of threads for that is spent.
@@ -234,8 +234,8 @@ def _woken(held: Resources, requested: Requested) -> tuple[Chart, int]:
     return requested.chart, seconds
 
 
-def _wait_for(held: Resources, requested: Requested, seconds: int) -> Chart:
-    with _memory().arrivals.expect(requested.chart.id) as arrival:
+def _wait_for(held: Resources, requested: RequestResult, seconds: int) -> Chart:
+    with _memory().notifications.subscribe(requested.chart.id) as arrival:
         if requested.wake:
             _wake(held, requested.chart)
         else:
@@ -248,7 +248,7 @@ def _wait(held: Resources, chart: Chart, arrival: Event, seconds: int) -> Chart:
     """The chart once it is drawn or failed, or as it is when the time is over."""
     deadline = time.monotonic() + seconds
     while chart.status in service.WAITING and (left := deadline - time.monotonic()) > 0:
-        arrival.wait(min(left, _memory().arrivals.look_seconds))
+        arrival.wait(min(left, _memory().notifications.poll_interval_seconds))
         arrival.clear()
         with held.database.reading() as session:
             chart = service.find(session, chart.id)
@@ -260,11 +260,11 @@ def _chart_of(signal_id: UUID) -> Chart:
     held = resources()
     with held.database.reading() as session:
         signal = signals.get(session, signal_id)
-        chart = service.of_signal(session, signal_id)
+        chart = service.find_by_signal(session, signal_id)
     if chart is not None:
         return chart
     with held.database.transaction() as session:
-        requested = request_for_signal(session, signal, held.settings, now=held.clock(), request_id=request_id())
+        requested = request_signal_chart(session, signal, held.settings, now=held.clock(), request_id=request_id())
     if requested is None:
         raise NotFound(f"no bars of {signal.instrument} are stored")
     if requested.wake:
@@ -288,14 +288,14 @@ def _image(held: Resources, chart: Chart) -> Response:
     return response
 
 
-def _picture(held: Resources, picture: Picture) -> Response:
+def _picture(held: Resources, picture: CachedImage) -> Response:
     # Weak comparison (RFC 9110, section 13.1.2): a proxy that compresses makes the tag weak.
     if request.if_none_match.contains_weak(picture.etag):
         response = Response(status=304)
     else:
         data = held.cache.get(picture.path, picture.type)
         if data is None:
-            _memory().ready.forget(picture.chart_id)
+            _memory().images.remove(picture.chart_id)
             return _not_yet(_redraw(held, picture.chart_id))
         response = Response(data, mimetype=MIMETYPES[picture.format])
         response.headers["Content-Disposition"] = f'inline; filename="{picture.chart_id}.{picture.format}"'

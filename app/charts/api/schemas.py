@@ -15,7 +15,6 @@ from marshmallow.validate import Length, OneOf, Range
 
 from app.charts.api.fields import (
     Color,
-    Instrument,
     Text,
     TimeZone,
     Variant,
@@ -45,16 +44,17 @@ from app.charts.api.spec_parts import (
 from app.charts.domain import PRICE_TYPES, ChartType, ImageFormat
 from app.charts.request import (
     COLOR_KEYS,
-    LARGEST_SCALE,
-    LONGEST_TEXT,
     MAX_RIGHT_OFFSET,
-    SHORTEST_SIDE,
+    MAX_SCALE,
+    MAX_TEXT_LENGTH,
+    MIN_SIDE,
     ChartLimits,
     SpecRequest,
-    option_misfits,
-    size_misfits,
+    length_errors,
+    option_errors,
 )
 from app.shared.errors import FieldError, ValidationFailed
+from app.web.http.fields import Instrument
 
 DEFAULT_LIMITS: Final = ChartLimits()
 MOST_BINS: Final = 500
@@ -131,12 +131,12 @@ class SpecSchema(Schema):
 
     type = fields.String(required=True, validate=OneOf(get_args(ChartType)))
     data = Variant(DATA, choose=_chosen_data, required=True)
-    title = Text(load_default="", validate=Length(max=LONGEST_TEXT))
+    title = Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
     instrument = Instrument()
     timeframe = Text(validate=Length(max=LONGEST_TIMEFRAME))
-    width = Whole(load_default=1200, validate=Range(SHORTEST_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
-    height = Whole(load_default=675, validate=Range(SHORTEST_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
-    scale = Whole(load_default=1, validate=Range(1, LARGEST_SCALE))
+    width = Whole(load_default=1200, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
+    height = Whole(load_default=675, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
+    scale = Whole(load_default=1, validate=Range(1, MAX_SCALE))
     format = fields.String(load_default="png", validate=OneOf(get_args(ImageFormat)))
     theme = fields.String(load_default="light", validate=OneOf(("light", "dark", "colorblind")))
     timezone = TimeZone(load_default="UTC")
@@ -181,13 +181,13 @@ def load_spec(raw: Any, limits: ChartLimits = DEFAULT_LIMITS) -> SpecRequest:
     """
     if not isinstance(raw, Mapping):
         raise ValidationFailed([FieldError("", "Not an object.")])
-    _refuse(size_misfits(raw, limits))
+    _refuse(length_errors(raw, limits))
     try:
         options = _SPEC.load(raw)
     except ValidationError as error:
         raise ValidationFailed([*islice(pointed(error.messages), MOST_ERRORS)]) from error
     request = SpecRequest(data=options.pop("data"), options=options)
-    _refuse(option_misfits(request, limits))
+    _refuse(option_errors(request, limits))
     if request.reference is None:
         request.complete()
     return request

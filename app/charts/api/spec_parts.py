@@ -15,7 +15,6 @@ from app.charts.api.fields import (
     Color,
     Column,
     Instant,
-    Instrument,
     Number,
     Text,
     Whole,
@@ -41,8 +40,10 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.request import LONGEST_TEXT, BarsReference
-from app.market.domain import MAX_BARS, TIMEFRAME_SECONDS, BarError, Bars, check, rises
+from app.charts.request import MAX_TEXT_LENGTH, BarsReference
+from app.market.domain import MAX_BARS, BarError, Bars, check, rises
+from app.shared.instruments import TIMEFRAME_SECONDS
+from app.web.http.fields import Instrument
 
 LONGEST_PERIOD: Final = 5_000
 MOST_ROWS: Final = 500
@@ -73,7 +74,7 @@ def _side() -> fields.String:
 
 
 def _label() -> Text:
-    return Text(load_default="", validate=Length(max=LONGEST_TEXT))
+    return Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
 
 
 def _color() -> Color:

@@ -68,6 +68,7 @@ def _finished(spec: ChartSpec, canvas: RasterCanvas | SvgCanvas, warnings: list[
         data = canvas.encode(alt)
     else:
         data = (webp if spec.format == "webp" else png).encode(canvas.pixels)
+        canvas.close()
     no_room = [f"there is no room for {name}" for name in dict.fromkeys(canvas.left_out)]
     found = (*warnings, *no_room, *color_warnings(spec), *_missing_glyphs(spec))
     return Image(data, spec.format, spec.width * spec.scale, spec.height * spec.scale, found, alt)

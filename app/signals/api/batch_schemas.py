@@ -18,7 +18,7 @@ from app.signals.models import SignalRow
 from app.web.http import problems
 from app.web.http.problem_schema import ProblemSchema
 
-DEEPEST: Final = exact_json.DEEPEST + 2
+MAX_DEPTH: Final = exact_json.MAX_DEPTH + 2
 """An item may be as deep as a signal of its own: it lies in an array in an object."""
 
 LONGEST_MESSAGE_ID: Final = 120
@@ -71,7 +71,7 @@ class BatchSummarySchema(Schema):
     not_stored = fields.Integer(required=True, metadata={"description": "fit, but their atomic batch was refused"})
 
 
-class BatchAnswerSchema(Schema):
+class BatchResponseSchema(Schema):
     results = fields.List(fields.Nested(BatchResultSchema), required=True)
     summary = fields.Nested(BatchSummarySchema, required=True)
 
@@ -117,7 +117,7 @@ def place_id(message_id: str, index: int) -> str:
 
 
 def batch_view(verdicts: Sequence[Verdict], request_id: str) -> tuple[dict[str, Any], int]:
-    """The answer as BatchAnswerSchema describes it, and its status."""
+    """The answer as BatchResponseSchema describes it, and its status."""
     results = [_result(index, verdict, request_id) for index, verdict in enumerate(verdicts)]
     statuses = [result["status"] for result in results]
     created, duplicates, not_stored = (

@@ -19,7 +19,7 @@ from app.shared.errors import DomainError
 from app.shared.signatures import Verified
 from app.signals import metrics, queries
 from app.signals.api import batch_schemas, examples, export
-from app.signals.api.batch_schemas import BatchAnswerSchema, BatchSchema, batch_view
+from app.signals.api.batch_schemas import BatchResponseSchema, BatchSchema, batch_view
 from app.signals.api.http_intake import PATH, intake, refusals_counted
 from app.signals.api.schemas import (
     HEADERS,
@@ -82,20 +82,20 @@ def create() -> Response:
 
 @blueprint.route("/batch", methods=["POST"])
 @blueprint.response(
-    201, BatchAnswerSchema, example=examples.ALL_CREATED, headers=RATE_HEADERS, description="Every signal is stored"
+    201, BatchResponseSchema, example=examples.ALL_CREATED, headers=RATE_HEADERS, description="Every signal is stored"
 )
 @blueprint.alt_response(
     207,
-    schema=BatchAnswerSchema,
+    schema=BatchResponseSchema,
     example=examples.SOME_CREATED,
     description="Some are stored: see each result",
 )
 @blueprint.alt_response(
-    409, schema=BatchAnswerSchema, example=examples.ALL_DUPLICATES, description="None is stored: duplicates"
+    409, schema=BatchResponseSchema, example=examples.ALL_DUPLICATES, description="None is stored: duplicates"
 )
 @blueprint.alt_response(
     422,
-    schema=BatchAnswerSchema,
+    schema=BatchResponseSchema,
     example=examples.NONE_CREATED,
     description="None is stored: at least one does not fit, or, as a problem, the batch itself does not",
 )
@@ -201,7 +201,7 @@ def _accept_batch(now: datetime) -> list[SignalRow | DomainError]:
     """One verdict for each item of the batch."""
     settings = resources().settings
     message = _receive(settings.signals_batch_max_bytes, now)
-    document = exact_json.loads(message.body, deepest=batch_schemas.DEEPEST)
+    document = exact_json.loads(message.body, max_depth=batch_schemas.MAX_DEPTH)
     items, atomic = batch_schemas.read_envelope(document, most=settings.signals_batch_max_items)
     rate_limits.spend(message.producer_id, len(items))
     most_bytes = settings.signals_max_payload_bytes

@@ -14,17 +14,11 @@ from app.access import service as access
 from app.shared import signatures
 from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
-from app.signals.api.fields import (
-    DirectSchema,
-    Instrument,
-    Levels,
-    Moment,
-    Price,
-    QueryMoment,
-    Text,
-)
-from app.signals.domain import SIDES, TIMEFRAMES, MatchedOn, NewSignal, Status
+from app.shared.instruments import TIMEFRAME_SECONDS
+from app.signals.api.fields import Levels, Moment, Price, QueryMoment
+from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
 from app.signals.models import Signal, SignalRow
+from app.web.http.fields import Instrument, PatternText
 from app.web.http.paging import PageQuery
 from app.web.http.problem_schema import ProblemSchema
 from app.web.http.problems import field_errors
@@ -35,7 +29,7 @@ _EXTERNAL_ID: Final = (r"[\x20-\x7e]{1,128}", "1-128 printable ASCII characters"
 _NOT_AN_OBJECT: Final = "Must be an object."
 
 
-class PayloadSchema(DirectSchema):
+class PayloadSchema(Schema):
     """What a payload may hold besides anything else: these keys mean something here, so they have a form."""
 
     class Meta:
@@ -45,12 +39,12 @@ class PayloadSchema(DirectSchema):
 
     stop_loss = Levels()
     take_profit = Levels()
-    timeframe = fields.String(validate=validate.OneOf(TIMEFRAMES))
+    timeframe = fields.String(validate=validate.OneOf(tuple(TIMEFRAME_SECONDS)))
     strategy = fields.String(validate=validate.Length(1, 64))
     note = fields.String(validate=validate.Length(max=2_000))
 
 
-class NewSignalSchema(DirectSchema):
+class NewSignalSchema(Schema):
     """A signal as a producer posts it. Fields that are not named here are refused."""
 
     class Meta:
@@ -62,8 +56,8 @@ class NewSignalSchema(DirectSchema):
     side = fields.String(required=True, validate=validate.OneOf(SIDES))
     price = Price(required=True)
     time = Moment("default: when it is received")
-    version = Text(*_VERSION, load_default="1")
-    external_id = Text(*_EXTERNAL_ID, metadata={"description": "the producer's own id; stored once for ever"})
+    version = PatternText(*_VERSION, load_default="1")
+    external_id = PatternText(*_EXTERNAL_ID, metadata={"description": "the producer's own id; stored once for ever"})
     payload = fields.Nested(PayloadSchema)
 
 
@@ -107,8 +101,8 @@ class SignalFilters(Schema):
     instrument = Instrument()
     side = fields.String(validate=validate.OneOf(SIDES))
     status = fields.String(validate=validate.OneOf(list(Status)))
-    producer = Text(*_PRODUCER)
-    version = Text(*_VERSION)
+    producer = PatternText(*_PRODUCER)
+    version = PatternText(*_VERSION)
     since = QueryMoment("signals of this time or later")
     until = QueryMoment("signals before this time")
 

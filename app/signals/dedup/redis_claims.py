@@ -17,8 +17,8 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.shared import logs
-from app.shared.queue import ask_to_wake
+from app.shared.circuit_breaker import CircuitBreaker
+from app.shared.queue import wake_up_command
 from app.shared.redis_client import Command, Lines
 from app.signals.domain import Identity
 
@@ -52,8 +52,6 @@ for _, key in ipairs(KEYS) do
     if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end
 """
-
-log = logs.get_logger(__name__)
 
 
 def keys(identity: Identity) -> tuple[str, ...]:
@@ -93,10 +91,8 @@ class Claims:
 
     def __init__(self, redis: Redis, *, window_seconds: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lines = Lines(redis)
-        self._monotonic = monotonic
+        self._breaker = CircuitBreaker("claims", PAUSE_SECONDS, monotonic)
         self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
-        self._closed_until = 0.0
-        self._failing = False
 
     def take(self, wanted: Sequence[str]) -> Claim:
         """Claim the keys in one round trip. Never raises: without Redis the claim is empty."""
@@ -128,7 +124,7 @@ class Claims:
         if left:
             commands.append(_delete_if_equal(left, claim.token))
         if wake:
-            commands.append(ask_to_wake(wake))
+            commands.append(wake_up_command(wake))
         answers = self._run(*commands)
         return bool(wake) and (answers is None or bool(answers[-1]))
 
@@ -143,19 +139,14 @@ class Claims:
 
     def _run(self, *commands: Command) -> list[Any] | None:
         """The answers to commands sent at once, or None when Redis is away, refuses, or was so a moment ago."""
-        if self._monotonic() < self._closed_until:
+        if not self._breaker.allows_call():
             return None
         try:
             answers = self._lines.ask(*commands)
         except RedisError as error:
-            self._closed_until = self._monotonic() + PAUSE_SECONDS
-            if not self._failing:
-                log.warning("claims_unavailable", error=str(error), pause_seconds=PAUSE_SECONDS)
-            self._failing = True
+            self._breaker.record_failure(error)
             return None
-        if self._failing:
-            self._failing = False
-            log.info("claims_available")
+        self._breaker.record_success()
         return answers
 
 

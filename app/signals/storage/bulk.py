@@ -70,7 +70,7 @@ def store_new(
     rows = [queries.row_of(item.new, item.identity, item.id, now) for item in items]
     told = records([row._asdict() | {"event_id": uuid7()} for row in rows])
     locks = queries.locks(item.identity for item in items)
-    ((stored,),) = database.at_once(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
+    ((stored,),) = database.execute_raw(_STORE_NEW, (locks, rule.window, events.SIGNAL_RECEIVED, request_id, told))
     return rows if stored else None
 
 

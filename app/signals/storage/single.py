@@ -61,7 +61,7 @@ def store(database: Database, told: Sequence[Told], rule: DedupRule, *, patient:
 def find_duplicate(database: Database, new: NewSignal, identity: Identity, rule: DedupRule) -> DuplicateSignal | None:
     """The refusal of `new`, if a stored signal is the same. By external_id first: that rule holds for ever."""
     same = {"same_producer": new.producer_id, "same_external_id": new.external_id}
-    found = database.first(_same(), same | _inside_window(identity.window_key, new.time, rule))
+    found = database.fetch_first(_same(), same | _inside_window(identity.window_key, new.time, rule))
     if found is None:
         return None
     matched_on, *columns = found
@@ -77,7 +77,7 @@ def _keep_in_postgresql(
     for row, each in zip(rows, told, strict=True):
         event = (uuid7(), events.SIGNAL_RECEIVED, each.request_id)
         parameters += (queries.locks([each.identity]), patient, rule.window, *event, *row)
-    return [stored for (stored,) in database.at_once(_store_all(len(rows)), parameters)]
+    return [stored for (stored,) in database.execute_raw(_store_all(len(rows)), parameters)]
 
 
 @functools.cache

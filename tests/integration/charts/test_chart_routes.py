@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import undefer
 from werkzeug.test import TestResponse
 
-from app.charts import service
+from app.charts import jobs, service
 from app.charts.domain import parse_canonical
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.service import Drawn
+from app.charts.service import RenderResult
 from app.factory import create_app
 from app.market import service as market
 from app.market.csv_files import read_bars
@@ -41,13 +41,13 @@ def draw(resources: Resources, chart_id: str, *, degraded: bool = False, stored:
     """What a worker does, with stand-in bytes: claim, keep the file, record."""
     policy = Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = service.claim_next(session, policy, now=utc_now())
-    assert held is not None
+        lease = service.claim_next(session, policy, now=utc_now())
+    assert lease is not None
     if stored:
         resources.store.write(PATH, PNG)
-    drawn = Drawn(PATH, hashlib.sha256(PNG).hexdigest(), len(PNG), ["a warning"], "a sentence", degraded)
+    drawn = RenderResult(PATH, hashlib.sha256(PNG).hexdigest(), len(PNG), ["a warning"], "a sentence", degraded)
     with resources.database.transaction() as session:
-        assert service.complete(session, held, drawn, policy, now=utc_now())
+        assert service.complete(session, lease, drawn, policy, now=utc_now())
 
 
 def change(resources: Resources, chart_id: str, **values: Any) -> None:
@@ -226,7 +226,7 @@ def test_with_the_broker_gone_charts_are_taken_all_the_same(resources, settings)
     gone.close()
     assert answer.status_code == 202
     with resources.database.transaction() as session:
-        due = service.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
+        due = jobs.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
     assert list(due) == [answer.json["id"]]
 
 

@@ -10,18 +10,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.charts import service
+from app.charts import jobs, retention, service
 from app.charts.domain import ChartSpec, Sample
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.service import ChartFailed, Claim, Drawn
+from app.charts.service import ChartFailed, RenderLease, RenderResult
 from app.shared.db import Database
 from app.shared.errors import Gone, NotFound, Unavailable
 from config import Settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 POLICY = Policy.of(Settings())
-DRAWN = Drawn(path="charts/2026/11/24/x.png", etag="e", bytes=9, warnings=["w"], alt="a sentence", degraded=False)
+DRAWN = RenderResult(
+    path="charts/2026/11/24/x.png", etag="e", bytes=9, warnings=["w"], alt="a sentence", degraded=False
+)
 
 
 @pytest.fixture
@@ -44,15 +46,15 @@ def ask(
     owner: str = "desk",
 ):
     with database.transaction() as session:
-        return service.request(session, spec or a_spec(), policy, owner=owner, now=now, request_id="r1")
+        return service.request_chart(session, spec or a_spec(), policy, owner=owner, now=now, request_id="r1")
 
 
-def claim(database: Database, *, now: datetime = NOW, policy: Policy = POLICY) -> Claim | None:
+def claim(database: Database, *, now: datetime = NOW, policy: Policy = POLICY) -> RenderLease | None:
     with database.transaction() as session:
         return service.claim_next(session, policy, now=now)
 
 
-def a_claim(database: Database, *, now: datetime = NOW) -> Claim:
+def a_claim(database: Database, *, now: datetime = NOW) -> RenderLease:
     chart_id = ask(database, now=now).chart.id
     claimed = claim(database, now=now)
     assert claimed is not None
@@ -65,19 +67,19 @@ def read(database: Database, chart_id: str) -> Chart:
         return service.find(session, chart_id)
 
 
-def complete(database: Database, held: Claim, drawn: Drawn = DRAWN) -> bool:
+def complete(database: Database, lease: RenderLease, drawn: RenderResult = DRAWN) -> bool:
     with database.transaction() as session:
-        return service.complete(session, held, drawn, POLICY, now=NOW)
+        return service.complete(session, lease, drawn, POLICY, now=NOW)
 
 
-def fail(database: Database, held: Claim, *, final: bool = False) -> None:
+def fail(database: Database, lease: RenderLease, *, final: bool = False) -> None:
     with database.transaction() as session:
-        service.fail(session, held, "no luck", POLICY, now=NOW, final=final)
+        service.fail(session, lease, "no luck", POLICY, now=NOW, final=final)
 
 
 def wake_due(database: Database, now: datetime, limit: int = 100) -> list[str]:
     with database.transaction() as session:
-        return list(service.wake_due(session, POLICY, now=now, limit=limit))
+        return list(jobs.wake_due(session, POLICY, now=now, limit=limit))
 
 
 def test_equal_requests_share_one_row(database):
@@ -88,7 +90,7 @@ def test_equal_requests_share_one_row(database):
 
 def test_another_owner_gets_a_chart_of_its_own(database):
     with database.transaction() as session:
-        other = service.request(session, a_spec(), POLICY, owner="other", now=NOW, request_id="")
+        other = service.request_chart(session, a_spec(), POLICY, owner="other", now=NOW, request_id="")
     assert other.chart.id != ask(database).chart.id
 
 
@@ -174,8 +176,8 @@ def test_a_chart_that_must_come_passes_a_full_queue(database):
     tight = replace(POLICY, max_queue=1)
     ask(database, policy=tight)
     with database.transaction() as session:
-        asked = service.request(
-            session, a_spec(title="b"), tight, owner="desk", now=NOW, request_id="", even_when_full=True
+        asked = service.request_chart(
+            session, a_spec(title="b"), tight, owner="desk", now=NOW, request_id="", ignore_queue_limit=True
         )
     assert asked.wake
 
@@ -183,22 +185,22 @@ def test_a_chart_that_must_come_passes_a_full_queue(database):
 def test_of_many_workers_one_gets_the_claim(database):
     ask(database)
     with ThreadPoolExecutor(8) as pool:
-        claims = [held for held in pool.map(lambda _: claim(database), range(8)) if held]
+        claims = [lease for lease in pool.map(lambda _: claim(database), range(8)) if lease]
     assert len(claims) == 1
     assert claims[0].attempts == 1
 
 
 def test_a_claim_carries_the_spec_and_the_request(database):
-    held = a_claim(database)
-    assert '"type":"histogram"' in held.spec
-    assert held.request_id == "r1"
+    lease = a_claim(database)
+    assert '"type":"histogram"' in lease.spec
+    assert lease.request_id == "r1"
 
 
 def test_a_lease_that_ran_out_can_be_claimed_by_another(database):
-    held = a_claim(database)
+    lease = a_claim(database)
     assert wake_due(database, NOW + POLICY.lease - timedelta(seconds=1)) == []
     assert claim(database) is None
-    assert wake_due(database, NOW + POLICY.lease) == [held.chart_id]
+    assert wake_due(database, NOW + POLICY.lease) == [lease.chart_id]
     again = claim(database, now=NOW + POLICY.lease)
     assert again is not None
     assert again.attempts == 2
@@ -224,9 +226,9 @@ def test_the_loser_of_a_lease_cannot_record_anything(database):
 
 
 def test_a_completed_chart_tells_everything_about_its_image(database):
-    held = a_claim(database)
-    assert complete(database, held)
-    chart = read(database, held.chart_id)
+    lease = a_claim(database)
+    assert complete(database, lease)
+    chart = read(database, lease.chart_id)
     assert service.image_path(chart) == DRAWN.path
     assert (chart.etag, chart.bytes, chart.warnings, chart.alt) == ("e", 9, ["w"], "a sentence")
     assert chart.ready_at == NOW
@@ -236,15 +238,15 @@ def test_a_completed_chart_tells_everything_about_its_image(database):
 
 def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
     first = a_claim(database)
-    held: Claim | None = first
+    lease: RenderLease | None = first
     for attempt in range(1, POLICY.max_attempts + 1):
-        assert held is not None
-        assert held.attempts == attempt
-        fail(database, held)
+        assert lease is not None
+        assert lease.attempts == attempt
+        fail(database, lease)
         assert claim(database) is None
         wake_due(database, NOW + POLICY.sweep_after * attempt)
-        held = claim(database)
-    assert held is None
+        lease = claim(database)
+    assert lease is None
     chart = read(database, first.chart_id)
     assert (chart.status, chart.error) == (service.FAILED, "no luck")
     with pytest.raises(ChartFailed, match="no luck"):
@@ -252,23 +254,23 @@ def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
 
 
 def test_a_final_failure_is_not_tried_again(database):
-    held = a_claim(database)
-    fail(database, held, final=True)
-    assert read(database, held.chart_id).status == service.FAILED
+    lease = a_claim(database)
+    fail(database, lease, final=True)
+    assert read(database, lease.chart_id).status == service.FAILED
     assert claim(database) is None
 
 
 def test_the_same_request_draws_a_failed_chart_again(database):
-    held = a_claim(database)
-    fail(database, held, final=True)
+    lease = a_claim(database)
+    fail(database, lease, final=True)
     again = ask(database)
     assert again.wake
     assert (again.chart.status, again.chart.attempts, again.chart.error) == (service.QUEUED, 0, None)
 
 
 def test_a_placeholder_is_drawn_again_when_asked_for(database):
-    held = a_claim(database)
-    complete(database, held, replace(DRAWN, degraded=True))
+    lease = a_claim(database)
+    complete(database, lease, replace(DRAWN, degraded=True))
     assert ask(database).wake
 
 
@@ -290,10 +292,10 @@ def test_the_sweep_gives_each_owner_its_turn(database):
         for owner, charts in (("busy", 20), ("late", 1), ("other", 2)):
             for number in range(charts):
                 spec = a_spec(title=f"{owner} {number}")
-                service.request(session, spec, POLICY, owner=owner, now=NOW, request_id="")
+                service.request_chart(session, spec, POLICY, owner=owner, now=NOW, request_id="")
     late = NOW + POLICY.sweep_after
     with database.transaction() as session:
-        woken = service.wake_due(session, POLICY, now=late, limit=9)
+        woken = jobs.wake_due(session, POLICY, now=late, limit=9)
         owners = [session.get_one(Chart, chart_id).owner for chart_id in woken]
     assert owners == ["busy", "late", "other", "busy", "other", "busy"]
 
@@ -308,50 +310,50 @@ def test_of_many_due_charts_every_part_of_the_sweep_wakes_others(database):
 
 
 def test_two_that_find_a_chart_failed_queue_it_once(database):
-    held = a_claim(database)
-    fail(database, held, final=True)
+    lease = a_claim(database)
+    fail(database, lease, final=True)
     with ThreadPoolExecutor(8) as pool:
         asked = list(pool.map(lambda _: ask(database), range(8)))
     assert [requested.wake for requested in asked].count(True) == 1
 
 
 def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database):
-    held = a_claim(database)
+    lease = a_claim(database)
     now = NOW
     for _ in range(POLICY.max_attempts - 1):
         now += POLICY.lease + timedelta(seconds=1)
-        assert wake_due(database, now) == [held.chart_id]
+        assert wake_due(database, now) == [lease.chart_id]
         assert claim(database, now=now) is not None
     assert wake_due(database, now + POLICY.lease) == []
-    chart = read(database, held.chart_id)
-    assert (chart.status, chart.error) == (service.FAILED, service.LOST)
+    chart = read(database, lease.chart_id)
+    assert (chart.status, chart.error) == (service.FAILED, jobs.WORKER_LOST)
 
 
 def test_an_expired_chart_is_gone_and_its_file_is_named(database):
-    held = a_claim(database)
-    complete(database, held)
+    lease = a_claim(database)
+    complete(database, lease)
     with database.transaction() as session:
-        assert service.expire(session, now=NOW + POLICY.retention - timedelta(seconds=1), limit=10) == []
+        assert retention.expire(session, now=NOW + POLICY.retention - timedelta(seconds=1), limit=10) == []
     with database.transaction() as session:
-        assert service.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
+        assert retention.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
     with pytest.raises(Gone):
-        service.image_path(read(database, held.chart_id))
+        service.image_path(read(database, lease.chart_id))
     assert ask(database).wake
 
 
 def test_a_lost_file_queues_its_chart_once(database):
-    held = a_claim(database)
-    complete(database, held)
+    lease = a_claim(database)
+    complete(database, lease)
     for expected in (True, False):
         with database.transaction() as session:
-            assert service.redraw(session, held.chart_id, POLICY, now=NOW, request_id="r2") is expected
+            assert service.redraw(session, lease.chart_id, POLICY, now=NOW, request_id="r2") is expected
 
 
 def test_the_backlog_counts_what_waits_and_knows_the_oldest(database):
     ask(database, now=NOW)
     ask(database, a_spec(title="later"), now=NOW + timedelta(seconds=5))
     with database.reading() as session:
-        assert service.backlog(session) == (2, NOW)
+        assert jobs.backlog(session) == (2, NOW)
 
 
 def test_an_unknown_chart_is_not_found(database):

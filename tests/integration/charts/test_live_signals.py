@@ -31,7 +31,7 @@ from tools.live_samples import (
     live_case,
     live_cases,
 )
-from worker.subscriptions import follow_up
+from worker.subscriptions import handle_event
 
 CASES = list(live_cases())
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,10 +74,10 @@ def own_spec(service: Service, signal: UUID) -> ChartSpec:
     """The spec that follows from the signal's event, as a worker claims it."""
     settings = service.resources.settings
     with service.resources.database.transaction() as session:
-        for event in events.take(session, now=service.now, limit=10, after=None):
-            follow_up(session, event, settings, service.now)
+        for event in events.claim(session, now=service.now, limit=10, after=None):
+            handle_event(session, event, settings, service.now)
     with service.resources.database.transaction() as session:
-        chart = charts.of_signal(session, signal)
+        chart = charts.find_by_signal(session, signal)
         assert chart is not None
         claim = charts.claim_next(session, Policy.of(settings), now=service.now)
     assert claim is not None
@@ -116,8 +116,8 @@ def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
     (mark,) = plan.annotations.signals
     assert mark.index == place.first, case.name
     assert all(part in image.alt for part in (f"{case.side} at ", "stop ", "target 1 at ", "target 2 at ")), case.name
-    if mark.when:
-        assert any(mark.when in text for text, *_ in texts_of(image)), case.name
+    if mark.time_text:
+        assert any(mark.time_text in text for text, *_ in texts_of(image)), case.name
 
 
 @pytest.mark.parametrize("kind", get_args(Market))
@@ -139,8 +139,11 @@ def test_the_cases_cover_signals_in_the_last_bar_after_it_and_too_far_after_it()
         "crypto-1d-now-buy-near",
         "stocks-1w-now-buy-near",
     }
-    assert {case.name for case, _, mark in marks if mark.when} >= {"crypto-5m-month-buy-near", "fx-1h-month-sell-far"}
-    after = {case.name for case, plan, mark in marks if mark.index >= plan.timeline.bars and not mark.when}
+    assert {case.name for case, _, mark in marks if mark.time_text} >= {
+        "crypto-5m-month-buy-near",
+        "fx-1h-month-sell-far",
+    }
+    after = {case.name for case, plan, mark in marks if mark.index >= plan.timeline.bars and not mark.time_text}
     assert after >= {"stocks-1d-weekend-buy-near", "fx-1d-yesterday-sell-near", "stocks-1h-weekend-buy-far"}
 
 
@@ -160,8 +163,8 @@ def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_its_time_written
     assert spec.data.time == case.bars.time[:50]
     image = engine.render(replace(spec, format="svg"))
     plan = plan_price(spec)
-    assert [(mark.index, bool(mark.when)) for mark in plan.annotations.signals] == [(0, True)]
-    assert any(plan.annotations.signals[0].when in text for text, *_ in texts_of(image))
+    assert [(mark.index, bool(mark.time_text)) for mark in plan.annotations.signals] == [(0, True)]
+    assert any(plan.annotations.signals[0].time_text in text for text, *_ in texts_of(image))
     assert image.warnings == ()
 
 

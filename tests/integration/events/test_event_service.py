@@ -29,7 +29,7 @@ def append(database: Database, *subjects: str) -> None:
 
 def take(database: Database, limit: int = 10) -> list[str]:
     with database.transaction() as session:
-        return [event.subject for event in service.take(session, now=NOW, limit=limit)]
+        return [event.subject for event in service.claim(session, now=NOW, limit=limit)]
 
 
 def test_events_are_given_out_once_in_the_order_they_happened(database):
@@ -49,7 +49,7 @@ def test_an_event_of_a_transaction_that_failed_never_happened(database):
 def test_a_taker_that_fails_leaves_its_events_to_the_next(database):
     append(database, "a")
     with pytest.raises(RuntimeError), database.transaction() as session:
-        assert service.take(session, now=NOW, limit=1)
+        assert service.claim(session, now=NOW, limit=1)
         raise RuntimeError
     assert take(database) == ["a"]
 
@@ -75,8 +75,8 @@ def test_an_event_is_tried_again_until_its_attempts_are_used_up(database):
     append(database, "a")
     for again in (True, True, False):
         with database.transaction() as session:
-            (event,) = service.take(session, now=NOW, limit=1)
-            assert service.try_again(event, "no luck", most_attempts=3) is again
+            (event,) = service.claim(session, now=NOW, limit=1)
+            assert service.record_failure(event, "no luck", max_attempts=3) is again
     assert take(database) == []
     with database.reading() as session:
         assert service.backlog(session) == (0, None)
@@ -85,10 +85,10 @@ def test_an_event_is_tried_again_until_its_attempts_are_used_up(database):
 def test_taking_on_after_an_event_leaves_earlier_ones_alone(database):
     append(database, "a", "b")
     with database.transaction() as session:
-        (first,) = service.take(session, now=NOW, limit=1)
-        service.try_again(first, "no luck", most_attempts=9)
+        (first,) = service.claim(session, now=NOW, limit=1)
+        service.record_failure(first, "no luck", max_attempts=9)
         session.flush()
-        assert [event.subject for event in service.take(session, now=NOW, limit=9, after=first.id)] == ["b"]
+        assert [event.subject for event in service.claim(session, now=NOW, limit=9, after=first.id)] == ["b"]
 
 
 def test_the_backlog_counts_what_waits(database):
@@ -102,9 +102,9 @@ def test_only_old_dispatched_events_are_forgotten(database):
     append(database, "a", "b", "c")
     take(database, limit=2)
     with database.transaction() as session:
-        assert service.forget(session, before=NOW, limit=10) == 0
+        assert service.delete_dispatched(session, before=NOW, limit=10) == 0
     with database.transaction() as session:
-        assert service.forget(session, before=NOW + timedelta(seconds=1), limit=1) == 1
+        assert service.delete_dispatched(session, before=NOW + timedelta(seconds=1), limit=1) == 1
     with database.transaction() as session:
-        assert service.forget(session, before=NOW + timedelta(seconds=1), limit=10) == 1
+        assert service.delete_dispatched(session, before=NOW + timedelta(seconds=1), limit=10) == 1
     assert take(database) == ["c"]

@@ -31,15 +31,15 @@ def a_chart(resources: Resources, title: str = "a") -> str:
     spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
     policy = Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        return charts.request(session, spec, policy, owner="desk", now=utc_now(), request_id="r").chart.id
+        return charts.request_chart(session, spec, policy, owner="desk", now=utc_now(), request_id="r").chart.id
 
 
 def a_failed_chart(resources: Resources, title: str = "a", reason: str = "no luck") -> str:
     chart_id, policy = a_chart(resources, title), Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = charts.claim_next(session, policy, now=utc_now())
-        assert held is not None
-        charts.fail(session, held, reason, policy, now=utc_now(), final=True)
+        lease = charts.claim_next(session, policy, now=utc_now())
+        assert lease is not None
+        charts.fail(session, lease, reason, policy, now=utc_now(), final=True)
     return chart_id
 
 
@@ -47,8 +47,8 @@ def an_event(resources: Resources, *, failed: bool = False) -> str:
     with resources.database.transaction() as session:
         events.append_all(session, "signal.received", [events.Occurrence("s", utc_now(), "")])
     with resources.database.transaction() as session:
-        (event,) = events.take(session, now=utc_now(), limit=1)
-        events.try_again(event, "nobody home", most_attempts=1 if failed else 9)
+        (event,) = events.claim(session, now=utc_now(), limit=1)
+        events.record_failure(event, "nobody home", max_attempts=1 if failed else 9)
         return str(event.id)
 
 
@@ -59,7 +59,7 @@ def chart(resources: Resources, chart_id: str) -> Chart:
 
 def event(resources: Resources, event_id: str) -> Event:
     with resources.database.reading() as session:
-        (found,) = (each for each in events.listed(session, ("queued", "failed", "done"), limit=99))
+        (found,) = (each for each in events.find_by_status(session, ("queued", "failed", "done"), limit=99))
         assert str(found.id) == event_id
         return found
 
@@ -133,12 +133,12 @@ def test_all_failed_jobs_are_queued_again_and_nothing_else(run, resources):
 def test_a_cancelled_chart_fails_with_that_reason_and_its_worker_records_nothing(run, resources):
     chart_id, policy = a_chart(resources), Policy.of(resources.settings)
     with resources.database.transaction() as session:
-        held = charts.claim_next(session, policy, now=utc_now())
-    assert held is not None
+        lease = charts.claim_next(session, policy, now=utc_now())
+    assert lease is not None
     assert run("cancel", chart_id).exit_code == 0
-    drawn = charts.Drawn("charts/2026/11/24/x.png", "e", 9, [], "", degraded=False)
+    drawn = charts.RenderResult("charts/2026/11/24/x.png", "e", 9, [], "", degraded=False)
     with resources.database.transaction() as session:
-        assert not charts.complete(session, held, drawn, policy, now=utc_now())
+        assert not charts.complete(session, lease, drawn, policy, now=utc_now())
     ended = chart(resources, chart_id)
     assert (ended.status, ended.error, ended.due_at) == ("failed", "cancelled", None)
 
@@ -148,7 +148,7 @@ def test_a_cancelled_event_is_followed_up_by_nobody(run, resources):
     assert run("cancel", event_id).exit_code == 0
     assert events.status(event(resources, event_id)) == "failed"
     with resources.database.transaction() as session:
-        assert list(events.take(session, now=utc_now(), limit=9)) == []
+        assert list(events.claim(session, now=utc_now(), limit=9)) == []
 
 
 def test_what_is_over_cannot_be_cancelled(run, resources):

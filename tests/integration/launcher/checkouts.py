@@ -1,4 +1,4 @@
-"""A copy of the project to start things in, and what runs there: real processes, found by the folder they work in."""
+"""A copy of the project in which tests run ./run, and its processes, command_lines by their working directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Nothing else is inherited: what ./run needs it finds by itself.
+# Nothing else is inherited: ./run has to find everything itself.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
@@ -24,21 +24,21 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 60.0) ->
 
 @dataclass
 class Launch:
-    """A ./run that goes on; its output goes to a file, so that nothing waits for a reader."""
+    """A running ./run. Its output goes to a file: a full pipe would block it."""
 
     process: subprocess.Popen[bytes]
     output: Path
 
-    def told(self) -> str:
+    def text(self) -> str:
         return self.output.read_text()
 
     @property
     def port(self) -> int:
-        return int(self.told().partition("serving at http://127.0.0.1:")[2].split()[0])
+        return int(self.text().partition("serving at http://127.0.0.1:")[2].split()[0])
 
     def wait_until_shown(self) -> None:
-        wait_for("the demo", lambda: "Ctrl-C ends everything." in self.told() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.told()
+        wait_for("the demo", lambda: "Ctrl-C stops everything." in self.text() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.text()
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
@@ -51,7 +51,7 @@ class Checkout:
     launches: list[Launch] = field(default_factory=list)
 
     def once(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """What ./run --once does after it has seen to the environment."""
+        """Run `./run --once` with the packages installed already."""
         return subprocess.run(
             [self.root / ".venv" / "bin" / "python", "-m", "launcher.run", "--once", *words],
             cwd=self.root,
@@ -81,15 +81,15 @@ class Checkout:
         return int((self.root / "var" / "pids" / f"{name}.pid").read_text())
 
     def processes(self) -> dict[int, str]:
-        """Every process that works in this checkout, by its command line."""
-        found = {}
+        """Command lines of all processes whose working directory is in this checkout, by process id."""
+        command_lines = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if (folder / "cwd").resolve(strict=True).is_relative_to(self.root):
                     words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     if words:
-                        found[int(folder.name)] = words
-        return found
+                        command_lines[int(folder.name)] = words
+        return command_lines
 
     def clear(self) -> None:
         for launch in self.launches:

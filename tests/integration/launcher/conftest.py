@@ -1,4 +1,4 @@
-"""Checkouts to start things in: one in which everything has been started once, and a copy of it for each test."""
+"""Copies of the project: one in which ./run has run once, and a copy of that one for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-proxy.txt")
 
 
 def copy_project(root: Path) -> Checkout:
-    """The project with nothing made by earlier runs."""
+    """The project without files of earlier runs."""
     root.mkdir()
     for name in PARTS:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -31,26 +31,26 @@ def copy_project(root: Path) -> Checkout:
 def first_start(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Checkout, subprocess.CompletedProcess[str]]]:
-    """A new checkout after its first ./run --once, and what that said. Its packages are those the tests run with."""
-    made = copy_project(tmp_path_factory.mktemp("first") / "signalbox")
-    (made.root / ".venv").symlink_to(ROOT / ".venv")
-    done = made.once()
-    yield made, done
-    made.clear()
+    """A new checkout after its first `./run --once`, with the result. It uses the packages of the tests."""
+    checkout = copy_project(tmp_path_factory.mktemp("first") / "signalbox")
+    (checkout.root / ".venv").symlink_to(ROOT / ".venv")
+    done = checkout.once()
+    yield checkout, done
+    checkout.clear()
 
 
 @pytest.fixture
 def checkout(first_start: tuple[Checkout, subprocess.CompletedProcess[str]], tmp_path: Path) -> Iterator[Checkout]:
-    """A checkout that has run before: migrated, with the sample bars."""
+    """A checkout in which ./run has run: migrated, with the sample bars."""
     original, done = first_start
     assert done.returncode == 0, done.stderr
-    made = Checkout(tmp_path / "signalbox")
-    shutil.copytree(original.root, made.root, symlinks=True)
-    yield made
-    made.clear()
+    checkout = Checkout(tmp_path / "signalbox")
+    shutil.copytree(original.root, checkout.root, symlinks=True)
+    yield checkout
+    checkout.clear()
 
 
 @pytest.fixture
 def new_checkout(tmp_path: Path) -> Checkout:
-    """A checkout without an environment, in which nothing has ever run."""
+    """A checkout without .venv, in which nothing has run."""
     return copy_project(tmp_path / "new")

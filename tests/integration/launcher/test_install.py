@@ -1,4 +1,4 @@
-"""The environment ./run makes for itself; with a lock file that holds nothing, so that nothing is fetched."""
+"""The .venv that ./run creates. The lock files are empty, so nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def lock(checkout: Checkout, text: str) -> None:
         (checkout.root / name).write_text(text)
 
 
-def test_an_environment_is_made_once_and_again_after_the_folder_moved(new_checkout: Checkout):
+def test_the_environment_is_created_once_and_again_after_the_folder_moved(new_checkout: Checkout):
     lock(new_checkout, "# nothing\n")
     pip = new_checkout.root / ".venv" / "bin" / "pip"
-    assert install(new_checkout, "requirements-dev.txt").stdout.startswith("making .venv\n")
+    assert install(new_checkout, "requirements-dev.txt").stdout.startswith("creating .venv\n")
     made = pip.stat().st_ino
     assert install(new_checkout).stdout == ""  # the development packages hold all others
     assert install(new_checkout, "requirements-proxy.txt").stdout == ""
@@ -49,16 +49,16 @@ def test_an_environment_is_made_once_and_again_after_the_folder_moved(new_checko
     assert again.returncode == 0
     assert pip.stat().st_ino == made
     assert installed(new_checkout) == {"requirements.txt"}
-    # The proxy's program comes besides, and changes nothing of what is there.
+    # The proxy is installed in addition and changes no other package.
     assert install(new_checkout, "requirements-proxy.txt").returncode == 0
     assert installed(new_checkout) == {"requirements.txt", "requirements-proxy.txt"}
     assert install(new_checkout).stdout == ""
 
     moved = new_checkout.root.rename(new_checkout.root.with_name("moved"))
-    assert install(Checkout(moved)).stdout.startswith("making .venv\n")
+    assert install(Checkout(moved)).stdout.startswith("creating .venv\n")
 
 
-def test_a_name_that_is_no_host_name_is_refused_before_anything_is_installed(new_checkout: Checkout):
+def test_a_bad_host_name_is_refused_before_anything_is_installed(new_checkout: Checkout):
     done = subprocess.run(
         ["/bin/sh", new_checkout.root / "run", "--domain", "https://x.example.com/"],
         env=ENVIRONMENT,
@@ -80,7 +80,7 @@ def test_a_package_without_its_hash_is_refused_in_one_line(new_checkout: Checkou
     assert not (new_checkout.root / ".venv" / "installed.json").exists()
 
 
-def test_help_is_given_without_installing_anything_and_with_an_empty_environment(new_checkout: Checkout):
+def test_help_works_with_an_empty_environment_and_installs_nothing(new_checkout: Checkout):
     done = subprocess.run(
         ["/bin/sh", new_checkout.root / "run", "--help"], cwd="/", env={}, capture_output=True, text=True, check=False
     )
@@ -89,7 +89,7 @@ def test_help_is_given_without_installing_anything_and_with_an_empty_environment
     assert not (new_checkout.root / ".venv").exists()
 
 
-def test_a_machine_without_a_fit_python_is_told_what_it_needs(new_checkout: Checkout):
+def test_without_a_suitable_python_the_error_names_the_requirements(new_checkout: Checkout):
     done = subprocess.run(
         ["/bin/sh", new_checkout.root / "run"],
         env={"PATH": "/nowhere"},

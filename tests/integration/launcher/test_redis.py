@@ -1,4 +1,4 @@
-"""The redis line of the Procfile by itself, as any Procfile runner starts it."""
+"""The Redis process of the Procfile by itself, as any Procfile runner starts it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def started(checkout: Checkout, url: str) -> Iterator[subprocess.Popen[str]]:
         process.terminate()
 
 
-def test_it_evicts_nothing_and_keeps_what_was_written_over_a_restart(checkout: Checkout, port: int):
+def test_it_evicts_nothing_and_keeps_its_data_over_a_restart(checkout: Checkout, port: int):
     url = f"redis://127.0.0.1:{port}/0"
     for before in (None, b"written"):
         with started(checkout, url) as process:
@@ -50,20 +50,19 @@ def test_it_evicts_nothing_and_keeps_what_was_written_over_a_restart(checkout: C
         assert process.returncode == 0
 
 
-def test_a_second_one_on_the_same_data_is_refused(checkout: Checkout, port: int):
+def test_a_second_server_on_the_same_data_is_refused(checkout: Checkout, port: int):
     with started(checkout, f"redis://127.0.0.1:{port}/0") as first:
         wait_for("the server", lambda: ports.is_free(port) is False, 20)
         with started(checkout, f"redis://127.0.0.1:{port + 1}/0") as second:
             assert second.wait(20) == 1
             assert second.stderr is not None
-            told = second.stderr.read()
-            assert (
-                told == f"redis: the server with pid {first.pid} already uses {checkout.root}/var/redis: end it first\n"
-            )
+            folder = f"{checkout.root}/var/redis"
+            expected = f"redis: the server with pid {first.pid} already uses {folder}: stop it first\n"
+            assert second.stderr.read() == expected
 
 
 def test_a_server_on_another_machine_is_not_started_here(checkout: Checkout):
     with started(checkout, "redis://example.org/0") as process:
         assert process.wait(20) == 1
         assert process.stderr is not None
-        assert process.stderr.read() == "redis: REDIS_URL names example.org: that server is not mine to start\n"
+        assert process.stderr.read() == "redis: REDIS_URL names example.org: this starts a server at 127.0.0.1 only\n"

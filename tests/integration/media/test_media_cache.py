@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from redis import Redis
 from structlog.testing import capture_logs
 
-from app.media.cache import PAUSE_SECONDS, QUIET_SECONDS, MediaCache
+from app.media.cache import PAUSE_SECONDS, MediaCache
 from app.media.store import MediaStore
 from app.shared.errors import Unavailable
 from app.shared.redis_client import connect
@@ -210,11 +210,7 @@ def test_errors_of_redis_are_logged_once_a_burst(make_cache: MakeCache, dead_red
         for _ in range(5):
             cache.get(PATH, KIND)
             timer.now += PAUSE_SECONDS
-    assert [line["event"] for line in logged] == ["media_cache_without_redis"]
-    timer.now += QUIET_SECONDS
-    with capture_logs() as logged:
-        cache.get(PATH, KIND)
-    assert len(logged) == 1
+    assert [line["event"] for line in logged] == ["media_cache_unavailable"]
 
 
 def test_a_frozen_redis_costs_its_timeout_once_and_is_tried_again_later(
@@ -246,6 +242,24 @@ def test_a_full_redis_refuses_new_images_and_still_gives_the_old(
     finally:
         redis.config_set("maxmemory", "0")
     assert redis.keys("media:*") == [KEY.encode()]
+
+
+def test_a_full_redis_is_asked_to_keep_images_again_after_a_pause(
+    make_cache: MakeCache, redis: Redis, timer: Timer
+) -> None:
+    cache = make_cache()
+    redis.config_set("maxmemory", "1")
+    with capture_logs() as logged:
+        try:
+            cache.put(PATH, b"image", KIND)
+        finally:
+            redis.config_set("maxmemory", "0")
+        cache.put(PATH, b"image", KIND)
+        assert not redis.exists(KEY)
+        timer.now += PAUSE_SECONDS
+        cache.put(PATH, b"image", KIND)
+    assert redis.exists(KEY)
+    assert [line["event"] for line in logged] == ["media_cache_writes_unavailable", "media_cache_writes_available"]
 
 
 def kept(redis: Redis) -> list[str]:

@@ -257,12 +257,12 @@ def test_a_batch_costs_the_same_few_statements_and_round_trips_however_long(
 
 def rows_read(database: Database) -> tuple[int, ...]:
     """How many stored signals PostgreSQL has gone through so far, in the table itself and by its indexes."""
-    database.at_once("SELECT pg_stat_force_next_flush()::text", ())
+    database.execute_raw("SELECT pg_stat_force_next_flush()::text", ())
     told = """
         SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'signals'), sum(idx_tup_read)::bigint
         FROM pg_stat_user_indexes WHERE relname = 'signals'
     """
-    return database.at_once(told, ())[0]
+    return database.execute_raw(told, ())[0]
 
 
 def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_table(resources: Resources) -> None:

@@ -64,7 +64,7 @@ def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.M
             futures: list[Future[SignalRow]] = []
             for number, new in enumerate(signals, 1):
                 futures.append(pool.submit(intake.accept, new, now=NOON, request_id=f"r{number}"))
-                wait_until(lambda many=number: len(intake._combiner._waiting) == many)  # type: ignore[misc]
+                wait_until(lambda many=number: len(intake._group_commit._waiting) == many)  # type: ignore[misc]
         return [outcome_of(future) for future in futures]
 
 

@@ -129,12 +129,12 @@ def test_without_redis_each_process_limits_for_itself_and_says_so_once(nowhere: 
     with capture_logs() as logs:
         told = [limiter.spend("a", 1).wait_seconds > 0 for _ in range(3)]
     assert told == [False, False, True]
-    assert [line["event"] for line in logs] == ["rate_limit_by_process"]
+    assert [line["event"] for line in logs] == ["rate_limits_unavailable"]
 
 
 def test_redis_is_asked_again_after_a_pause(redis: Redis, ticks: Ticks) -> None:
     limiter = RateLimiter(redis, Rate(2, 60), ticks)
-    limiter._closed_until = ticks.now + rate_limits.PAUSE_SECONDS
+    limiter._breaker.record_failure("refused")
     limiter.spend("a", 1)
     assert not redis.exists("rate:a")
     ticks.now += rate_limits.PAUSE_SECONDS

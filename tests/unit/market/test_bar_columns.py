@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.market.columns import HeaderError, bars_of, bars_of_table, parse_number, parse_time, places_of
-from app.market.domain import BarError, normal_instrument
+from app.market.domain import BarError
+from app.shared.instruments import normalize_instrument
 
 MIDNIGHT = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -171,11 +172,11 @@ def test_a_volume_that_is_empty_everywhere_is_none_and_one_empty_cell_is_refused
 
 
 def test_instruments_have_one_spelling() -> None:
-    assert normal_instrument("eur/usd") == "EUR/USD"
-    assert normal_instrument("binance:btc_usdt.p-1") == "BINANCE:BTC_USDT.P-1"
+    assert normalize_instrument("eur/usd") == "EUR/USD"
+    assert normalize_instrument("binance:btc_usdt.p-1") == "BINANCE:BTC_USDT.P-1"
 
 
 @pytest.mark.parametrize("text", ["", "A" * 33, "EUR USD", "EUR\n", "\u00c4", "A\0", "\u00df", "\u0131", "A%2FB"])
 def test_what_is_no_instrument_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="1 to 32 of"):
-        normal_instrument(text)
+    with pytest.raises(ValueError, match="1-32 of"):
+        normalize_instrument(text)

@@ -27,7 +27,7 @@ class Source:
         return Registry(self.load, ttl_seconds=ttl_seconds, monotonic=lambda: self.now)
 
 
-def test_a_misfit_refuses_the_signal():
+def test_a_payload_that_does_not_match_its_schema_refuses_the_signal():
     registry = Source().registry()
     registry.check("desk", "1", {"a": 1})
     with pytest.raises(ValidationFailed) as refused:
@@ -40,16 +40,16 @@ def test_rules_are_read_once_in_their_time_even_when_there_are_none(rules):
     source = Source(rules)
     registry = source.registry()
     for source.now in (0.0, 1.0, 4.9):
-        registry.misfits("other", "1", {})
+        registry.errors("other", "1", {})
     assert len(source.asked) == 1
 
 
 def test_after_their_time_they_are_read_again_from_what_is_known():
     source = Source()
     registry = source.registry()
-    assert registry.misfits("desk", "1", {})
+    assert registry.errors("desk", "1", {})
     source.now, source.rules = 5.0, Rules()
-    assert registry.misfits("desk", "1", {}) == []
+    assert registry.errors("desk", "1", {}) == []
     assert source.asked == [Rules(), WITH_A]
 
 
@@ -83,12 +83,12 @@ def test_while_one_thread_reads_the_others_go_on_with_what_they_have():
 
     now = [0.0]
     registry = Registry(load, ttl_seconds=5, monotonic=lambda: now[0])
-    registry.misfits("desk", "1", {})
+    registry.errors("desk", "1", {})
     now[0] = 6.0
-    reader = threading.Thread(target=registry.misfits, args=("desk", "1", {}))
+    reader = threading.Thread(target=registry.errors, args=("desk", "1", {}))
     reader.start()
     assert reading.wait(10)
-    assert registry.misfits("desk", "1", {})
+    assert registry.errors("desk", "1", {})
     go_on.set()
     reader.join(10)
-    assert registry.misfits("desk", "1", {}) == []
+    assert registry.errors("desk", "1", {}) == []

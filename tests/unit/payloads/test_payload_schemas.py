@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from app.payloads import commands, patterns
 from app.payloads import keywords as keywords_module
 from app.payloads.documents import BadSchema
-from app.payloads.domain import LARGEST_BYTES, MOST_MISFITS, PayloadSchema, Rules
+from app.payloads.domain import MAX_BYTES, MAX_ERRORS, PayloadSchema, Rules
 from app.shared import exact_json
 from app.signals.api import schemas as signal_schemas
 
@@ -25,11 +25,11 @@ def a_schema(**keywords: Any) -> PayloadSchema:
     return PayloadSchema.read(json.dumps(keywords).encode())
 
 
-def misfits(schema: PayloadSchema, payload: str) -> dict[str, str]:
-    return {error.pointer: error.message for error in schema.misfits(exact_json.loads(payload.encode()))}
+def errors(schema: PayloadSchema, payload: str) -> dict[str, str]:
+    return {error.pointer: error.message for error in schema.errors(exact_json.loads(payload.encode()))}
 
 
-def test_what_fits_has_no_misfits():
+def test_what_fits_has_no_errors():
     schema = a_schema(
         required=["stop_loss"],
         additionalProperties=False,
@@ -40,7 +40,7 @@ def test_what_fits_has_no_misfits():
             "$id": "https://a.b/c",
         },
     )
-    assert misfits(schema, '{"stop_loss": 1.07, "legs": [1, 2.50]}') == {}
+    assert errors(schema, '{"stop_loss": 1.07, "legs": [1, 2.50]}') == {}
 
 
 @pytest.mark.parametrize(
@@ -88,34 +88,34 @@ def test_what_fits_has_no_misfits():
         ({"oneOf": [{"required": ["a"]}, {}]}, '{"a": 1}', {"/payload": "Must fit 'oneOf' of the schema."}),
     ],
 )
-def test_a_misfit_is_named_by_its_place_and_what_is_wanted(keywords, payload, expected):
-    assert misfits(a_schema(**keywords), payload) == expected
+def test_an_error_names_its_place_and_what_the_schema_requires(keywords, payload, expected):
+    assert errors(a_schema(**keywords), payload) == expected
 
 
 def test_a_message_never_repeats_what_was_sent():
     schema = a_schema(properties={"a": {"type": "number", "pattern": "^x$", "maxLength": 3}})
-    assert "hunter2" not in str(misfits(schema, '{"a": "hunter2"}'))
+    assert "hunter2" not in str(errors(schema, '{"a": "hunter2"}'))
 
 
 def test_whole_decimals_are_integers_and_true_is_not():
     schema = a_schema(properties={"a": {"type": "integer"}})
-    assert misfits(schema, '{"a": 2.0}') == {}
-    assert misfits(schema, '{"a": 1e30}') == {}
-    assert set(misfits(schema, '{"a": 2.5}')) == set(misfits(schema, '{"a": true}')) == {"/payload/a"}
+    assert errors(schema, '{"a": 2.0}') == {}
+    assert errors(schema, '{"a": 1e30}') == {}
+    assert set(errors(schema, '{"a": 2.5}')) == set(errors(schema, '{"a": true}')) == {"/payload/a"}
 
 
 @pytest.mark.parametrize("number", ["1e300", "1e-300", "-1e399", "123456789012345678901234567890.5", "0"])
 def test_multiples_are_exact_for_any_number(number):
     schema = a_schema(properties={"a": {"multipleOf": 0.01}})
     is_multiple = number in ("1e300", "-1e399", "0", "123456789012345678901234567890.5")
-    assert (misfits(schema, f'{{"a": {number}}}') == {}) == is_multiple
+    assert (errors(schema, f'{{"a": {number}}}') == {}) == is_multiple
 
 
 def test_patterns_are_tried_on_texts_as_long_as_a_body():
     schema = a_schema(properties={"a": {"pattern": "y$"}}, patternProperties={"z$": False})
-    assert misfits(schema, json.dumps({"a": "x" * 31_000 + "y"})) == {}
-    assert misfits(schema, json.dumps({"a": "x" * 31_000})) == {"/payload/a": "Must match y$."}
-    (pointer,) = misfits(schema, json.dumps({"x" * 31_000 + "z": 1}))
+    assert errors(schema, json.dumps({"a": "x" * 31_000 + "y"})) == {}
+    assert errors(schema, json.dumps({"a": "x" * 31_000})) == {"/payload/a": "Must match y$."}
+    (pointer,) = errors(schema, json.dumps({"x" * 31_000 + "z": 1}))
     assert pointer.endswith("xz")
 
 
@@ -140,22 +140,22 @@ def test_the_steps_of_all_patterns_together_are_bounded(keywords, payload, monke
 
     monkeypatch.setattr(patterns.Pattern, "matches", counted)
     schema = a_schema(properties={"a": keywords})
-    assert misfits(schema, json.dumps({"a": payload})) == {
+    assert errors(schema, json.dumps({"a": payload})) == {
         "/payload": "Has too much text for the patterns of its schema."
     }
     assert 0 < sum(steps) <= keywords_module.MAX_PATTERN_STEPS
-    assert misfits(schema, json.dumps({"a": payload[:1] if isinstance(payload, list) else {}})) == {}
+    assert errors(schema, json.dumps({"a": payload[:1] if isinstance(payload, list) else {}})) == {}
 
 
 def test_a_body_of_30_kilobytes_is_within_the_bound_of_usual_patterns():
     fields = {f"f{number}": {"pattern": r"^[\w .-]{1,60}$"} for number in range(420)}
     schema = a_schema(properties=fields)
-    assert misfits(schema, json.dumps(dict.fromkeys(fields, "x" * 60))) == {}
+    assert errors(schema, json.dumps(dict.fromkeys(fields, "x" * 60))) == {}
 
 
 def test_there_is_an_end_to_what_is_told():
     schema = a_schema(additionalProperties=False)
-    assert len(schema.misfits({f"field{number}": 1 for number in range(1000)})) == MOST_MISFITS
+    assert len(schema.errors({f"field{number}": 1 for number in range(1000)})) == MAX_ERRORS
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_there_is_an_end_to_what_is_told():
         (b'{"properties": {"a": {"pattern": "(?=a)"}}}', "/properties/a/pattern: the pattern (?=a): invalid perl"),
         (b'{"$defs": {"a": {"pattern": "(a)\\\\1"}}}', "/$defs/a/pattern: the pattern"),
         (b'{"patternProperties": {"(?=a)": {}}}', "/patternProperties/(?=a): the pattern (?=a): invalid perl"),
-        (b'{"a": "' + b"x" * LARGEST_BYTES + b'"}', "larger than 65536 bytes"),
+        (b'{"a": "' + b"x" * MAX_BYTES + b'"}', "larger than 65536 bytes"),
     ],
 )
 def test_what_is_no_schema_or_not_taken_is_told_where_and_why(document, told):
@@ -200,14 +200,14 @@ def test_a_reference_and_what_stands_beside_it_both_count():
         properties={"a": {"$ref": "#/$defs/short", "minLength": 2, "allOf": [{"pattern": "^x"}]}},
         **{"$defs": {"short": {"maxLength": 3}}},
     )
-    assert misfits(schema, '{"a": "xyz"}') == {}
+    assert errors(schema, '{"a": "xyz"}') == {}
     for wrong in ("x", "xyzz", "ayz"):
-        assert set(misfits(schema, json.dumps({"a": wrong}))) == {"/payload/a"}
+        assert set(errors(schema, json.dumps({"a": wrong}))) == {"/payload/a"}
 
 
 def test_a_payload_too_large_for_its_schema_is_refused_unread():
     schema = a_schema(properties={"a": {"items": {"anyOf": [{"type": "string"}] * 100}}})
-    assert misfits(schema, json.dumps({"a": [1] * 8000})) == {"/payload": "Has too many values for its schema."}
+    assert errors(schema, json.dumps({"a": [1] * 8000})) == {"/payload": "Has too many values for its schema."}
 
 
 @pytest.mark.parametrize(
@@ -224,21 +224,21 @@ def test_no_payload_takes_long(keywords, payload):
     schema = a_schema(properties={"a": keywords})
     told = exact_json.loads(body)
     began = time.thread_time()
-    schema.misfits(told)
+    schema.errors(told)
     assert time.thread_time() - began < 2
 
 
 def test_a_producer_without_schemas_may_send_anything():
-    assert Rules().misfits("desk", "1", {"a": 1}) == []
+    assert Rules().errors("desk", "1", {"a": 1}) == []
 
 
 def test_a_strict_producer_may_send_only_versions_that_have_a_schema():
     rules = Rules({("desk", "2"): a_schema(), ("other", "1"): a_schema()}, frozenset({"desk", "new"}))
-    assert rules.misfits("desk", "2", {}) == []
-    assert [(error.pointer, error.message) for error in rules.misfits("desk", "1", {})] == [
+    assert rules.errors("desk", "2", {}) == []
+    assert [(error.pointer, error.message) for error in rules.errors("desk", "1", {})] == [
         ("/version", "Must be one with a schema: 2.")
     ]
-    assert "there is none" in rules.misfits("new", "1", {})[0].message
+    assert "there is none" in rules.errors("new", "1", {})[0].message
 
 
 def test_a_schema_s_version_has_the_form_of_a_signal_s():
@@ -295,4 +295,4 @@ SCHEMAS = st.recursive(
 def test_the_verdict_is_that_of_the_standard_validator(schema, payload):
     document = schema | {"$defs": {"x": {"type": ["string", "object"], "minLength": 1}}}
     ours = PayloadSchema.read(json.dumps(document).encode())
-    assert (ours.misfits(payload) == []) == Draft202012Validator(document).is_valid(payload)
+    assert (ours.errors(payload) == []) == Draft202012Validator(document).is_valid(payload)

@@ -219,11 +219,11 @@ def test_the_first_row_of_a_statement_is_the_same_on_both_ways_to_the_database(d
     wanted = select(TABLE, literal_column("'x'")).where(TABLE.c.id == bindparam("wanted")).limit(1)
     with database.reading() as session:
         expected = session.execute(wanted, {"wanted": 1}).one()
-    found = database.first(wanted, {"wanted": 1})
+    found = database.fetch_first(wanted, {"wanted": 1})
     assert found is not None
     assert [*found] == [*expected]
     assert str(found[1]) == "1.1000"
-    assert database.first(wanted, {"wanted": 2}) is None
+    assert database.fetch_first(wanted, {"wanted": 2}) is None
 
 
 def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_connection_whole(
@@ -231,15 +231,15 @@ def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_conne
 ) -> None:
     database = Database(postgresql_url, pool_size=1)
     with pytest.raises(ProgrammingError):
-        database.at_once("SELECT nothing FROM nowhere", ())
+        database.execute_raw("SELECT nothing FROM nowhere", ())
     with pytest.raises(OperationalError):
-        database.at_once("SELECT pg_terminate_backend(pg_backend_pid())", ())
-    assert database.at_once("SELECT $1::int", (1,)) == [(1,)]
+        database.execute_raw("SELECT pg_terminate_backend(pg_backend_pid())", ())
+    assert database.execute_raw("SELECT $1::int", (1,)) == [(1,)]
     database.dispose()
 
 
 def test_a_statement_at_once_without_a_server_is_refused_as_any_other(tmp_path: Path) -> None:
     database = Database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
     with pytest.raises(OperationalError):
-        database.at_once("SELECT 1", ())
+        database.execute_raw("SELECT 1", ())
     database.dispose()

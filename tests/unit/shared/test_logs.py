@@ -61,7 +61,7 @@ def test_a_callers_line_breaks_stay_inside_the_line(lines: Any) -> None:
 
 def test_a_long_text_is_cut(lines: Any) -> None:
     structlog.get_logger("a").info("seen", text="x" * 10_000)
-    assert len(lines()[0]["text"]) <= logs.LONGEST_TEXT + 3
+    assert len(lines()[0]["text"]) <= logs.MAX_TEXT_LENGTH + 3
 
 
 def test_a_traceback_stays_whole_in_its_line(lines: Any) -> None:

@@ -68,12 +68,12 @@ def test_a_process_alone_needs_no_folder() -> None:
 
 
 def test_the_first_values_of_a_limited_label_are_kept_and_the_rest_are_other() -> None:
-    label = LimitedLabel(most=2)
+    label = LimitedLabel(limit=2)
     assert [label(value) for value in ("a", "b", "c", "a", "d")] == ["a", "b", "other", "a", "other"]
 
 
 def test_only_the_allowed_values_of_a_limited_label_are_kept() -> None:
-    label = LimitedLabel(["a"], most=50)
+    label = LimitedLabel(["a"], limit=50)
     assert [label(value) for value in ("b", "a")] == ["other", "a"]
 
 

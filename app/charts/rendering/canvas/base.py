@@ -82,6 +82,9 @@ class Canvas(Protocol):
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points; a NaN interrupts it. `dash` is lengths on and off in pixels."""
 
+    def dashes(self, box: Box, on: int, off: int, color: Color) -> None:
+        """Fill a box with dashes, from its left edge on: `on` pixels drawn, `off` left free."""
+
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x; points with a NaN are left out."""
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _FILTER_UP: Final = 2
 _LEVEL: Final = 2
-_STRIPE: Final = 64
+_MEMORY: Final = 9  # the largest buffer of symbols, so that fewer blocks with their own codes are begun
+_STRIPE: Final = 128
 
 
 def encode(pixels: NDArray[np.uint8]) -> bytes:
@@ -31,7 +32,7 @@ def encode(pixels: NDArray[np.uint8]) -> bytes:
 def _deflated(rows: NDArray[np.uint8]) -> Iterator[bytes]:
     """The filtered rows compressed, a few at a time: they stay in the processor's cache on the way."""
     height, length = rows.shape
-    deflate = fast_zlib.compressobj(_LEVEL)
+    deflate = fast_zlib.compressobj(_LEVEL, memLevel=_MEMORY)
     filtered = np.empty((min(_STRIPE, height), length + 1), np.uint8)
     filtered[:, 0] = _FILTER_UP
     filtered[0, 1:] = rows[0]

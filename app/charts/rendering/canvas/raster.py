@@ -7,6 +7,7 @@ Lines, slopes and curves go through Agg, text through its mask blender.
 from __future__ import annotations
 
 import math
+from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +40,9 @@ _PIXELS_PER_POINT_DPI: Final = 72
 _MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY
 _START: Final = {"left": 0.0, "center": 0.5, "right": 1.0}
 _BLOCK: Final = 64
+_KEPT_PIXELS: Final = 4_000_000
 _untyped_renderer: Any = RendererAgg  # matplotlib gives it no types
+_kept_renderers: Final[deque[Any]] = deque(maxlen=1)
 
 
 class RasterCanvas:
@@ -47,7 +50,7 @@ class RasterCanvas:
 
     def __init__(self, width: int, height: int, background: Color) -> None:
         self._height = height
-        self._renderer: Any = _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+        self._renderer = _new_renderer(width, height)
         # Agg's y runs upwards; the canvas's runs down.
         self._flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
         self.pixels: NDArray[np.uint8] = np.asarray(self._renderer.buffer_rgba())
@@ -56,25 +59,27 @@ class RasterCanvas:
         self.background = background
         self.left_out: list[str] = []
 
+    def close(self) -> None:
+        """Leave the memory to the next canvas of this size. Neither the canvas nor its pixels may be used any more."""
+        if self.pixels.size <= 4 * _KEPT_PIXELS:
+            _kept_renderers.append(self._renderer)
+        del self._renderer, self._words, self.pixels
+
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
         left, top, right, bottom = (max(edge, 0) for edge in box)
-        place = self._words[top:bottom, left:right]
-        if color.alpha == 1:
-            place[:] = word(color)
-        else:
-            blend(place, word(color), np.uint32(round(color.alpha * FULL)))
+        _paint(self._words[top:bottom, left:right], color)
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
         """Fill many rectangles of one colour."""
-        words, paint, opaque = self._words, word(color), color.alpha == 1
-        share = np.uint32(round(color.alpha * FULL))
-        edges = (np.maximum(edge, 0).tolist() for edge in (left, top, right, bottom))
-        for x0, y0, x1, y1 in zip(*edges, strict=True):
-            if opaque:
+        words, paint = self._words, np.asarray(word(color))  # as an array, or NumPy makes one for every rectangle
+        rectangles = np.maximum((left, top, right, bottom), 0).T.tolist()
+        if color.alpha == 1:
+            for x0, y0, x1, y1 in rectangles:
                 words[y0:y1, x0:x1] = paint
-            else:
-                blend(words[y0:y1, x0:x1], paint, share)
+        else:
+            for x0, y0, x1, y1 in rectangles:
+                _paint(words[y0:y1, x0:x1], color)
 
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points."""
@@ -85,6 +90,12 @@ class RasterCanvas:
         else:
             path = Path(np.column_stack((x, y)))
             self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
+
+    def dashes(self, box: Box, on: int, off: int, color: Color) -> None:
+        """Fill a box with dashes: the first columns of all of them at once, then the second ones, and so on."""
+        place = self._words[box.top : box.bottom, box.left : box.right]
+        for column in range(on):
+            _paint(place[:, column :: on + off], color)
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
@@ -166,6 +177,28 @@ class RasterCanvas:
     def _upright(self, box: Box) -> Box:
         """The box in Agg's pixels, with the larger y first."""
         return Box(box.left, self._height - box.bottom, box.right, self._height - box.top)
+
+
+def _new_renderer(width: int, height: int) -> Any:
+    """Agg's renderer of this size: the one of the last closed canvas, or a new one.
+
+    A new one clears its memory before the canvas fills it, and that takes longer than to fill it.
+    """
+    try:
+        renderer = _kept_renderers.pop()
+    except IndexError:
+        renderer = None
+    if renderer is None or (renderer.width, renderer.height) != (width, height):
+        return _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
+    return renderer
+
+
+def _paint(words: NDArray[np.uint32], color: Color) -> None:
+    """Lay one colour on all these pixels."""
+    if color.alpha == 1:
+        words[:] = word(color)
+    else:
+        blend(words, word(color), np.uint32(round(color.alpha * FULL)))
 
 
 @lru_cache(maxsize=128)

@@ -56,11 +56,13 @@ class SvgCanvas:
         runs = zip(np.split(x, breaks), np.split(y, breaks), strict=True)
         data = "".join(f"M{_points(xs, ys)}" for xs, ys in runs if np.isfinite(ys[:1]).all() and len(ys))
         if data:
-            pattern = f' stroke-dasharray="{" ".join(_number(part) for part in dash)}"' if dash else ""
-            self._parts.append(
-                f'<path d="{data}" fill="none" stroke="{color.hex}"{_opacity("stroke", color)} '
-                f'stroke-width="{_number(width)}" stroke-linejoin="round"{pattern}{self._clip(clip)}/>'
-            )
+            self._stroke(data, color, width, dash, self._clip(clip))
+
+    def dashes(self, box: Box, on: int, off: int, color: Color) -> None:
+        """Fill a box with dashes."""
+        if box.width > 0 and box.height > 0:
+            middle = _number(box.top + box.height / 2)
+            self._stroke(f"M{box.left} {middle}L{box.right} {middle}", color, box.height, (on, off))
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
@@ -125,6 +127,13 @@ class SvgCanvas:
         crisp = f' shape-rendering="{rendering}"' if rendering else ""
         clipped = self._clip(clip) if clip is not None else ""
         self._parts.append(f'<path d="{data}" fill="{color.hex}"{_opacity("fill", color)}{crisp}{clipped}/>')
+
+    def _stroke(self, data: str, color: Color, width: float, dash: tuple[float, ...], clipped: str = "") -> None:
+        pattern = f' stroke-dasharray="{" ".join(_number(part) for part in dash)}"' if dash else ""
+        self._parts.append(
+            f'<path d="{data}" fill="none" stroke="{color.hex}"{_opacity("stroke", color)} '
+            f'stroke-width="{_number(width)}" stroke-linejoin="round"{pattern}{clipped}/>'
+        )
 
     def _clip(self, box: Box) -> str:
         name = "c" + "-".join(str(edge) for edge in box)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.charts.rendering.frame.time_ticks import calendar, format_instant
-from app.charts.rendering.layers.positions import distance
 from app.charts.rendering.plotting import number_format
 
 if TYPE_CHECKING:
@@ -64,6 +63,6 @@ def _order(place: Position) -> str:
     stated = []
     for level in place.levels[1:]:
         role = "stop" if level.role == "SL" else f"target {level.role[2:]} at"
-        parts = f" ({', '.join(distance(level))})" if distance(level) else ""
-        stated.append(f", {role} {number_format.price(level.price, place.decimals)}{parts}")
-    return f"{place.order.side} at {number_format.price(place.order.entry, place.decimals)}" + "".join(stated)
+        parts = f" ({', '.join(level.distance)})" if level.distance else ""
+        stated.append(f", {role} {level.text}{parts}")
+    return f"{place.order.side} at {place.levels[0].text}" + "".join(stated)

@@ -41,12 +41,13 @@ from app.charts.rendering.plotting.theme import theme_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from app.charts.domain import Annotation, ChartSpec
+    from app.charts.domain import ChartSpec
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.frame.time_ticks import Calendar
     from app.charts.rendering.layers.annotations import Annotations
+    from app.charts.rendering.layers.positions import Position
     from app.charts.rendering.layers.studies import PanelStudy, Study
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.sizes import Sizes
@@ -104,14 +105,15 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     theme, sizes, data = theme_of(spec), sizes_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
     left = sizes.px(12)
-    first_right = _first_right(sizes, data, spec.annotations, theme)
+    orders = [position(order, data.decimals) for order in spec.annotations if isinstance(order, OrderMark)]
+    first_right = _first_right(sizes, data, orders, theme)
     most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
     dates = date_range(calendar(data.full.time, spec.timezone), spec.timezone)
     timeframe = timeframe_pair(spec, data.bar_ms, data.factor)
     header = plan_header(spec, sizes, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
     rows = layout.rows(sizes, header.height, [panel_weight(panel) for panel in spec.panels])
-    annotations = marks.place(spec.annotations, data, line, spec.timezone)
+    annotations = marks.place(spec.annotations, orders, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
     x = IndexScale(left, first_right, line.bars, line.free_slots)
@@ -166,10 +168,9 @@ def bar_pixels(data: PriceData) -> int:
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(sizes: Sizes, data: PriceData, annotations: Sequence[Annotation], theme: Theme) -> int:
+def _first_right(sizes: Sizes, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
     """A first guess of where the price axis begins, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
-    orders = [position(order, 0, 1, data.decimals) for order in annotations if isinstance(order, OrderMark)]
     tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
     return sizes.width - price_axis_width(sizes, [number_format.price(end, data.decimals) for end in ends], tags)[0]
 

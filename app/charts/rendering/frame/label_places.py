@@ -32,10 +32,12 @@ class LabelPlaces:
         """Place the candidates that keep their distance from all labels, from left to right."""
         for index in candidates:
             place = bisect_left(self._sorted, index)
-            near = self._sorted[max(place - 1, 0) : place + 1]
-            if all(abs(index - other) >= self.distance for other in near):
-                self._sorted.insert(place, index)
-                self.units[index] = unit
+            if place > 0 and index - self._sorted[place - 1] < self.distance:
+                continue
+            if place < len(self._sorted) and self._sorted[place] - index < self.distance:
+                continue
+            self._sorted.insert(place, index)
+            self.units[index] = unit
 
     def spread(self, candidates: Sequence[int], unit: int, limit: float = 0.0) -> None:
         """Place as many candidates (ascending) as have room within each gap of more than `limit` bars.

@@ -20,7 +20,6 @@ from app.charts.rendering.layers.positions import (
     draw_levels,
     fault_warnings,
     level_boxes,
-    position,
     reach,
     role_tags,
     zone_boxes,
@@ -62,14 +61,20 @@ class Annotations:
         yield from (signal.price for signal in self.signals)
 
 
-def place(annotations: Sequence[Annotation], data: PriceData, line: Timeline, zone: str) -> Annotations:
-    """Every annotation in its slot. What lies outside the slots is left out with a warning."""
+def place(
+    annotations: Sequence[Annotation], orders: Iterable[Position], data: PriceData, line: Timeline, zone: str
+) -> Annotations:
+    """Every annotation in its slot. What lies outside the slots is left out with a warning.
+
+    `orders` are those among the annotations, in their order.
+    """
     warnings: list[str] = []
     positions = []
-    for number, order in enumerate(annotations):
-        if isinstance(order, OrderMark) and (found := _position(order, data, line, zone)) is not None:
+    numbers_of_orders = (number for number, one in enumerate(annotations) if isinstance(one, OrderMark))
+    for number, order in zip(numbers_of_orders, orders, strict=True):
+        if (found := _position(order, line, zone)) is not None:
             positions.append(found)
-            warnings += fault_warnings(order, number)
+            warnings += fault_warnings(order.order, number)
     drawn = {id(found.order) for found in positions}
     signals, moments, zones = [], [], []
     for number, annotation in enumerate(annotations):
@@ -85,8 +90,9 @@ def place(annotations: Sequence[Annotation], data: PriceData, line: Timeline, zo
     return Annotations(tuple(signals), tuple(positions), levels, tuple(moments), tuple(zones), warnings)
 
 
-def _position(order: OrderMark, data: PriceData, line: Timeline, zone: str) -> Position | None:
+def _position(position: Position, line: Timeline, zone: str) -> Position | None:
     """The order from its start to its end, at least 10 slots wide; None when it ended before the first bar."""
+    order = position.order
     start = line.find(order.start)
     last = line.slots
     if order.end is not None and order.end >= order.start:
@@ -95,9 +101,9 @@ def _position(order: OrderMark, data: PriceData, line: Timeline, zone: str) -> P
             return None
         last = line.slots if end.pinned else end.index + 1
     if start is None:
-        return position(order, 0, max(last, POSITION_SLOTS), data.decimals)
+        return position.placed(0, max(last, POSITION_SLOTS))
     when = _moment(order.start, line, zone) if start.pinned else ""
-    return position(order, start.index, max(last, start.index + POSITION_SLOTS), data.decimals, when)
+    return position.placed(start.index, max(last, start.index + POSITION_SLOTS), when)
 
 
 def _signal(
@@ -193,9 +199,7 @@ def at_price_of_order(annotations: Annotations, data: PriceData) -> bool:
 
 def _written(annotations: Annotations) -> set[str]:
     """The prices of orders as their tags write them."""
-    return {
-        number_format.price(level.price, place.decimals) for place in annotations.positions for level in place.levels
-    }
+    return {level.text for place in annotations.positions for level in place.levels}
 
 
 def _line_boxes(plot: Plot, annotations: Annotations) -> list[Box]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from app.charts.domain import order_faults
+from app.charts.domain import order_errors
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.frame.price_tags import Tag
 from app.charts.rendering.plotting import number_format
@@ -31,12 +31,16 @@ _UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A price of an order. `change` is the way from the entry as a fraction of it, `reward` that way in risks (R)."""
+    """A price of an order and how it is written. `reward` is its distance from the entry in risks (R).
+
+    `distance` is that way in per cent and in R, as far as each is known.
+    """
 
     role: str
     price: float
-    change: float | None = None
+    text: str
     reward: float | None = None
+    distance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +52,41 @@ class Position:
     """
 
     order: OrderMark
-    first: int
-    last: int
     levels: tuple[Level, ...]
-    decimals: int
     risk: float | None
     reward: float | None
+    first: int = 0
+    last: int = 1
     when: str = ""
 
+    def placed(self, first: int, last: int, when: str = "") -> Position:
+        """The same order in these slots."""
+        return replace(self, first=first, last=last, when=when)
 
-def position(order: OrderMark, first: int, last: int, decimals: int, when: str = "") -> Position:
-    """The order in its slots. Stop and targets that contradict the side are kept as levels, without R and zones."""
-    wrong = {pointer for pointer, _ in order_faults(order)}
+
+def position(order: OrderMark, decimals: int) -> Position:
+    """The order with its levels, not yet in its slots; `decimals` are the instrument's.
+
+    Stop and targets that contradict the side are kept as levels, without R and zones.
+    """
+    wrong = {pointer for pointer, _ in order_errors(order)}
     stop = order.stop if "/stop" not in wrong else None
     good = [target for place, target in enumerate(order.targets) if f"/targets/{place}" not in wrong]
     risk = abs(order.entry - stop) if stop is not None else 0.0
-    levels = [Level("Entry", order.entry)]
-    if order.stop is not None:
-        levels.append(Level("SL", order.stop, _change(order.stop, order.entry)))
+    stops = () if order.stop is None else (order.stop,)
+    texts = _texts((order.entry, *stops, *order.targets), decimals)
+    levels = [Level("Entry", order.entry, next(texts))]
+    levels += [Level("SL", price, next(texts), None, _distance(price, order.entry, None)) for price in stops]
     for place, target in enumerate(order.targets):
         reward = abs(target - order.entry) / risk if risk > 0 and f"/targets/{place}" not in wrong else None
-        levels.append(Level(f"TP{place + 1}", target, _change(target, order.entry), reward))
+        levels.append(Level(f"TP{place + 1}", target, next(texts), reward, _distance(target, order.entry, reward)))
     farthest = max(good, key=lambda target: abs(target - order.entry), default=None)
-    return Position(order, first, last, tuple(levels), _decimals(levels, decimals), stop, farthest, when)
+    return Position(order, tuple(levels), stop, farthest)
 
 
 def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
     """A sentence for each number of the order that contradicts its side."""
-    for pointer, rule in order_faults(order):
+    for pointer, rule in order_errors(order):
         name, _, place = pointer[1:].partition("/")
         if name == "to":
             yield f"annotation {number} (order): ends before it begins, so it is drawn as open"
@@ -86,11 +97,11 @@ def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
 
 def role_tags(positions: Sequence[Position], scale: ValueScale, theme: Theme) -> list[Tag]:
     """A tag for each price of the orders, with an arrow where it lies off the scale; equal prices share one."""
-    groups: dict[str, list[tuple[Level, Position]]] = {}
+    groups: dict[str, list[Level]] = {}
     for place in positions:
         for level in place.levels:
-            groups.setdefault(number_format.price(level.price, place.decimals), []).append((level, place))
-    return [_tag(text, members, scale, theme) for text, members in groups.items()]
+            groups.setdefault(level.text, []).append(level)
+    return [_tag(members, scale, theme) for members in groups.values()]
 
 
 def level_names(members: Iterable[Level]) -> str:
@@ -98,16 +109,6 @@ def level_names(members: Iterable[Level]) -> str:
     names = list(dict.fromkeys(level.role for level in members))
     more = "\N{HORIZONTAL ELLIPSIS}" if len(names) > _NAMES else ""
     return "/".join(names[:_NAMES]) + more
-
-
-def distance(level: Level) -> tuple[str, ...]:
-    """The level's way from the entry in per cent and in R, as far as each is known."""
-    parts = []
-    if level.change is not None:
-        parts.append(signed_percent(level.change))
-    if level.reward is not None:
-        parts.append(f"{level.reward:.1f}R" if level.reward < _MANY_RS else f"{level.reward:,.0f}R")
-    return tuple(parts)
 
 
 def signed_percent(fraction: float) -> str:
@@ -192,11 +193,10 @@ def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:
     return boxes
 
 
-def _tag(text: str, members: list[tuple[Level, Position]], scale: ValueScale, theme: Theme) -> Tag:
-    level, _ = members[0]
-    detailed = next((one for one, _ in members if one.reward is not None), level)
-    parts = distance(detailed)
-    base = f"{level_names(one for one, _ in members)} {text}"
+def _tag(members: Sequence[Level], scale: ValueScale, theme: Theme) -> Tag:
+    level = members[0]
+    parts = next((one for one in members if one.reward is not None), level).distance
+    base = f"{level_names(members)} {level.text}"
     # The first step of shortening leaves out R, the second the percentage.
     texts = [" ".join((base, *parts[:count])) for count in ((2, 1, 0) if parts else (0,))]
     above, below = level.price > scale.high, level.price < scale.low
@@ -205,17 +205,24 @@ def _tag(text: str, members: list[tuple[Level, Position]], scale: ValueScale, th
     return Tag(scale.at(level.price), tuple(arrow + one for one in texts), level_color(level.role, theme), rank, "role")
 
 
-def _change(price: float, entry: float) -> float | None:
-    return (price - entry) / abs(entry) if entry else None
+def _distance(price: float, entry: float, reward: float | None) -> tuple[str, ...]:
+    """The way from the entry to a price in per cent and in R, as far as each is known."""
+    parts = []
+    if entry:
+        parts.append(signed_percent((price - entry) / abs(entry)))
+    if reward is not None:
+        parts.append(f"{reward:.1f}R" if reward < _MANY_RS else f"{reward:,.0f}R")
+    return tuple(parts)
 
 
-def _decimals(levels: Sequence[Level], decimals: int) -> int:
-    """The instrument's decimals, or up to two more where different prices of the order would look the same."""
-    different = len({level.price for level in levels})
-    for more in range(_MORE_DECIMALS):
-        if len({number_format.price(level.price, decimals + more) for level in levels}) == different:
-            return decimals + more
-    return decimals + _MORE_DECIMALS
+def _texts(prices: Sequence[float], decimals: int) -> Iterator[str]:
+    """The prices with the instrument's decimals, or up to two more where different ones would look the same."""
+    different = len(set(prices))
+    for more in range(_MORE_DECIMALS + 1):
+        texts = [number_format.price(price, decimals + more) for price in prices]
+        if len(set(texts)) == different:
+            break
+    return iter(texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _HUGE_SHARE: Final = 1e7
 _SMALL_SHARE: Final = 1e-3
 _SHORT_FROM: Final = (1, 100, 1000)
 _SHORT_DECIMALS: Final = (4, 2, 1, 0)
+_POWERS_OF_TEN: Final = np.array([10.0**decimals for decimals in range(_MAX_DECIMALS + 1)])
 MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -44,12 +45,13 @@ def decimals_of(prices: Floats) -> int:
     size = float(np.abs(sample).max(initial=0.0))
     if size >= _SCIENTIFIC_ABOVE:
         return 0
-    for decimals in range(_MAX_DECIMALS + 1):
-        shifted = sample * 10.0**decimals
-        if size * 10.0**decimals > _SCIENTIFIC_ABOVE:
+    # One column for each number of decimals: the prices in units of their last decimal.
+    shifted = sample[:, np.newaxis] * _POWERS_OF_TEN
+    whole = np.count_nonzero(np.abs(shifted - np.rint(shifted)) <= _NOISE, axis=0) / max(len(sample), 1)
+    for decimals, (power, share) in enumerate(zip(_POWERS_OF_TEN.tolist(), whole.tolist(), strict=True)):
+        if size * power > _SCIENTIFIC_ABOVE:
             break
-        exact = np.abs(shifted - np.round(shifted)) <= _NOISE
-        if exact.mean() >= _MIN_EXACT_SHARE and (size == 0 or size * 10.0**decimals >= 1):
+        if share >= _MIN_EXACT_SHARE and (size == 0 or size * power >= 1):
             return decimals
     return decimals_for(size)
 

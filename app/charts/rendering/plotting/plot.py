@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.plotting.scales import BarWidths, bar_widths
 
@@ -56,13 +54,12 @@ class Plot:
         """A horizontal hairline from one pixel to another."""
         hairline = self.sizes.hairline
         top = round(self.y.at(value) - hairline / 2)
-        if not dash:
-            self.canvas.box(Box(left, top, right, top + hairline).clipped(self.box), color)
-            return
-        ends = np.array([left, right], np.float64)
-        middle = np.full(2, top + hairline / 2)
-        pattern = tuple(self.sizes.px(length) for length in dash)
-        self.canvas.line(ends, middle, color, hairline, self.box, pattern)
+        box = Box(left, top, right, top + hairline).clipped(self.box)
+        if dash:
+            on, off = (self.sizes.px(length) for length in dash)
+            self.canvas.dashes(box, on, off, color)
+        else:
+            self.canvas.box(box, color)
 
     def widths(self) -> BarWidths:
         """Body and wick of this plot's bars."""

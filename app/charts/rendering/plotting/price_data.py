@@ -153,7 +153,7 @@ def _check_lengths(bars: Bars) -> None:
 def check_times(time: NDArray[np.int64]) -> None:
     """RenderError unless times rise and lie in the years 1900 to 2199."""
     _raise_where("time", (time < MIN_TIME_MS) | (time >= MAX_TIME_MS), "outside the years 1900 to 2199")
-    _raise_where("time", np.diff(time, prepend=time[:1] - 1) <= 0, "not later than the one before it")
+    _raise_where("time", time[1:] <= time[:-1], "not later than the one before it", first=1)
 
 
 def checked_values(name: str, values: Floats) -> Floats:
@@ -161,9 +161,11 @@ def checked_values(name: str, values: Floats) -> Floats:
 
     With sizes between 1e-100 and 1e100 every ratio and every square an indicator needs stays finite.
     """
-    _raise_where(name, ~np.isfinite(values), "not a finite number")
     sizes = np.abs(values)
-    _raise_where(name, sizes > MAX_VALUE, f"larger than {MAX_VALUE:.0e}")
+    # NaN is not below the limit either.
+    if len(sizes) and not sizes.max() <= MAX_VALUE:
+        _raise_where(name, ~np.isfinite(values), "not a finite number")
+        _raise_where(name, sizes > MAX_VALUE, f"larger than {MAX_VALUE:.0e}")
     return np.where(sizes < MIN_VALUE, 0.0, values)
 
 
@@ -181,6 +183,7 @@ def _checked(raw: BarArrays, *, log: bool) -> BarArrays:
     return bars
 
 
-def _raise_where(name: str, broken: NDArray[np.bool_], message: str) -> None:
+def _raise_where(name: str, broken: NDArray[np.bool_], message: str, first: int = 0) -> None:
+    """RenderError at the first bar that is broken; the flags begin with bar `first`."""
     if broken.any():
-        raise RenderError(f"/data/{name}/{int(np.argmax(broken))}", message)
+        raise RenderError(f"/data/{name}/{first + int(np.argmax(broken))}", message)

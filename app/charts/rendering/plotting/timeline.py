@@ -9,7 +9,7 @@ import numpy as np
 
 from app.charts.rendering.analysis.local_time import DAY_MS
 from app.charts.rendering.plotting.sessions import next_opens
-from app.market.domain import TIMEFRAME_SECONDS
+from app.shared.instruments import TIMEFRAME_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -57,6 +57,41 @@ def test_a_canvas_starts_as_its_background_and_opaque():
     assert (canvas.pixels == 255).all()
 
 
+def test_the_memory_of_a_closed_canvas_begins_the_next_picture_as_background():
+    closed = a_canvas()
+    closed.box(EVERYWHERE, RED)
+    closed.line(np.array([0.0, 40.0]), np.array([0.0, 30.0]), BLUE, 2, Box(5, 5, 20, 20))
+    address = closed.pixels.__array_interface__["data"]
+    closed.close()
+    following = RasterCanvas(40, 30, BLUE)
+    assert following.pixels.__array_interface__["data"] == address
+    assert (following.pixels == (0, 0, 255, 255)).all()
+    following.shapes([[(0.0, 0.0), (40.0, 0.0), (40.0, 30.0), (0.0, 30.0)]], RED, EVERYWHERE)
+    assert (drawn(following) == RED[:3]).all()
+
+
+def test_canvases_open_at_the_same_time_have_their_own_pixels():
+    a_canvas().close()
+    one, other = a_canvas(), a_canvas()
+    one.box(EVERYWHERE, RED)
+    assert (drawn(one) == RED[:3]).all()
+    assert (drawn(other) == 255).all()
+
+
+def test_a_canvas_of_another_size_does_not_get_the_memory_of_a_closed_one():
+    a_canvas().close()
+    assert RasterCanvas(30, 40, WHITE).pixels.shape == (40, 30, 4)
+
+
+def test_dashes_look_as_the_rasterizer_draws_a_dashed_line():
+    box = Box(3, 10, 38, 12)
+    direct, stroked = a_canvas(), a_canvas()
+    direct.dashes(box, 3, 2, RED)
+    stroked.line(np.array([3.0, 38.0]), np.array([11.0, 11.0]), RED, 2, box, (3, 2))
+    assert (direct.pixels == stroked.pixels).all()
+    assert (direct.pixels[10, 3:9, 1] == (0, 0, 0, 255, 255, 0)).all()
+
+
 def test_a_box_fills_its_pixels_and_no_others():
     canvas = a_canvas()
     canvas.box(Box(3, 4, 6, 9), RED)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.charts.rendering.plotting.sessions import next_opens
-from app.market.domain import TIMEFRAME_SECONDS
+from app.shared.instruments import TIMEFRAME_SECONDS
 from tools.live_samples import FRIDAY, TUESDAY, bar_times
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

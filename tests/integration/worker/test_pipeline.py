@@ -93,7 +93,7 @@ def done(address: str, url: str) -> dict[str, Any]:
 
 def own_chart(resources: Resources, signal_id: str) -> Chart | None:
     with resources.database.reading() as session:
-        return service.of_signal(session, UUID(signal_id))
+        return service.find_by_signal(session, UUID(signal_id))
 
 
 def test_a_signal_is_drawn_by_itself_and_served_from_disk_and_caches(

@@ -10,7 +10,7 @@ import pytest
 from app.charts import retention, service
 from app.charts.domain import ChartSpec, Sample
 from app.charts.policy import Policy
-from app.charts.service import Drawn
+from app.charts.service import RenderResult
 from app.shared.db import Database
 from config import Settings
 
@@ -28,7 +28,7 @@ def database(database_url: str) -> Iterator[Database]:
 def asked(database: Database, title: str, *, now: datetime = NOW) -> str:
     spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
     with database.transaction() as session:
-        return service.request(session, spec, POLICY, owner="desk", now=now, request_id="").chart.id
+        return service.request_chart(session, spec, POLICY, owner="desk", now=now, request_id="").chart.id
 
 
 def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
@@ -36,9 +36,9 @@ def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
     chart_id = asked(database, title, now=now)
     path = f"charts/{now:%Y/%m/%d}/{chart_id}.png"
     with database.transaction() as session:
-        held = service.claim_next(session, POLICY, now=now)
-        assert held is not None
-        assert service.complete(session, held, Drawn(path, "e", 9, [], "", degraded=False), POLICY, now=now)
+        lease = service.claim_next(session, POLICY, now=now)
+        assert lease is not None
+        assert service.complete(session, lease, RenderResult(path, "e", 9, [], "", degraded=False), POLICY, now=now)
     return path
 
 
@@ -66,7 +66,7 @@ def test_the_file_of_an_expired_chart_is_an_orphan(database):
     with database.transaction() as session:
         retention.expire_files(session, [path])
     with database.reading() as session:
-        assert service.find(session, retention.chart_of(path)).status == service.EXPIRED
+        assert service.find(session, retention.chart_id_of(path)).status == service.EXPIRED
         assert retention.orphans(session, [path]) == [path]
 
 
@@ -75,7 +75,7 @@ def test_only_charts_of_the_named_files_expire(database):
     with database.transaction() as session:
         retention.expire_files(session, [gone, kept.replace("/24/", "/20/")])
     with database.reading() as session:
-        assert service.find(session, retention.chart_of(kept)).status == service.READY
+        assert service.find(session, retention.chart_id_of(kept)).status == service.READY
 
 
 def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
@@ -83,5 +83,5 @@ def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
     ready(database, "the day before", now=NOW - timedelta(days=1))
     asked(database, "waits")
     with database.reading() as session:
-        assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_of(path)}
+        assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_id_of(path)}
         assert retention.files_of_day(session, date(2026, 11, 25)) == {}

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.charts import service
-from app.charts.image_cache import Picture, ReadyPictures
+from app.charts.image_cache import CachedImage, ImageCache
 from app.charts.models import Chart
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-PICTURE = Picture("c1", "line", "png", "charts/2026/11/24/c1.png", "etag", NOW + timedelta(days=1))
+PICTURE = CachedImage("c1", "line", "png", "charts/2026/11/24/c1.png", "etag", NOW + timedelta(days=1))
 
 
 class Timer:
@@ -30,22 +30,22 @@ def a_chart(**changes: Any) -> Chart:
 
 
 def test_a_ready_chart_is_a_picture():
-    assert Picture.of(a_chart()) == PICTURE
+    assert CachedImage.of(a_chart()) == PICTURE
 
 
 @pytest.mark.parametrize("change", [{"status": status} for status in ("queued", "rendering", "failed", "expired")])
 def test_a_chart_without_an_image_is_none(change):
-    assert Picture.of(a_chart(**change)) is None
+    assert CachedImage.of(a_chart(**change)) is None
 
 
 def test_a_placeholder_is_none():
-    assert Picture.of(a_chart(degraded=True)) is None
+    assert CachedImage.of(a_chart(degraded=True)) is None
 
 
 def test_a_picture_is_remembered_until_its_seconds_are_over():
     timer = Timer()
-    ready = ReadyPictures(5.0, timer=timer)
-    ready.keep(PICTURE)
+    ready = ImageCache(5.0, timer=timer)
+    ready.put(PICTURE)
     timer.now += 4.9
     assert ready.get("c1", NOW) == PICTURE
     timer.now += 0.2
@@ -53,20 +53,20 @@ def test_a_picture_is_remembered_until_its_seconds_are_over():
 
 
 def test_a_picture_whose_time_is_over_is_not_given():
-    ready = ReadyPictures(5.0)
-    ready.keep(replace(PICTURE, expires_at=NOW))
+    ready = ImageCache(5.0)
+    ready.put(replace(PICTURE, expires_at=NOW))
     assert ready.get("c1", NOW) is None
 
 
 def test_a_forgotten_picture_is_gone():
-    ready = ReadyPictures(5.0)
-    ready.keep(PICTURE)
-    ready.forget("c1")
-    ready.forget("never")
+    ready = ImageCache(5.0)
+    ready.put(PICTURE)
+    ready.remove("c1")
+    ready.remove("never")
     assert ready.get("c1", NOW) is None
 
 
 def test_with_no_seconds_nothing_is_remembered():
-    ready = ReadyPictures(0.0)
-    ready.keep(PICTURE)
+    ready = ImageCache(0.0)
+    ready.put(PICTURE)
     assert ready.get("c1", NOW) is None

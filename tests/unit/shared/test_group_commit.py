@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from app.shared.group_commit import Combiner
+from app.shared.group_commit import GroupCommit
 
 
 class Work:
@@ -43,20 +43,22 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def queue_up(pool: ThreadPoolExecutor, combiner: Combiner[int, int], numbers: Sequence[int]) -> list[Future[int]]:
+def queue_up(
+    pool: ThreadPoolExecutor, group_commit: GroupCommit[int, int], numbers: Sequence[int]
+) -> list[Future[int]]:
     """Each begins to wait after the one before it."""
     futures = []
     for number in numbers:
-        before = len(combiner._waiting)
-        futures.append(pool.submit(combiner.do, number))
-        while len(combiner._waiting) == before:
+        before = len(group_commit._waiting)
+        futures.append(pool.submit(group_commit.run, number))
+        while len(group_commit._waiting) == before:
             time.sleep(0.001)
     return futures
 
 
 def test_one_alone_works_at_once_and_in_its_own_thread(work: Work) -> None:
     work.go_on.set()
-    assert [Combiner(work, 8).do(3), Combiner(work, 8).do(4)] == [9, 16]
+    assert [GroupCommit(work, 8).run(3), GroupCommit(work, 8).run(4)] == [9, 16]
     assert work.calls == [[3], [4]]
     assert set(work.threads) == {threading.get_ident()}
 
@@ -64,50 +66,50 @@ def test_one_alone_works_at_once_and_in_its_own_thread(work: Work) -> None:
 def test_those_who_come_meanwhile_are_done_together_and_each_gets_its_own_result(
     work: Work, pool: ThreadPoolExecutor
 ) -> None:
-    combiner = Combiner(work, 8)
-    first = pool.submit(combiner.do, 1)
+    group_commit = GroupCommit(work, 8)
+    first = pool.submit(group_commit.run, 1)
     assert work.begun.acquire(timeout=10)
-    others = queue_up(pool, combiner, [2, 3, 4])
+    others = queue_up(pool, group_commit, [2, 3, 4])
     work.go_on.set()
     assert [future.result(10) for future in (first, *others)] == [1, 4, 9, 16]
     assert work.calls == [[1], [2, 3, 4]]
 
 
 def test_more_than_may_be_done_together_take_turns(work: Work, pool: ThreadPoolExecutor) -> None:
-    combiner = Combiner(work, 2)
-    first = pool.submit(combiner.do, 1)
+    group_commit = GroupCommit(work, 2)
+    first = pool.submit(group_commit.run, 1)
     assert work.begun.acquire(timeout=10)
-    others = queue_up(pool, combiner, [2, 3, 4, 5, 6])
+    others = queue_up(pool, group_commit, [2, 3, 4, 5, 6])
     work.go_on.set()
     assert [future.result(10) for future in (first, *others)] == [1, 4, 9, 16, 25, 36]
     assert work.calls == [[1], [2, 3], [4, 5], [6]]
 
 
 def test_an_error_is_raised_to_all_who_wait_by_then_and_to_nobody_after(work: Work, pool: ThreadPoolExecutor) -> None:
-    combiner = Combiner(work, 2)
+    group_commit = GroupCommit(work, 2)
     work.error = ZeroDivisionError("away")
-    first = pool.submit(combiner.do, 1)
+    first = pool.submit(group_commit.run, 1)
     assert work.begun.acquire(timeout=10)
-    others = queue_up(pool, combiner, [2, 3, 4])
+    others = queue_up(pool, group_commit, [2, 3, 4])
     work.go_on.set()
     for future in (first, *others):
         with pytest.raises(ZeroDivisionError, match="away"):
             future.result(10)
     assert work.calls == [[1]]
     work.error = None
-    assert combiner.do(5) == 25
+    assert group_commit.run(5) == 25
 
 
 def test_a_result_too_few_is_an_error_for_all(pool: ThreadPoolExecutor) -> None:
-    combiner: Combiner[int, int] = Combiner(lambda numbers: numbers[1:], 8)
+    group_commit: GroupCommit[int, int] = GroupCommit(lambda numbers: numbers[1:], 8)
     with pytest.raises(ValueError, match="shorter"):
-        combiner.do(1)
+        group_commit.run(1)
 
 
 def test_many_threads_for_a_while_lose_and_mix_up_nothing(work: Work) -> None:
     work.go_on.set()
-    combiner = Combiner(work, 5)
+    group_commit = GroupCommit(work, 5)
     with ThreadPoolExecutor(16) as threads:
-        assert list(threads.map(combiner.do, range(5_000))) == [number**2 for number in range(5_000)]
+        assert list(threads.map(group_commit.run, range(5_000))) == [number**2 for number in range(5_000)]
     assert sorted(number for call in work.calls for number in call) == list(range(5_000))
     assert max(map(len, work.calls)) <= 5
