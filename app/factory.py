@@ -54,13 +54,14 @@ def _glue(app: Flask, resources: Resources) -> None:
     body.register(app)
     auth.register(app, resources.settings.api_keys)
     rate_limits.register(app, resources)
-    problems.register(app)
     thread_budget.register(app, resources.settings.web_threads)
 
 
 def _mount(app: Flask) -> None:
     app.register_blueprint(docs_page.blueprint)
     api = docs_page.describe(app)
+    # After flask-smorest, whose own handler of HTTP errors this replaces.
+    problems.register(app)
     api.ma_plugin.converter.add_attribute_function(document_variant)
     api.register_blueprint(signals.blueprint)
     api.register_blueprint(hooks.blueprint)

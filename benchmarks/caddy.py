@@ -1,4 +1,4 @@
-"""How Caddy runs the project's Caddyfile in front of a server on loopback, for benchmarks and tests."""
+"""Command and environment of Caddy in front of a server on loopback, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command() -> list[str]:
 
 
 def environment(upstream: str, folder: Path, *, port: int, http_port: int, https_port: int) -> dict[str, str]:
-    """Caddy's environment variables for a site that speaks plain HTTP on `port` and takes any host.
+    """Caddy's environment variables for a site of plain HTTP on `port`, for any host name.
 
     `upstream` is host:port of the server behind it. The site that redirects listens on `http_port`. Caddy keeps its
     files in `folder`.

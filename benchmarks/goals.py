@@ -1,4 +1,4 @@
-"""A promise of a benchmark beside what was measured, written the same way by each."""
+"""A goal of a benchmark with its measured value, printed in the same form by all benchmarks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ _COMPARE: Final = {"<=": operator.le, "<": operator.lt, ">=": operator.ge}
 
 @dataclass(frozen=True, slots=True)
 class Goal:
+    """A measured value and the bound that it has to keep."""
+
     goal: str
     measured: float
     sign: Literal["<=", "<", ">="]
     bound: float
 
     def row(self) -> dict[str, Any]:
-        """For the JSON document."""
+        """The goal as part of a JSON document."""
         return {**asdict(self), "met": bool(_COMPARE[self.sign](self.measured, self.bound))}
 
     @staticmethod
     def line(row: dict[str, Any]) -> str:
-        """For the table."""
-        told = f"{row['goal']:36}{row['measured']:10,.2f}  {row['sign']} {row['bound']:<8,g}"
-        return f"{told} {'met' if row['met'] else 'MISSED'}"
+        """The goal as a line of text."""
+        text = f"{row['goal']:36}{row['measured']:10,.2f}  {row['sign']} {row['bound']:<8,g}"
+        return f"{text} {'met' if row['met'] else 'MISSED'}"

@@ -1,11 +1,12 @@
-"""How fast are signals taken, beside the least a Flask handler can do and beside Alerta, all on this machine?
+"""Measures how fast signals are ingested, compared with a minimal Flask application and with Alerta.
 
     python -m benchmarks.ingest [--database postgresql|sqlite] [--json] [--check]
     python -m benchmarks.ingest --proxy --checkout PATH --stored 0 --peers
     python -m benchmarks.ingest --soak 60
 
-Two web processes each, 16 connections, every commit on the disk. Servers take turns in every round, and medians over
-the rounds are compared. Beside the rates stands processor time, which other programs disturb far less.
+Each server has two web processes; the load comes over 16 connections; every commit is durable. Each round runs all
+servers, one after the other, and the report shows medians over the rounds. It also shows processor time per signal,
+which other programs on the machine disturb much less than rates.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ ROUNDS: Final = 5
 SECONDS: Final = 4
 WARM_UP_SECONDS: Final = 2
 FIRST_RATE: Final = 2_000.0
-"""Signals a second for which bodies are made before any rate is known. A quicker server has the run repeated."""
-REPEATED: Final = 200
+"""Signals a second for which bodies are prepared in the first run. It is repeated when the server is faster."""
+DUPLICATES: Final = 200
 MAX_REFUSED: Final = 0.5
-"""Share of the answers that may refuse what should be stored: more says nothing of speed, and ends the run."""
+"""Maximum share of unexpected refusals. With more, the run ends: its rates would mean nothing."""
 BATCH: Final = 100
 STORED: Final = 1_000_000
 INSTRUMENTS: Final = 50
@@ -49,7 +50,7 @@ numbers = count(1)
 
 
 def a_signal() -> dict[str, Any]:
-    """Each is new by both rules: an external_id of its own, and five minutes after the last of its instrument."""
+    """A new signal by both rules: a unique external_id, and five minutes after the last signal of its instrument."""
     number = next(numbers)
     return {
         "instrument": f"STOCK{number % INSTRUMENTS}",
@@ -62,15 +63,15 @@ def a_signal() -> dict[str, Any]:
 
 
 def an_alert() -> dict[str, Any]:
-    """The same as an alert: no other of its resource and event, so it is stored as new."""
-    told = a_signal()
+    """The same as an alert for Alerta. Resource and event are unique, so it is stored as new."""
+    source = a_signal()
     return {
-        "resource": told["external_id"],
-        "event": told["side"],
+        "resource": source["external_id"],
+        "event": source["side"],
         "environment": "Production",
-        "service": [told["instrument"]],
-        "value": told["price"],
-        "attributes": told["payload"],
+        "service": [source["instrument"]],
+        "value": source["price"],
+        "attributes": source["payload"],
     }
 
 
@@ -86,7 +87,7 @@ def batches() -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Case:
-    """One thing measured: what is sent to which server, how many signals a request holds, what is to be answered."""
+    """One measured case: requests to one server. `refused` means that refusals are the expected response."""
 
     name: str
     server: Server
@@ -96,7 +97,7 @@ class Case:
     refused: bool = False
 
     def run(self, seconds: float, rate: float, park: Park) -> dict[str, float]:
-        """Rates and costs of one run. `rate` is how many signals a second the server is thought to take at most."""
+        """Rates and costs of one run. `rate` is an upper estimate of the server's signals a second."""
         before = 0.0, 0.0, 0.0
 
         def used() -> tuple[float, float, float]:
@@ -110,7 +111,7 @@ class Case:
             self.target, self.bodies, clients=CLIENTS, seconds=seconds, rate=rate / self.signals, begin=begin
         )
         unavailable = self.unavailable(outcome)
-        signals = (outcome.answers - unavailable) * self.signals
+        signals = (outcome.responses - unavailable) * self.signals
         web, database, proxy = (after - first for after, first in zip(used(), before, strict=True))
         return {
             "per_second": signals / outcome.seconds,
@@ -123,17 +124,17 @@ class Case:
         }
 
     def unavailable(self, outcome: Outcome) -> int:
-        """Answers that refused what should be stored: a busy server does so after DATABASE_TIMEOUT_SECONDS.
+        """Number of unexpected refusals: a busy server refuses after DATABASE_TIMEOUT_SECONDS.
 
-        Raises SystemExit when connections broke, when duplicates were stored, or when most answers were refusals.
+        Raises SystemExit when connections broke, when duplicates were stored, or with refusals over MAX_REFUSED.
         """
         if self.refused:
-            # The last answers may be missing: wrk stops in the middle.
-            wrong = abs(outcome.refusals - outcome.answers) > CLIENTS
+            # The last responses may be missing: wrk stops in the middle.
+            wrong = abs(outcome.refusals - outcome.responses) > CLIENTS
         else:
-            wrong = outcome.refusals > MAX_REFUSED * outcome.answers
+            wrong = outcome.refusals > MAX_REFUSED * outcome.responses
         if wrong or outcome.broken:
-            raise SystemExit(f"{self.name}: {outcome}\n{self.server.complaints()}")
+            raise SystemExit(f"{self.name}: {outcome}\n{self.server.log_tail()}")
         return 0 if self.refused else outcome.refusals
 
 
@@ -142,8 +143,8 @@ def single(server: Server, make: Callable[[], dict[str, Any]] = a_signal) -> Cas
 
 
 def duplicates(server: Server) -> Case:
-    """Signals that are stored already, one after the other, again and again."""
-    stored = list(islice(singles(), REPEATED))
+    """Signals that are stored already, repeated one after the other."""
+    stored = list(islice(singles(), DUPLICATES))
     outcome = Driver(server.target, 1).run(iter(stored), seconds=60)
     assert outcome.refusals == 0, outcome
     return Case(f"duplicates, {server.name}", server, server.target, cycle(stored), refused=True)
@@ -155,7 +156,7 @@ def batch(server: Server) -> Case:
 
 
 def reads(server: Server) -> Case:
-    """One stored signal, read again and again: a request that costs little beside HTTP itself."""
+    """Reads of one stored signal: a request that costs little besides HTTP itself."""
     body = json.dumps(a_signal()).encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.target.port}{server.target.path}", body, {"Content-Type": "application/json"}
@@ -166,7 +167,7 @@ def reads(server: Server) -> Case:
 
 
 def every_kind(server: Server, name: str = "") -> dict[str, Case]:
-    """Each kind of request to one server. `name` is that of single posts, and begins the names of the others."""
+    """All kinds of requests to one server. `name` is the name of single posts and the prefix of the others."""
     prefix = f"{name}_" if name else ""
     return {
         name or "signalbox": single(server),
@@ -176,31 +177,31 @@ def every_kind(server: Server, name: str = "") -> dict[str, Case]:
     }
 
 
-def cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
-    """What takes turns, by the name the goals know it by."""
+def all_cases(park: Park, options: argparse.Namespace, venvs: Path) -> dict[str, Case]:
+    """All cases, by the names that the goals use."""
     floor, ours = park.floor(), park.signalbox()
-    found = {"floor": single(floor), **every_kind(ours)}
+    cases_by_name = {"floor": single(floor), **every_kind(ours)}
     if options.proxy:
-        found |= every_kind(park.through_caddy(ours), "proxied")
+        cases_by_name |= every_kind(park.through_caddy(ours), "proxied")
     if options.stored:
-        found["stored"] = single(park.signalbox(stored=options.stored))
+        cases_by_name["stored"] = single(park.signalbox(stored=options.stored))
     if options.checkout:
-        found |= every_kind(park.signalbox(options.checkout), "other")
+        cases_by_name |= every_kind(park.signalbox(options.checkout), "other")
     if "alerta" in options.peers and not park.is_sqlite:
         venv = servers.install(venvs / "alerta", "alerta-server", "psycopg2-binary", "gunicorn")
-        found["alerta"] = single(park.alerta(venv), an_alert)
-    return found
+        cases_by_name["alerta"] = single(park.alerta(venv), an_alert)
+    return cases_by_name
 
 
-def measure(park: Park, wanted: dict[str, Case], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Medians over the rounds, and of each rate the lowest and the highest."""
-    speeds = {name: case.run(WARM_UP_SECONDS, FIRST_RATE, park)["per_second"] for name, case in wanted.items()}
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in wanted}
+def measure(park: Park, cases: dict[str, Case], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Medians over the rounds, with the lowest and the highest rate."""
+    speeds = {name: case.run(WARM_UP_SECONDS, FIRST_RATE, park)["per_second"] for name, case in cases.items()}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for _ in range(rounds):
-        for name, case in wanted.items():
-            taken[name].append(case.run(seconds, 2 * speeds[name], park))
-            speeds[name] = max(speeds[name], taken[name][-1]["per_second"])
-    return {name: _summary(rows) for name, rows in taken.items()}
+        for name, case in cases.items():
+            rows[name].append(case.run(seconds, 2 * speeds[name], park))
+            speeds[name] = max(speeds[name], rows[name][-1]["per_second"])
+    return {name: _summary(measured) for name, measured in rows.items()}
 
 
 def _summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -212,28 +213,28 @@ def _summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 def run_all(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="signalbox-venvs-") as temporary, servers.park(options.database) as park:
-        wanted = cases(park, options, options.venvs or Path(temporary))
+        cases = all_cases(park, options, options.venvs or Path(temporary))
         report: dict[str, Any] = {
             "machine": machine(),
             "database": f"{options.database}, {park.durability()}",
             "clients": CLIENTS,
             "rounds": options.rounds,
-            "cases": measure(park, wanted, options.rounds, options.seconds),
-            "names": {name: case.name for name, case in wanted.items()},
+            "cases": measure(park, cases, options.rounds, options.seconds),
+            "names": {name: case.name for name, case in cases.items()},
         }
     return report | {"goals": [goal.row() for goal in goals(report["cases"], options.database)]}
 
 
-def goals(found: dict[str, dict[str, float]], database: str) -> list[Goal]:
-    """What was promised beside what was measured."""
-    rate = {name: row["per_second"] for name, row in found.items()}
+def goals(results: dict[str, dict[str, float]], database: str) -> list[Goal]:
+    """The goals with the measured values."""
+    rate = {name: row["per_second"] for name, row in results.items()}
     ours = rate["signalbox"]
     promised = [
         Goal("single posts / the floor", ours / rate["floor"], ">=", 0.7),
-        Goal("single posts, p99 ms", found["signalbox"]["p99_ms"], "<", 50),
+        Goal("single posts, p99 ms", results["signalbox"]["p99_ms"], "<", 50),
         Goal("duplicates / accepted", rate["duplicates"] / ours, ">=", 1.5),
         Goal(f"batches of {BATCH} / singles", rate["batches"] / ours, ">=", 8),
-        Goal("requests refused", sum(row["unavailable"] for row in found.values()), "<=", 0),
+        Goal("requests refused", sum(row["unavailable"] for row in results.values()), "<=", 0),
     ]
     if "stored" in rate:
         promised.append(Goal("with many stored / with few", rate["stored"] / ours, ">=", 0.85))
@@ -245,12 +246,12 @@ def goals(found: dict[str, dict[str, float]], database: str) -> list[Goal]:
 def lines_of(report: dict[str, Any]) -> Iterable[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     yield f"{report['database']}; {report['clients']} connections, medians of {report['rounds']} rounds\n"
-    rates = f"{'':44}{'a second':>9}{'lowest':>8}{'highest':>8}{'p50 ms':>8}{'p99 ms':>8}"
-    yield f"{rates}{'web ms':>8}{'db ms':>7}{'proxy':>7}{'refused':>9}"
+    header = f"{'':44}{'a second':>9}{'lowest':>8}{'highest':>8}{'p50 ms':>8}{'p99 ms':>8}"
+    yield f"{header}{'web ms':>8}{'db ms':>7}{'proxy':>7}{'refused':>9}"
     for name, row in report["cases"].items():
-        told = f"{report['names'][name]:44}{row['per_second']:9,.0f}{row['lowest']:8,.0f}{row['highest']:8,.0f}"
+        rates = f"{report['names'][name]:44}{row['per_second']:9,.0f}{row['lowest']:8,.0f}{row['highest']:8,.0f}"
         yield (
-            f"{told}{row['p50_ms']:8.2f}{row['p99_ms']:8.2f}{row['web_ms']:8.3f}{row['database_ms']:7.3f}"
+            f"{rates}{row['p50_ms']:8.2f}{row['p99_ms']:8.2f}{row['web_ms']:8.3f}{row['database_ms']:7.3f}"
             f"{row['proxy_ms']:7.3f}{row['unavailable']:9.0f}"
         )
     yield ""
@@ -262,16 +263,18 @@ def main() -> int:
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each case in each round")
-    parser.add_argument("--stored", type=int, default=STORED, help="signals in the full table; 0: leave it out")
+    parser.add_argument("--stored", type=int, default=STORED, help="signals in the full table; 0: without this case")
     parser.add_argument("--peers", nargs="*", choices=("alerta",), default=["alerta"])
     parser.add_argument("--proxy", action="store_true", help="also this service behind Caddy, without TLS")
     parser.add_argument("--checkout", type=Path, help="another checkout of this project to measure beside this one")
-    parser.add_argument("--venvs", type=Path, help="where peers are installed and found again; default: temporary")
-    parser.add_argument("--soak", type=float, metavar="MINUTES", help="only this: half the top speed for so long")
+    parser.add_argument("--venvs", type=Path, help="folder in which peers are installed and kept; default: temporary")
+    parser.add_argument(
+        "--soak", type=float, metavar="MINUTES", help="only a soak test of this duration, at half the maximum rate"
+    )
     parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
     options = parser.parse_args()
-    # Ended from outside, it still ends what it started.
+    # On SIGTERM, stop the servers as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.soak:
         return soak(options, singles())

@@ -1,4 +1,4 @@
-"""The floor: the least a Flask handler can do to keep a signal. One Redis SET NX, one INSERT, and nothing checked."""
+"""The floor: a minimal Flask application that stores a signal by a Redis SET NX and an INSERT, without checks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ TABLE = "CREATE TABLE IF NOT EXISTS floor (id TEXT PRIMARY KEY, external_id TEXT
 database = os.environ["FLOOR_DATABASE"]
 redis = Redis.from_url(os.environ["FLOOR_REDIS"])
 app = Flask(__name__)
-kept = threading.local()
+local = threading.local()
 
 
 def connection() -> Any:
-    """This thread's own, in autocommit: a pool would cost more."""
-    if not hasattr(kept, "connection"):
-        kept.connection = connect()
-    return kept.connection
+    """The connection of this thread, in autocommit: a pool would cost more."""
+    if not hasattr(local, "connection"):
+        local.connection = connect()
+    return local.connection
 
 
 def connect() -> Any:
     if database.startswith("postgresql://"):
         return psycopg.connect(database, autocommit=True)
-    opened = sqlite3.connect(database, timeout=5, isolation_level=None)
+    new = sqlite3.connect(database, timeout=5, isolation_level=None)
     for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
-        opened.execute(f"PRAGMA {pragma}")
-    return opened
+        new.execute(f"PRAGMA {pragma}")
+    return new
 
 
 INSERT = {True: "INSERT INTO floor VALUES (%s, %s, %s)", False: "INSERT INTO floor VALUES (?, ?, ?)"}[
@@ -45,7 +45,7 @@ INSERT = {True: "INSERT INTO floor VALUES (%s, %s, %s)", False: "INSERT INTO flo
 def store() -> tuple[dict[str, str], int]:
     external_id = request.get_json()["external_id"]
     if not redis.set(f"floor:{external_id}", 1, nx=True, px=300_000):
-        return {"error": "known"}, 409
+        return {"error": "duplicate"}, 409
     stored = uuid4().hex
     connection().execute(INSERT, (stored, external_id, request.get_data(as_text=True)))
     return {"id": stored}, 201

@@ -1,7 +1,7 @@
-"""Sends prepared bodies over kept connections as fast as they are answered, or at a rate, and keeps every time.
+"""Sends prepared bodies over keep-alive connections, as fast as possible or at a fixed rate, and measures latencies.
 
-wrk does it where it is installed, since it costs the machine it shares with the servers least; otherwise, and for a
-rate, a driver of one thread.
+Uses wrk where it is installed, since wrk takes the least processor time. Otherwise, and for a fixed rate, uses a driver
+of one thread in this module.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Final
 
 SCRIPT: Final = Path(__file__).with_suffix(".lua")
 HEAD_END: Final = b"\r\n\r\n"
-LONGEST_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a load: answers by whether they were refusals (400 and above), and their times."""
+    """The result of a load: numbers of responses, refusals (status 400 and above) and broken connections; latencies."""
 
-    answers: int
+    responses: int
     refusals: int
     broken: int
     seconds: float
@@ -38,18 +38,20 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        return self.answers / self.seconds
+        return self.responses / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
+    """The address on loopback that requests go to."""
+
     port: int
     path: str
     method: str = "POST"
 
 
 def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: float) -> Outcome:
-    """Send bodies for so many seconds, or until they are used up. None is sent twice."""
+    """Send each body once, until `seconds` are over or no bodies are left."""
     if shutil.which("wrk") is None:
         driver = Driver(target, clients)
         try:
@@ -60,7 +62,7 @@ def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: flo
         file.write(b"\n".join(bodies))
         file.flush()
         arguments = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds:.0f}s"]
-        arguments += ["--timeout", f"{LONGEST_SECONDS:.0f}s", "--script", str(SCRIPT)]
+        arguments += ["--timeout", f"{TIMEOUT_SECONDS:.0f}s", "--script", str(SCRIPT)]
         arguments += [f"http://127.0.0.1:{target.port}{target.path}", "--", file.name, target.method]
         ended = subprocess.run(arguments, check=False, capture_output=True, text=True)
     if ended.returncode:
@@ -72,31 +74,30 @@ def drive(target: Target, bodies: Sequence[bytes], *, clients: int, seconds: flo
 def drive_for(
     target: Target, bodies: Iterator[bytes], *, clients: int, seconds: float, rate: float, begin: Callable[[], None]
 ) -> Outcome:
-    """Send bodies for so many seconds, as `drive` does, with enough of them made beforehand for `rate` a second.
+    """Send bodies for `seconds`, as `drive` does, after preparing enough of them for `rate` requests a second.
 
-    A server that is quicker uses them up. That run does not count, and is repeated with twice as many. `begin` is
-    called before each run.
+    A faster server uses them up: then the run is repeated with twice as many. `begin` is called before each run.
     """
     while True:
         prepared = list(islice(bodies, int(seconds * rate) + clients))
         begin()
         outcome = drive(target, prepared, clients=clients, seconds=seconds)
-        if outcome.answers + outcome.broken < len(prepared):
+        if outcome.responses + outcome.broken < len(prepared):
             return outcome
         rate *= 2
 
 
 @dataclass(slots=True)
 class _Client:
-    """One connection: what it waits for, and since when."""
+    """One connection, the start time of its request, and the response so far."""
 
-    held: socket.socket
+    socket: socket.socket
     began: float = 0.0
-    answer: bytearray = field(default_factory=bytearray)
+    response: bytearray = field(default_factory=bytearray)
 
 
 class Driver:
-    """The bundled driver. With a rate, a request's time runs from when it was due, not from when it could be sent."""
+    """The driver of one thread. At a fixed rate, latency counts from the time at which the request was due."""
 
     def __init__(self, target: Target, clients: int) -> None:
         self._target = target
@@ -126,7 +127,7 @@ class Driver:
 
     def close(self) -> None:
         for client in self._idle:
-            client.held.close()
+            client.socket.close()
         self._selector.close()
 
     def _outcome(self, seconds: float) -> Outcome:
@@ -135,55 +136,55 @@ class Driver:
         return Outcome(len(self.times), self.refusals, self.broken, seconds, p50, p99)
 
     def _connect(self) -> socket.socket:
-        held = socket.create_connection(("127.0.0.1", self._target.port), timeout=LONGEST_SECONDS)
-        held.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return held
+        connection = socket.create_connection(("127.0.0.1", self._target.port), timeout=TIMEOUT_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def _send(self, body: bytes, due: float) -> None:
-        # In turn: one that is left alone for seconds is closed by the server, as it should be.
+        # Use all connections in rotation: the server closes one that is idle for seconds.
         client = self._idle.popleft()
         client.began = due
         head = f"{self._target.method} {self._target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         head += "Content-Type: application/json\r\n"
         try:
-            client.held.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            client.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         except OSError:
             self._renew(client)
             return
-        self._selector.register(client.held, selectors.EVENT_READ, client)
+        self._selector.register(client.socket, selectors.EVENT_READ, client)
 
     def _receive(self, client: _Client) -> None:
         try:
-            part = client.held.recv(1 << 18)
+            chunk = client.socket.recv(1 << 18)
         except OSError:
-            part = b""
-        client.answer += part
-        if part and not _is_whole(client.answer):
+            chunk = b""
+        client.response += chunk
+        if chunk and not _is_complete(client.response):
             return
-        self._selector.unregister(client.held)
-        if not part:
+        self._selector.unregister(client.socket)
+        if not chunk:
             self._renew(client)
             return
         self.times.append(perf_counter() - client.began)
-        self.refusals += int(client.answer[9:10] >= b"4")
-        closed = b"\r\nconnection: close" in client.answer.partition(HEAD_END)[0].lower()
-        client.answer.clear()
+        self.refusals += int(client.response[9:10] >= b"4")
+        closed = b"\r\nconnection: close" in client.response.partition(HEAD_END)[0].lower()
+        client.response.clear()
         if closed:
-            client.held.close()
-            client.held = self._connect()
+            client.socket.close()
+            client.socket = self._connect()
         self._idle.append(client)
 
     def _renew(self, client: _Client) -> None:
-        """The connection broke under a request."""
+        """Replace a connection that broke during a request."""
         self.broken += 1
-        client.held.close()
-        client.answer.clear()
-        client.held = self._connect()
+        client.socket.close()
+        client.response.clear()
+        client.socket = self._connect()
         self._idle.append(client)
 
 
-def _is_whole(answer: bytearray) -> bool:
-    head, end, body = answer.partition(HEAD_END)
+def _is_complete(response: bytearray) -> bool:
+    head, end, body = response.partition(HEAD_END)
     if not end:
         return False
     for line in head.lower().split(b"\r\n"):

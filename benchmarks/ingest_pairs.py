@@ -1,11 +1,11 @@
-"""Compares checkouts of this project with one base: processor time per signal, and rate, in pairs of short runs.
+"""Compares checkouts of this project with one base by processor time per request, also on a busy machine.
 
     python -m benchmarks.ingest_pairs BASE CHECKOUT [CHECKOUT ...] [--kinds singles duplicates batches reads] [--json]
 
-All servers run at once over one database server and one Redis, each on a database of its own, and only one of them has
-load at a time. In every round each checkout runs right after or right before the base, in alternating order. A ratio is
-checkout / base of one pair. The table shows the median and the quartiles of the ratios: a busy machine disturbs both
-sides of a pair alike.
+Each checkout's application runs in a process of its own, without a web server, over one PostgreSQL and one Redis. The
+processes work in short bursts, one process at a time, in rotation. Other programs only add to the processor time of a
+burst, so a round compares the tenth percentile of a checkout's bursts with that of the base. The table shows the median
+ratio of all rounds with the lowest and the highest. Name a second copy of the base as well: its ratios show the noise.
 """
 
 from __future__ import annotations
@@ -14,126 +14,123 @@ import argparse
 import json
 import signal
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ingest, ingest_servers
-from benchmarks.ingest import Case
-from benchmarks.ingest_servers import Park, Server
+from benchmarks import ingest_servers
+from benchmarks.ingest_servers import Park
 from benchmarks.render import machine
 
-ROUNDS: Final = 7
-SECONDS: Final = 3
-KINDS: Final[dict[str, Callable[[Server], Case]]] = {
-    "singles": ingest.single,
-    "duplicates": ingest.duplicates,
-    "batches": ingest.batch,
-    "reads": ingest.reads,
-}
-
-Row = dict[str, float]
+SCRIPT: Final = Path(__file__).with_name("ingest_child.py")
+BURST: Final = {"singles": 64, "duplicates": 64, "batches": 4, "reads": 64}
+"""Requests of one burst by kind: about 50 ms of processor time."""
+BURSTS: Final = 30
+"""Bursts of each process in one round."""
+ROUNDS: Final = 5
+WARM_UP_BURSTS: Final = 10
+THREADS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Median and quartiles of one ratio over all pairs."""
+class Child:
+    """The application of one checkout in a process of its own."""
 
-    median: float
-    low: float
-    high: float
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
 
-    @classmethod
-    def of(cls, ratios: Sequence[float]) -> Spread:
-        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        return cls(median, low, high)
-
-    def __str__(self) -> str:
-        return f"{self.median:6.3f} ({self.low:.3f} - {self.high:.3f})"
+    def burst(self, kind: str) -> float:
+        """Milliseconds of processor time per request. Raises SystemExit when the process has failed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{kind} {BURST[kind]}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._process.args!r} failed: see its output above")
+        return float(line) / BURST[kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One checkout against the base, for one kind of request."""
+    """Processor time of a checkout / the base's, for one kind of request: median, lowest and highest of all rounds."""
 
     kind: str
     checkout: str
     base_ms: float
-    """Processor time of the base's web processes per signal, in milliseconds: median."""
-    web: Spread
-    """Processor time of the web processes per signal."""
-    total: Spread
-    """The same with PostgreSQL's."""
-    rate: Spread
-    p99: Spread
-
-    @classmethod
-    def of(cls, kind: str, checkout: str, pairs: Sequence[tuple[Row, Row]]) -> Comparison:
-        def ratio(value: Callable[[Row], float]) -> Spread:
-            return Spread.of([value(other) / value(base) for base, other in pairs])
-
-        return cls(
-            kind,
-            checkout,
-            statistics.median(base["web_ms"] for base, _ in pairs),
-            web=ratio(lambda row: row["web_ms"]),
-            total=ratio(lambda row: row["web_ms"] + row["database_ms"]),
-            rate=ratio(lambda row: row["per_second"]),
-            p99=ratio(lambda row: row["p99_ms"]),
-        )
+    median: float
+    low: float
+    high: float
 
     def line(self) -> str:
-        return (
-            f"{self.kind:12}{self.checkout:16}{self.base_ms:8.3f}"
-            f"  {self.web}  {self.total}  {self.rate}  {self.p99.median:6.2f}"
-        )
+        spread = f"{self.low:.3f} - {self.high:.3f}"
+        return f"{self.kind:12}{self.checkout:16}{self.base_ms:9.3f}{self.median:9.3f}   {spread}"
 
 
-def compare(park: Park, options: argparse.Namespace) -> Iterator[Comparison]:
-    """One comparison per kind and checkout."""
-    base, *others = [park.signalbox(path.resolve()) for path in (options.base, *options.checkouts)]
-    for kind in options.kinds:
-        cases = {server.name: KINDS[kind](server) for server in (base, *others)}
-        first = cases.pop(base.name)
-        rate = first.run(ingest.WARM_UP_SECONDS, ingest.FIRST_RATE, park)["per_second"]
-        for case in cases.values():
-            case.run(ingest.WARM_UP_SECONDS, 2 * rate, park)
-        pairs: dict[str, list[tuple[Row, Row]]] = {name: [] for name in cases}
-        for number in range(options.rounds):
-            for name, case in cases.items():
-                pairs[name].append(_pair(first, case, options.seconds, 3 * rate, park, swap=bool(number % 2)))
-        for path, measured in zip(options.checkouts, pairs.values(), strict=True):
-            yield Comparison.of(kind, path.name, measured)
+def compare(base: Child, others: dict[str, Child], kind: str, rounds: int) -> Iterator[Comparison]:
+    """One comparison per checkout."""
+    children = [base, *others.values()]
+    _bursts(children, kind, WARM_UP_BURSTS)
+    measured = [_bursts(children, kind, BURSTS) for _ in range(rounds)]
+    base_ms = statistics.median(values[0] for values in measured)
+    for place, name in enumerate(others, 1):
+        ratios = [values[place] / values[0] for values in measured]
+        yield Comparison(kind, name, base_ms, statistics.median(ratios), min(ratios), max(ratios))
 
 
-def _pair(base: Case, other: Case, seconds: float, rate: float, park: Park, *, swap: bool) -> tuple[Row, Row]:
-    """One run of each; with `swap`, the base runs second."""
-    if not swap:
-        return base.run(seconds, rate, park), other.run(seconds, rate, park)
-    measured = other.run(seconds, rate, park)
-    return base.run(seconds, rate, park), measured
+def _bursts(children: Sequence[Child], kind: str, number: int) -> list[float]:
+    """For each process the tenth percentile of its bursts, which run in rotation."""
+    bursts = [[child.burst(kind) for child in children] for _ in range(number)]
+    return [statistics.quantiles(values, n=10, method="inclusive")[0] for values in zip(*bursts, strict=True)]
+
+
+@contextmanager
+def running(park: Park, checkout: Path, threads: int) -> Iterator[Child]:
+    """The application of a checkout, over a database of its own, with default settings."""
+    env = park.environment(checkout) | {"PYTHONPATH": str(checkout)}
+    with subprocess.Popen(
+        # -P: the folder of the script is not searched for modules.
+        [sys.executable, "-P", str(SCRIPT), str(threads)],
+        cwd=checkout,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield Child(process)
+        process.terminate()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest_pairs", description=__doc__.split("\n\n")[0])
     parser.add_argument("base", type=Path, help="checkout that the others are compared with")
     parser.add_argument("checkouts", type=Path, nargs="+")
-    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=["singles"])
+    parser.add_argument("--kinds", nargs="+", choices=tuple(BURST), default=["singles"])
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of each checkout and kind")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each run")
+    parser.add_argument("--threads", type=int, default=THREADS, help="requests of one process at the same time")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of {BURSTS} bursts of each process")
     parser.add_argument("--json", action="store_true", help="a JSON document per line instead of the table")
     options = parser.parse_args()
-    # Ended from outside, it still ends what it started.
+    # On SIGTERM, stop the processes as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not options.json:
         print(", ".join(f"{name} {value}" for name, value in machine().items()))
-        print(f"{'':28}{'base ms':>8}  {'web ms ratio':24}  {'web + database':24}  {'rate':24}  {'p99':>6}")
-    with ingest_servers.park(options.database) as park:
-        for comparison in compare(park, options):
-            print(json.dumps(asdict(comparison)) if options.json else comparison.line(), flush=True)
+        print(f"{options.database}, {options.threads} threads, medians of {options.rounds} rounds")
+        print(f"{'':28}{'base ms':>9}{'ratio':>9}   lowest - highest")
+    with ExitStack() as stack:
+        park = stack.enter_context(ingest_servers.park(options.database))
+        base, *others = [
+            stack.enter_context(running(park, path.resolve(), options.threads))
+            for path in (options.base, *options.checkouts)
+        ]
+        children = {path.name: child for path, child in zip(options.checkouts, others, strict=True)}
+        for kind in options.kinds:
+            for comparison in compare(base, children, kind, options.rounds):
+                print(json.dumps(asdict(comparison)) if options.json else comparison.line(), flush=True)
     return 0
 
 

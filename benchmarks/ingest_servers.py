@@ -1,4 +1,4 @@
-"""The servers that benchmarks/ingest.py measures side by side, over one PostgreSQL and one Redis, all started here."""
+"""Starts the servers that benchmarks/ingest.py measures, with one PostgreSQL and one Redis for all."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 GRANIAN: Final = ("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", str(THREADS))
 GUNICORN: Final = ("gunicorn", "--workers", str(PROCESSES), "--worker-class", "gthread", "--threads", str(THREADS))
-"""For peers that bring it: it is not among this project's packages."""
+"""For peers that need it. This project does not install gunicorn."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """One web server of two processes: where it takes signals, and its process group. `proxy` stands in front of it."""
+    """A web server of two processes: the address of its signals, its process group, and the proxy in front of it."""
 
     name: str
     target: Target
@@ -44,13 +44,13 @@ class Server:
     proxy: int | None = None
     """Process group of the proxy."""
 
-    def complaints(self) -> str:
-        """What it logged besides its requests, the last of it."""
+    def log_tail(self) -> str:
+        """The last lines of its log, without the lines of requests."""
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join([line for line in lines if '"event":"request"' not in line][-10:])
 
     def processor_ms(self) -> float:
-        """User and system time that its processes have used so far."""
+        """User and system time of its processes so far."""
         return _used_ms(lambda fields: int(fields[2]) == self.group)
 
     def proxy_ms(self) -> float:
@@ -58,7 +58,7 @@ class Server:
         return _used_ms(lambda fields: int(fields[2]) == self.proxy) if self.proxy else 0.0
 
     def resident_mb(self) -> float:
-        """Memory of its processes together; what they share is counted once for each."""
+        """Resident memory of its processes; shared pages count once per process."""
         pages = 0
         for status in Path("/proc").glob("[0-9]*/stat"):
             fields = _fields(status)
@@ -67,7 +67,7 @@ class Server:
 
 
 class Park:
-    """Starts servers that end with it. All files lie under `folder`, but those of PostgreSQL."""
+    """Starts servers and stops them at its end. All files are in `folder`, except those of PostgreSQL."""
 
     def __init__(self, stack: ExitStack, folder: Path, database: str) -> None:
         self._stack = stack
@@ -78,7 +78,7 @@ class Park:
         self._count = 0
 
     def database_url(self, name: str) -> str:
-        """A new and empty database."""
+        """The URL of a new, empty database."""
         if self._postgresql is None:
             return f"sqlite:///{self._folder / name}.db"
         with psycopg.connect(self._postgresql.get_uri(), autocommit=True) as connection:
@@ -87,25 +87,25 @@ class Park:
         return url
 
     def database_ms(self) -> float:
-        """Processor time of PostgreSQL's processes so far; those of SQLite are the web server's."""
+        """Processor time of PostgreSQL's processes so far; 0 for SQLite, which runs in the web server."""
         if self._postgresql is None:
             return 0.0
         parent = self._postgresql.get_pid()
-        # Its own time has that of its children that have ended.
+        # The time of the parent includes ended children.
         return _used_ms(lambda fields: parent in (int(fields[1]), int(fields[2])))
 
     def durability(self) -> str:
-        """What the database says of how it keeps what is committed."""
+        """The database's settings for durable commits."""
         if self._postgresql is None:
             return "WAL, synchronous=FULL"
         with psycopg.connect(self._postgresql.get_uri()) as connection:
-            told = {
+            values = {
                 name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("fsync", "synchronous_commit")
             }
-        return ", ".join(f"{name}={value[0]}" for name, value in told.items() if value)
+        return ", ".join(f"{name}={value[0]}" for name, value in values.items() if value)
 
     def floor(self) -> Server:
-        """The floor under stock Granian, as this service is."""
+        """The minimal application, served by Granian with default options."""
         url = self.database_url("floor")
         env = {"FLOOR_DATABASE": url.removeprefix("sqlite:///"), "FLOOR_REDIS": self._redis_url()}
         port = processes.free_port()
@@ -113,12 +113,24 @@ class Park:
         return self._start("floor", command, Target(port, "/signals"), env)
 
     def signalbox(self, checkout: Path = ROOT, stored: int = 0) -> Server:
-        """This service at its default settings, logs included, with so many signals stored before.
+        """This service with default settings and `stored` signals in its database.
 
-        `checkout` may be another one of this project: its Procfile says how its web server is started.
+        `checkout` may be another checkout of this project; its Procfile has the command of its web server.
         """
         other = "" if checkout == ROOT else f" of {checkout.name}"
         name = f"signalbox{other}{f' with {stored:,} stored' if stored else ''}"
+        settings = self._prepare(checkout)
+        if stored:
+            fill(settings.sqlalchemy_url, stored)
+        command = [*_module(), *web_command(checkout)]
+        target = Target(settings.port, "/api/v1/signals")
+        return self._start(name, command, target, processes.environment(settings), checkout)
+
+    def environment(self, checkout: Path) -> dict[str, str]:
+        """Default settings of a checkout as environment variables, with a new and migrated database."""
+        return processes.environment(self._prepare(checkout))
+
+    def _prepare(self, checkout: Path) -> Settings:
         settings = replace(
             Settings(),
             database_url=self.database_url(f"signalbox_{self._count}"),
@@ -129,16 +141,13 @@ class Park:
             trusted_proxies=(f"{LOOPBACK}/32",) if checkout == ROOT else (),
         )
         Path(settings.prometheus_multiproc_dir).mkdir()
-        env = processes.environment(settings)
         upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+        env = processes.environment(settings)
         subprocess.run(upgrade, cwd=checkout, env=env, check=True, capture_output=True)
-        if stored:
-            fill(settings.sqlalchemy_url, stored)
-        command = [*_module(), *web_command(checkout)]
-        return self._start(name, command, Target(settings.port, "/api/v1/signals"), env, checkout)
+        return settings
 
     def through_caddy(self, server: Server) -> Server:
-        """The same server, reached through Caddy with the project's Caddyfile and without TLS."""
+        """The same server behind Caddy, with the project's Caddyfile and without TLS."""
         port, http_port, https_port = (processes.free_port() for _ in range(3))
         folder = self._folder / "proxy"
         folder.mkdir()
@@ -149,11 +158,14 @@ class Park:
         return replace(server, name=f"{server.name} through Caddy", target=target, proxy=proxy.group)
 
     def alerta(self, venv: Path) -> Server:
+        """alerta-server under gunicorn, from a virtual environment."""
         env = {"DATABASE_URL": self.database_url("alerta"), "SECRET_KEY": "benchmark", "AUTH_REQUIRED": "False"}
         python = venv / "bin" / "python"
-        # It makes its tables when it starts; two processes that do so at once end each other.
-        made = [str(python), "-c", "import alerta; alerta.create_app()"]
-        subprocess.run(made, cwd=self._folder, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True)
+        # It creates its tables at start; two processes that do so at the same time fail.
+        create = [str(python), "-c", "import alerta; alerta.create_app()"]
+        subprocess.run(
+            create, cwd=self._folder, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True
+        )
         port = processes.free_port()
         command = [*_module(python), *GUNICORN, "--bind", f"127.0.0.1:{port}", "alerta:create_app()"]
         return self._start("alerta, gunicorn", command, Target(port, "/alert"), env)
@@ -183,8 +195,8 @@ class Park:
             )
         self._stack.callback(processes._stop, process)  # noqa: SLF001
         health = "/management/healthcheck" if name.startswith("alerta") else "/healthz"
-        answers = lambda: processes._answers(f"http://127.0.0.1:{target.port}{health}")  # noqa: E731, SLF001
-        processes._wait_until(answers, processes.Running(process, log))  # noqa: SLF001
+        responds = lambda: processes._responds(f"http://127.0.0.1:{target.port}{health}")  # noqa: E731, SLF001
+        processes._wait_until(responds, processes.Running(process, log))  # noqa: SLF001
         return Server(name, target, process.pid, log)
 
 
@@ -193,7 +205,7 @@ def _module(python: Path = Path(sys.executable)) -> list[str]:
 
 
 def web_command(checkout: Path) -> list[str]:
-    """What follows `python -m` to start the web server of a checkout, from the web line of its Procfile."""
+    """The web command in the Procfile of a checkout, without `python -m`."""
     (line,) = [line for line in (checkout / "Procfile").read_text().splitlines() if line.startswith("web:")]
     words = line.removeprefix("web:").removeprefix(" exec").split()
     return words[2:] if words[:2] == ["python", "-m"] else words
@@ -201,13 +213,14 @@ def web_command(checkout: Path) -> list[str]:
 
 @contextmanager
 def park(database: str) -> Iterator[Park]:
+    """A park over a new database server and Redis. `database` is `postgresql` or `sqlite`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalbox-ingest-")))
         yield Park(stack, folder, database)
 
 
 def install(folder: Path, *packages: str) -> Path:
-    """These packages and what they need in a virtual environment of their own, kept if it is there already."""
+    """A virtual environment with these packages. An existing one is used as it is."""
     if not (folder / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages]
@@ -216,7 +229,7 @@ def install(folder: Path, *packages: str) -> Path:
 
 
 def fill(url: str, signals: int) -> None:
-    """Store signals by one statement, as if they had come in over the years before."""
+    """Store signals of past years by one statement."""
     database = Database(url, timeout_seconds=600)
     statement = _FILL_SQLITE if database.is_sqlite else _FILL_POSTGRESQL
     with database.engine.begin() as connection:
@@ -236,7 +249,7 @@ SELECT uuidv7(), 'default', 'before-' || n, 'OLD' || mod(n, 1000), 'buy', 187.2,
        '{{{{"stop_loss":180.5,"take_profit":[195,201.5],"timeframe":"1d"}}}}', 'new', false,
        md5('a' || mod(n, 1000)) || md5('b' || mod(n, 1000)), now()
 FROM generate_series(1, {{signals}}) AS n
-"""  # noqa: S608 - numbers of our own
+"""  # noqa: S608 - constants
 _FILL_SQLITE: Final = f"""
 INSERT INTO signals ({_COLUMNS})
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {{signals}})
@@ -249,10 +262,10 @@ FROM numbers
 
 
 def _postgresql(stack: ExitStack) -> Any:
-    # Run as root, the server has a user of its own, who may not go into a folder of ours.
+    # As root, the server runs as a user of its own, which cannot enter a folder of root.
     folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
     server = stack.enter_context(get_server(folder, cleanup_mode="delete"))
-    # Every server that takes turns keeps its connections.
+    # All servers run at the same time and keep their connections.
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET max_connections = 500")
     pg_ctl(["-m", "fast", "-w", "restart"], pgdata=server.pgdata, user=server.system_user)
@@ -260,14 +273,14 @@ def _postgresql(stack: ExitStack) -> Any:
     return server
 
 
-def _used_ms(wanted: Callable[[list[str]], bool]) -> float:
-    """User and system time of the processes whose fields of /proc/*/stat are wanted, ended children included."""
-    found = (_fields(status) for status in Path("/proc").glob("[0-9]*/stat"))
-    return sum(sum(map(int, fields[11:15])) for fields in found if fields and wanted(fields)) / TICKS * 1000
+def _used_ms(selects: Callable[[list[str]], bool]) -> float:
+    """User and system time of the processes whose fields of /proc/*/stat are selected, ended children included."""
+    processes_fields = (_fields(status) for status in Path("/proc").glob("[0-9]*/stat"))
+    return sum(sum(map(int, fields[11:15])) for fields in processes_fields if fields and selects(fields)) / TICKS * 1000
 
 
 def _fields(status: Path) -> list[str]:
-    """What follows a process's name there: state, parent, group ...; nothing when it ended meanwhile."""
+    """The fields after the process's name: state, parent, group ...; empty when the process has ended."""
     try:
         return status.read_text().rpartition(")")[2].split()
     except OSError:

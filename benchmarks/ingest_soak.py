@@ -1,4 +1,4 @@
-"""Hours of signals at half the top speed: is any refused, does memory grow?"""
+"""A soak test: signals at half the maximum rate for hours. Shows refused signals and growth of memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.render import machine
 
 CLIENTS: Final = 16
 TOP_SECONDS: Final = 10
-PIECES: Final = 20
-MOST_GROWTH: Final = 1.05
+INTERVALS: Final = 20
+MAX_GROWTH: Final = 1.05
 
 
 def soak(options: argparse.Namespace, bodies: Iterator[bytes]) -> int:
-    """Prints what was measured; 1 when `--check` and a goal was missed."""
+    """Run and print the result. Returns 1 when `--check` is set and a goal was missed."""
     report = run(options.database, options.soak * 60, bodies)
     print(json.dumps(report, indent=2) if options.json else "\n".join(lines_of(report)))
     return int(options.check and not all(goal["met"] for goal in report["goals"]))
@@ -31,14 +31,14 @@ def run(database: str, seconds: float, bodies: Iterator[bytes]) -> dict[str, Any
         driver = Driver(server.target, CLIENTS)
         top = driver.run(bodies, seconds=TOP_SECONDS)
         driver.close()
-        pieces = []
-        for _ in range(PIECES):
+        intervals = []
+        for _ in range(INTERVALS):
             driver = Driver(server.target, CLIENTS)
-            outcome = driver.run(bodies, seconds=seconds / PIECES, rate=top.rate / 2)
+            outcome = driver.run(bodies, seconds=seconds / INTERVALS, rate=top.rate / 2)
             driver.close()
-            pieces.append(
+            intervals.append(
                 {
-                    "answers": outcome.answers,
+                    "responses": outcome.responses,
                     "refusals": outcome.refusals,
                     "broken": outcome.broken,
                     "p50_ms": outcome.p50_ms,
@@ -46,23 +46,29 @@ def run(database: str, seconds: float, bodies: Iterator[bytes]) -> dict[str, Any
                     "resident_mb": server.resident_mb(),
                 }
             )
-    report = {"machine": machine(), "database": database, "minutes": seconds / 60, "top": top.rate, "pieces": pieces}
-    return report | {"goals": [goal.row() for goal in goals(pieces)]}
+    report = {
+        "machine": machine(),
+        "database": database,
+        "minutes": seconds / 60,
+        "top": top.rate,
+        "intervals": intervals,
+    }
+    return report | {"goals": [goal.row() for goal in goals(intervals)]}
 
 
-def goals(pieces: list[dict[str, float]]) -> list[Goal]:
-    """Memory is compared from the second quarter on: until then caches fill."""
-    settled, last = pieces[len(pieces) // 4]["resident_mb"], pieces[-1]["resident_mb"]
+def goals(intervals: list[dict[str, float]]) -> list[Goal]:
+    """Memory is compared with that after the first quarter: until then caches fill."""
+    settled, last = intervals[len(intervals) // 4]["resident_mb"], intervals[-1]["resident_mb"]
     return [
-        Goal("refused or broken", sum(piece["refusals"] + piece["broken"] for piece in pieces), "<=", 0),
-        Goal("memory at the end / settled", last / settled, "<=", MOST_GROWTH),
+        Goal("refused or broken", sum(interval["refusals"] + interval["broken"] for interval in intervals), "<=", 0),
+        Goal("memory at the end / settled", last / settled, "<=", MAX_GROWTH),
     ]
 
 
 def lines_of(report: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     yield f"{report['database']}, {report['minutes']:g} minutes at half of {report['top']:,.0f} signals a second\n"
-    for piece in report["pieces"]:
-        yield "  ".join(f"{key} {value:,.2f}" for key, value in piece.items())
+    for interval in report["intervals"]:
+        yield "  ".join(f"{key} {value:,.2f}" for key, value in interval.items())
     yield ""
     yield from (Goal.line(goal) for goal in report["goals"])

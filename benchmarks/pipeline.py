@@ -1,9 +1,9 @@
-"""How fast is the whole line: a chart asked for over HTTP, drawn by a worker, fetched; images read; a storm of equals?
+"""Measures the pipeline: charts requested over HTTP, drawn by a worker and fetched; cached images; equal requests.
 
     python -m benchmarks.pipeline [--database postgresql|sqlite] [--json] [--check]
 
-Two web and two worker processes, a real Valkey and a real database on this machine, which the client shares. Beside the
-times stands the processor time of web and worker, which other programs on the machine disturb far less.
+Two web and two worker processes, a real Valkey and a real database on one machine, which the client shares. The report
+also shows the processor time of each part, which other programs on the machine disturb much less than rates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from time import perf_counter, sleep
 from typing import Any, Final
 
 from benchmarks.goals import Goal
-from benchmarks.pipeline_load import Answer, Connection, get, post, spread
+from benchmarks.pipeline_load import Connection, Response, get, post, spread
 from benchmarks.pipeline_stack import INSTRUMENT, TIMEFRAME, Stack, running_stack
 from benchmarks.render import machine
 
@@ -32,7 +32,7 @@ POSTERS: Final = 12
 IMAGES: Final = 50
 READS: Final = 10_000
 READERS: Final = 8
-TURNS: Final = 9
+PAIRS: Final = 9
 EQUALS: Final = 500
 EQUAL_CLIENTS: Final = 50
 POLL_SECONDS: Final = 0.05
@@ -42,31 +42,31 @@ numbers = count(1)
 
 
 def a_chart() -> dict[str, Any]:
-    """The usual chart, each with another title and so to be drawn."""
+    """The usual chart. Each has a title of its own, so none comes from a cache."""
     data = {"instrument": INSTRUMENT, "timeframe": TIMEFRAME, "bars": 200}
     return {"type": "candlestick", "title": f"GOOG {next(numbers)}", "data": data, "panels": [{"kind": "volume"}]}
 
 
 def drawn(connection: Connection, request: bytes) -> dict[str, Any]:
-    """The document of a chart that `request` asks for, once the chart is drawn.
+    """Request a chart and wait until it is drawn. Returns its document.
 
-    A quarter of a process's threads may wait for charts. Over that it answers 202 at once, and the client polls.
-    Raises AssertionError when the chart is refused, fails or does not come.
+    A quarter of a process's threads may wait for charts. Beyond that the response is 202, and the client polls.
+    Raises AssertionError when the chart is refused, fails or is not drawn in time.
     """
-    answer = connection.send(request)
+    response = connection.send(request)
     for _ in range(MAX_POLLS):
-        assert answer.status in (200, 202), answer
-        document = answer.document()
+        assert response.status in (200, 202), response
+        document = response.document()
         if document["status"] == "ready":
             return document
         assert document["status"] in ("queued", "rendering"), document
         sleep(POLL_SECONDS)
-        answer = connection.send(get(f"{CHARTS}/{document['id']}"))
-    raise AssertionError(f"not drawn: {answer}")
+        response = connection.send(get(f"{CHARTS}/{document['id']}"))
+    raise AssertionError(f"not drawn: {response}")
 
 
-def draw_and_fetch(connection: Connection) -> Answer:
-    """Ask for a chart, wait for it, fetch its image."""
+def draw_and_fetch(connection: Connection) -> Response:
+    """Request a chart, wait for it, fetch its image."""
     image = connection.send(get(drawn(connection, post(CHARTS, a_chart(), WAIT))["image_url"]))
     assert image.status == 200, image.status
     assert image.body.startswith(b"\x89PNG")
@@ -74,21 +74,21 @@ def draw_and_fetch(connection: Connection) -> Answer:
 
 
 def latency(stack: Stack, rounds: int) -> dict[str, float]:
-    """One client, nothing else to do: milliseconds from the request to the last byte of the image."""
+    """One client on an idle service: milliseconds from the request to the last byte of the image."""
     connection = Connection(stack.port)
     for _ in range(10):
         draw_and_fetch(connection)
-    taken = []
+    milliseconds = []
     for _ in range(rounds):
         started = perf_counter()
         draw_and_fetch(connection)
-        taken.append((perf_counter() - started) * 1000)
+        milliseconds.append((perf_counter() - started) * 1000)
     connection.close()
-    return percentiles(taken)
+    return percentiles(milliseconds)
 
 
 def throughput(stack: Stack, charts: int) -> dict[str, float]:
-    """Distinct charts asked for, drawn and fetched by many clients."""
+    """Distinct charts, requested, drawn and fetched by many clients."""
     spread(stack.port, POSTERS, repeat(draw_and_fetch, 5 * POSTERS))
     before = stack.processor_ms()
     seconds = spread(stack.port, POSTERS, repeat(draw_and_fetch, charts))
@@ -96,43 +96,43 @@ def throughput(stack: Stack, charts: int) -> dict[str, float]:
 
 
 def signals(stack: Stack, number: int) -> dict[str, float]:
-    """Signals taken in and followed up, of an instrument without bars: what one costs that has no chart."""
+    """Signals of an instrument without bars, which get no chart: the cost of ingest and of the event."""
     before = stack.processor_ms()
     body = {"instrument": "NONE", "side": "buy", "price": "1.5"}
     requests = (post("/api/v1/signals", body | {"version": f"v{version}"}) for version in range(number))
 
-    def take_in(request: bytes) -> Callable[[Connection], None]:
+    def posting(request: bytes) -> Callable[[Connection], None]:
         def send(connection: Connection) -> None:
-            answer = connection.send(request)
-            assert answer.status == 201, answer
+            response = connection.send(request)
+            assert response.status == 201, response
 
         return send
 
-    seconds = spread(stack.port, POSTERS, [take_in(request) for request in requests])
+    seconds = spread(stack.port, POSTERS, [posting(request) for request in requests])
     return {"signals_per_second": number / seconds, **costs(stack, before, number)}
 
 
 def reads(stack: Stack, times: int) -> dict[str, dict[str, float]]:
-    """Images read that every cache holds, whole and (`not_modified`) by clients that have them, in pairs of turns.
+    """Reads of cached images, complete and (`not_modified`) with their ETag, in pairs of runs.
 
-    What else the machine does meets both turns of a pair, so their ratio is compared, and the median of the pairs.
+    Other programs on the machine disturb both runs of a pair alike, so the median of the pairs' ratios is compared.
     """
     first = Connection(stack.port)
     images = [drawn(first, post(CHARTS, a_chart(), WAIT))["image_url"] for _ in range(IMAGES)]
     etags = [first.send(get(url)).header("ETag") for url in images]
     first.close()
     whole = [get(url) for url in images]
-    known = [get(url, {"If-None-Match": etag}) for url, etag in zip(images, etags, strict=True)]
-    kinds = {"reads": (whole, 200), "not_modified": (known, 304)}
+    conditional = [get(url, {"If-None-Match": etag}) for url, etag in zip(images, etags, strict=True)]
+    kinds = {"reads": (whole, 200), "not_modified": (conditional, 304)}
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     used: dict[str, Counter[str]] = {name: Counter() for name in kinds}
     for requests, expected in kinds.values():
         _read(stack, requests, expected, IMAGES * READERS)
-    times -= times % TURNS
-    for _ in range(TURNS):
+    times -= times % PAIRS
+    for _ in range(PAIRS):
         for name, (requests, expected) in kinds.items():
             before = stack.processor_ms()
-            seconds[name].append(_read(stack, requests, expected, times // TURNS))
+            seconds[name].append(_read(stack, requests, expected, times // PAIRS))
             used[name].update(costs(stack, before, times))
     report = {name: {"reads_per_second": times / sum(seconds[name]), **used[name]} for name in kinds}
     report["not_modified"]["speed_of_whole"] = median_ratio(seconds["reads"], seconds["not_modified"])
@@ -140,37 +140,37 @@ def reads(stack: Stack, times: int) -> dict[str, dict[str, float]]:
 
 
 def median_ratio(numerators: list[float], denominators: list[float]) -> float:
-    """The median of the ratios of each pair: half of the pairs may be disturbed."""
+    """The median of the pairs' ratios, which stays right while less than half of the pairs are disturbed."""
     return statistics.median(above / below for above, below in zip(numerators, denominators, strict=True))
 
 
 def _read(stack: Stack, requests: list[bytes], expected: int, times: int) -> float:
-    """Every request in its turn, over all connections; the seconds it took."""
-    turns = cycle(requests)
+    """Send `times` requests in rotation, over all connections. Returns seconds."""
+    rotation = cycle(requests)
 
     def read(connection: Connection) -> None:
-        answer = connection.send(next(turns))
-        assert answer.status == expected, answer.status
+        response = connection.send(next(rotation))
+        assert response.status == expected, response.status
 
     return spread(stack.port, READERS, repeat(read, times))
 
 
 def storm(stack: Stack) -> dict[str, float]:
-    """Many clients ask for one chart at the same moment."""
+    """Many clients request one chart at the same time."""
     before = stack.rendered()
     request = post(CHARTS, a_chart(), WAIT)
     ids = set()
 
-    def ask(connection: Connection) -> None:
+    def request_chart(connection: Connection) -> None:
         ids.add(drawn(connection, request)["id"])
 
-    seconds = spread(stack.port, EQUAL_CLIENTS, repeat(ask, EQUALS))
+    seconds = spread(stack.port, EQUAL_CLIENTS, repeat(request_chart, EQUALS))
     return {"requests": EQUALS, "charts": len(ids), "renders": stack.rendered() - before, "seconds": seconds}
 
 
-def costs(stack: Stack, before: dict[str, float], pieces: int) -> dict[str, float]:
-    """Milliseconds of processor time for each piece of work, by part."""
-    return {f"{part}_ms": (after - before[part]) / pieces for part, after in stack.processor_ms().items()}
+def costs(stack: Stack, before: dict[str, float], requests: int) -> dict[str, float]:
+    """Milliseconds of processor time per request, by part."""
+    return {f"{part}_ms": (after - before[part]) / requests for part, after in stack.processor_ms().items()}
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
@@ -194,14 +194,14 @@ def run_all(database: str, *, quick: bool = False) -> dict[str, Any]:
 
 
 def goals(report: dict[str, Any]) -> list[Goal]:
-    """What was promised beside what was measured. Times hold for a quiet machine of two cores."""
+    """The goals with the measured values. Times are those of an idle machine with two cores."""
     reading = report["reads"]["reads_per_second"]
     return [
         Goal("idle, request to image, p50 ms", report["idle"]["p50_ms"], "<=", 40),
         Goal("idle, request to image, p99 ms", report["idle"]["p99_ms"], "<=", 120),
         Goal("distinct charts a second", report["sustained"]["charts_per_second"], ">=", 60),
         Goal("image reads a second", reading, ">=", 2_000),
-        # A 304 saves bytes, which cost little on loopback: it is to be as quick as the image, a tenth for noise aside.
+        # A 304 saves bytes, which cost little on loopback: it must be as fast as the image, within 10 % of noise.
         Goal("304s / image reads, paired", report["not_modified"]["speed_of_whole"], ">=", 0.9),
         Goal("renders of a storm of equals", report["storm"]["renders"], "<=", 1),
     ]

@@ -1,4 +1,4 @@
-"""A client that costs next to nothing, prepared requests over kept connections: the servers are what is measured."""
+"""A cheap HTTP client: sends prepared requests over keep-alive connections, so that the servers do most of the work."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CLOSES: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as it came; `head` up to the empty line."""
+class Response:
+    """A response; `head` is everything before the empty line."""
 
     status: int
     head: bytes
     body: bytes
 
     def header(self, name: str) -> str:
-        found = re.search(rb"(?im)^%s: ([^\r\n]*)" % name.encode(), self.head)
-        return found[1].decode() if found else ""
+        match = re.search(rb"(?im)^%s: ([^\r\n]*)" % name.encode(), self.head)
+        return match[1].decode() if match else ""
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self.body)
@@ -35,21 +35,21 @@ class Answer:
 
 
 class Connection:
-    """One kept connection. Not for two threads at once."""
+    """A keep-alive connection. Not thread-safe."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._socket: socket.socket | None = None
 
-    def send(self, request: bytes) -> Answer:
-        """The answer. A connection that the server closed while it idled is made again, once."""
-        for fresh in (False, True):
-            held = self._open(again=fresh)
+    def send(self, request: bytes) -> Response:
+        """Send a request and return its response. Reconnects once, when the server has closed an idle connection."""
+        for again in (False, True):
+            sock = self._open(again=again)
             try:
-                held.sendall(request)
-                return self._receive(held)
+                sock.sendall(request)
+                return self._receive(sock)
             except ConnectionError:
-                if fresh:
+                if again:
                     raise
         raise AssertionError
 
@@ -66,18 +66,18 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._socket
 
-    def _receive(self, held: socket.socket) -> Answer:
+    def _receive(self, sock: socket.socket) -> Response:
         data = bytearray()
         while (end := data.find(HEAD_END)) < 0:
-            data += _some(held)
-        told = LENGTH.search(data, 0, end)
-        length = int(told[1]) if told else 0
+            data += _receive_chunk(sock)
+        match = LENGTH.search(data, 0, end)
+        length = int(match[1]) if match else 0
         start = end + len(HEAD_END)
         while len(data) < start + length:
-            data += _some(held)
+            data += _receive_chunk(sock)
         if CLOSES.search(data, 0, end):
             self.close()
-        return Answer(int(data[9:12]), bytes(data[:end]), bytes(data[start:]))
+        return Response(int(data[9:12]), bytes(data[:end]), bytes(data[start:]))
 
 
 def get(path: str, headers: Mapping[str, str] | None = None) -> bytes:
@@ -91,13 +91,13 @@ def post(path: str, document: Mapping[str, Any], headers: Mapping[str, str] | No
 
 
 def spread(port: int, clients: int, work: Iterable[Callable[[Connection], object]]) -> float:
-    """Do all of it over this many connections at once; the seconds it took."""
-    waiting = iter(work)
+    """Do all work over `clients` connections in parallel. Returns seconds."""
+    queue = iter(work)
 
     def client(_: int) -> None:
         connection = Connection(port)
-        for piece in waiting:
-            piece(connection)
+        for send in queue:
+            send(connection)
         connection.close()
 
     started = perf_counter()
@@ -113,8 +113,8 @@ def _request(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _some(held: socket.socket) -> bytes:
-    part = held.recv(1 << 18)
-    if not part:
+def _receive_chunk(sock: socket.socket) -> bytes:
+    chunk = sock.recv(1 << 18)
+    if not chunk:
         raise ConnectionResetError("the server closed the connection")
-    return part
+    return chunk

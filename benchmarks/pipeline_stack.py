@@ -1,4 +1,4 @@
-"""The servers that benchmarks/pipeline.py measures, all real, and what each has cost in processor time."""
+"""Starts the servers that benchmarks/pipeline.py measures, and reads their processor time."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ QUEUES: Final = "events,charts,webhooks,maintenance"
 
 @dataclass(frozen=True)
 class Stack:
-    """A web server and a worker of two processes each, with their Redis and database; `parts` by name: process ids."""
+    """A web server and a worker of two processes each, with Redis and a database. `parts` has their process ids."""
 
     port: int
     worker_metrics: str
     parts: dict[str, int]
 
     def processor_ms(self) -> dict[str, float]:
-        """Processor time that each part has used so far, in milliseconds."""
+        """Processor time of each part so far, in milliseconds."""
         times, parents = _processes()
         return {part: _used(process, times, parents) / TICKS * 1000 for part, process in self.parts.items()}
 
     def rendered(self) -> float:
-        """What media_render_total stands at, over all types."""
-        with urlopen(self.worker_metrics) as answer:  # noqa: S310 - our own server on loopback
-            lines = answer.read().decode().splitlines()
+        """The current value of media_render_total, summed over all types."""
+        with urlopen(self.worker_metrics) as response:  # noqa: S310 - loopback
+            lines = response.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("media_render_total{"))
 
 
 @contextmanager
 def running_stack(database: str, disk: Path | None = None) -> Iterator[Stack]:
-    """Everything started, with bars stored. `database` is `postgresql` or `sqlite`; all files lie on `disk`."""
+    """Start all servers and store bars. `database` is `postgresql` or `sqlite`; `disk` is the folder for all files."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalbox-pipeline-", dir=disk)))
         redis = stack.enter_context(ValkeyServer())
@@ -78,7 +78,7 @@ def running_stack(database: str, disk: Path | None = None) -> Iterator[Stack]:
 
 
 def _start(stack: ExitStack, part: str, settings: Settings, folder: Path) -> int:
-    """The id of the part's first process, once it serves."""
+    """Start a part and wait until it serves. Returns the id of its first process."""
     shared = folder / f"metrics-{part}"
     shared.mkdir()
     settings = replace(settings, prometheus_multiproc_dir=str(shared))
@@ -101,7 +101,7 @@ def _listens(port: int, _log: str) -> bool:
 
 
 def _postgresql(stack: ExitStack, disk: Path | None) -> tuple[str, int]:
-    # Run as root, the server has a user of its own, who may not go into a folder of ours.
+    # As root, the server runs as a user of its own, which cannot enter a folder of root.
     folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-", dir=disk))
     server = stack.enter_context(get_server(folder, cleanup_mode="delete"))
     return server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1), server.get_pid()
@@ -117,13 +117,13 @@ def _prepare(settings: Settings) -> None:
 
 
 def _processes() -> tuple[dict[int, int], dict[int, int]]:
-    """Ticks of every process, those of its children that ended included, and its parent."""
+    """Ticks of every process, ended children included; and the parent of every process."""
     times, parents = {}, {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = status.read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process has ended
         process = int(status.parent.name)
         times[process], parents[process] = sum(map(int, fields[11:15])), int(fields[1])
     return times, parents

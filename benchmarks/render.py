@@ -1,9 +1,9 @@
-"""How fast is the chart engine, where does it stand beside its floor and its peers, and does it grow?
+"""Measures the chart engine: time per chart, compared with an empty canvas and with other libraries, and memory.
 
     python -m benchmarks.render [--peers] [--json] [--check] [--rounds 15]
 
-Real daily bars, 1200x600 PNG, one process, medians. Renderers take turns within a round, so that a busy moment of the
-machine falls on all of them and the ratios stay true.
+Real daily bars, 1200x600 PNG, one process, medians. Each round runs every renderer once, so that a busy moment of the
+machine disturbs all of them alike.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def engine_cases() -> dict[str, Timed]:
 
 
 def peer_results(rounds: int) -> tuple[dict[str, dict[str, dict[str, float]]], list[str]]:
-    """For each number of bars the engine and every peer, in turns."""
+    """The engine and every peer, for each number of bars."""
     from benchmarks.render_peers import available_peers
 
     results: dict[str, dict[str, dict[str, float]]] = {}
@@ -75,7 +75,7 @@ def peer_results(rounds: int) -> tuple[dict[str, dict[str, dict[str, float]]], l
 
 
 def first_render() -> dict[str, float]:
-    """The first chart of this process after the warm-up, and the median of those that follow."""
+    """Milliseconds of the first chart of this process after the warm-up, and the median of the following ones."""
     engine.warm_up()
     spec = usual_chart(USUAL)
     run = ours(spec)
@@ -84,7 +84,7 @@ def first_render() -> dict[str, float]:
 
 
 def memory_growth() -> dict[str, float]:
-    """How far the process's peak memory rises over many renders of different charts, after a hundred of them."""
+    """Growth of the process's peak memory over many different charts, after a hundred charts."""
     bars = sample_bars(USUAL + MEMORY_RENDERS)
     spec = usual_chart(USUAL)
 
@@ -105,13 +105,13 @@ CHILDREN: Final[dict[str, Callable[[], dict[str, float]]]] = {"first": first_ren
 
 def in_fresh_process(name: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.render", "--child", name]
-    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(answer.stdout)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(done.stdout)
     return measured
 
 
 def goals(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was promised beside what was measured. Times hold for a quiet machine; ratios should hold anywhere."""
+    """The goals with the measured values. Times are those of an idle machine; ratios should hold everywhere."""
     medians = {name: case["median_ms"] for name, case in report["engine"].items()}
     first, memory = report["first"], report["memory"]
     promises = [
@@ -124,10 +124,10 @@ def goals(report: dict[str, Any]) -> list[dict[str, Any]]:
         ("memory growth of 1,000 renders, MB", memory["growth_mb"], "<", 5.0),
     ]
     usual = report.get("peers", {}).get(str(USUAL), {})
-    for name, least in (("mplfinance", 60.0), ("vl-convert", 10.0), ("Chart.js on Skia", 5.0)):
+    for name, minimum in (("mplfinance", 60.0), ("vl-convert", 10.0), ("Chart.js on Skia", 5.0)):
         if name in usual:
             ratio = usual[name]["median_ms"] / usual["signalbox"]["median_ms"]
-            promises.append((f"{name} / signalbox", ratio, ">=", least))
+            promises.append((f"{name} / signalbox", ratio, ">=", minimum))
     compare: dict[str, Callable[[float, float], bool]] = {
         "<=": lambda value, bound: value <= bound,
         "<": lambda value, bound: value < bound,
@@ -173,15 +173,15 @@ def run_all(rounds: int, *, with_peers: bool) -> dict[str, Any]:
 
 def lines_of(report: dict[str, Any]) -> Iterable[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
-    yield f"\n{WIDTH}x{HEIGHT} PNG, median and best of {report['rounds']} turns\n"
+    yield f"\n{WIDTH}x{HEIGHT} PNG, median and best of {report['rounds']} rounds\n"
     yield from (_row(name, case) for name, case in report["engine"].items())
     yield "\nwhere the milliseconds go\n"
     for name, steps in report["stages"].items():
-        yield f"{name:24}" + ", ".join(f"{step} {taken:.1f}" for step, taken in steps.items())
+        yield f"{name:24}" + ", ".join(f"{step} {milliseconds:.1f}" for step, milliseconds in steps.items())
     for count, results in report.get("peers", {}).items():
-        yield f"\n{count} bars with volume, in turns\n"
-        mine = results["signalbox"]["median_ms"]
-        yield from (f"{_row(name, case)} {case['median_ms'] / mine:8.1f}x" for name, case in results.items())
+        yield f"\n{count} bars with volume\n"
+        own = results["signalbox"]["median_ms"]
+        yield from (f"{_row(name, case)} {case['median_ms'] / own:8.1f}x" for name, case in results.items())
     yield from report.get("missing", ())
     yield "\ngoals\n"
     for goal in report["goals"]:
@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("--peers", action="store_true", help="also mplfinance, vl-convert and Chart.js (with Node)")
     parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
-    parser.add_argument("--rounds", type=int, default=15, help="turns of every case (default 15)")
+    parser.add_argument("--rounds", type=int, default=15, help="runs of every case (default 15)")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -210,7 +210,7 @@ def _row(name: str, case: dict[str, float]) -> str:
 
 
 def _peak_bytes() -> int:
-    """Peak resident memory. On Linux getrusage would count what the parent had before this process was started."""
+    """Peak resident memory. On Linux, getrusage would include that of the parent before the fork."""
     for line in _lines("/proc/self/status"):
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

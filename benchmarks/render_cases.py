@@ -1,4 +1,4 @@
-"""The charts that benchmarks/render.py draws, and the one way it times them."""
+"""The charts that benchmarks/render.py draws, and how it measures them."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ SAMPLE: Final = ROOT / "examples" / "data" / "goog_1d.csv"
 DAY_MS: Final = 86_400_000
 WIDTH, HEIGHT = 1200, 600
 USUAL: Final = 500
-TURN_RUNS: Final = 5
-TURN_MS: Final = 200
+MAX_RUNS: Final = 5
+MAX_RUN_MS: Final = 200
 
 Timed = Callable[[], tuple[float, bytes | int]]
 
 
 def sample_bars(count: int) -> Bars:
-    """The last `count` days of the sample. Where it is too short it goes on from its last close, again and again."""
-    known = read_bars(SAMPLE)
-    assert known.volume is not None
-    rounds = range(-(-count // len(known)))
-    growth = known.close[-1] / known.open[0]
+    """The last `count` days of the sample. A longer series repeats it, scaled to go on from the last close."""
+    sample = read_bars(SAMPLE)
+    assert sample.volume is not None
+    rounds = range(-(-count // len(sample)))
+    growth = sample.close[-1] / sample.open[0]
     prices = {
-        name: tuple(price * growth**turn for turn in rounds for price in getattr(known, name))[-count:]
+        name: tuple(price * growth**number for number in rounds for price in getattr(sample, name))[-count:]
         for name in ("open", "high", "low", "close")
     }
-    times = known.time if len(rounds) == 1 else tuple(known.time[0] + day * DAY_MS for day in range(count))
-    return Bars(time=times[-count:], volume=(known.volume * len(rounds))[-count:], **prices)
+    times = sample.time if len(rounds) == 1 else tuple(sample.time[0] + day * DAY_MS for day in range(count))
+    return Bars(time=times[-count:], volume=(sample.volume * len(rounds))[-count:], **prices)
 
 
 def usual_chart(count: int) -> ChartSpec:
-    """What every renderer draws: candles and volume."""
+    """Candles and volume: the chart that every renderer draws."""
     return ChartSpec(
         "candlestick",
         sample_bars(count),
@@ -88,7 +88,7 @@ def full_chart() -> ChartSpec:
 
 
 def live_signal() -> ChartSpec:
-    """A signal's own chart as the service asks for it: hourly FX, a buy in the newest bar, stop and two targets."""
+    """The chart of a signal as the service draws it: hourly FX, a buy at the newest bar, stop and two targets."""
     return live_case("fx", "1h", "now", "buy", "near").spec(width=WIDTH, height=HEIGHT)
 
 
@@ -106,32 +106,32 @@ def ours(spec: ChartSpec) -> Timed:
 
 
 def blank() -> bytes:
-    """The floor: a canvas with nothing on it, encoded."""
+    """The floor: an empty canvas, encoded."""
     return encode(RasterCanvas(WIDTH, HEIGHT, LIGHT.background).pixels)
 
 
 def measure(cases: dict[str, Timed], rounds: int) -> dict[str, dict[str, float]]:
-    """Median and best milliseconds and the size of the PNG, after one uncounted turn each.
+    """Median and best milliseconds and the size of the PNG. The first round is not counted.
 
-    In its turn a quick case runs up to five times, or every one of its runs would come just after a slow neighbour has
-    emptied the processor's caches.
+    Within a round a fast case runs up to five times: a single run would always come right after a slower case, which
+    has emptied the processor's caches.
     """
-    taken: dict[str, list[float]] = {name: [] for name in cases}
+    milliseconds_of: dict[str, list[float]] = {name: [] for name in cases}
     sizes: dict[str, int] = {}
-    for turn in range(rounds + 1):
+    for number in range(rounds + 1):
         for name, run in cases.items():
-            times, sizes[name] = _turn(run)
-            taken[name] += times if turn else []
+            times, sizes[name] = _repeat(run)
+            milliseconds_of[name] += times if number else []
     return {
         name: {"median_ms": statistics.median(times), "best_ms": min(times), "bytes": sizes[name]}
-        for name, times in taken.items()
+        for name, times in milliseconds_of.items()
     }
 
 
-def _turn(run: Timed) -> tuple[list[float], int]:
+def _repeat(run: Timed) -> tuple[list[float], int]:
     times: list[float] = []
     size = 0
-    while len(times) < TURN_RUNS and sum(times) < TURN_MS:
+    while len(times) < MAX_RUNS and sum(times) < MAX_RUN_MS:
         milliseconds, png = run()
         times.append(milliseconds)
         size = png if isinstance(png, int) else len(png)
@@ -139,8 +139,8 @@ def _turn(run: Timed) -> tuple[list[float], int]:
 
 
 def stages(spec: ChartSpec, rounds: int) -> dict[str, float]:
-    """Median milliseconds of each step of one picture."""
-    taken: dict[str, list[float]] = {"plan": [], "canvas": [], "draw": [], "encode": []}
+    """Median milliseconds of each step of drawing a chart."""
+    milliseconds_of: dict[str, list[float]] = {"plan": [], "canvas": [], "draw": [], "encode": []}
     for _ in range(rounds + 1):
         begin = perf_counter()
         plan = plan_price(spec)
@@ -151,6 +151,6 @@ def stages(spec: ChartSpec, rounds: int) -> dict[str, float]:
         drawn = perf_counter()
         encode(canvas.pixels)
         moments = (begin, planned, opened, drawn, perf_counter())
-        for name, start, end in zip(taken, moments[:-1], moments[1:], strict=True):
-            taken[name].append((end - start) * 1000)
-    return {name: statistics.median(times[1:]) for name, times in taken.items()}
+        for name, start, end in zip(milliseconds_of, moments[:-1], moments[1:], strict=True):
+            milliseconds_of[name].append((end - start) * 1000)
+    return {name: statistics.median(times[1:]) for name, times in milliseconds_of.items()}

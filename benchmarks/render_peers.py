@@ -1,6 +1,6 @@
-"""Other ways to draw the same chart on a server, for benchmarks/render.py to compare with.
+"""Other libraries that draw the same chart on a server. benchmarks/render.py compares them with the engine.
 
-Each peer draws candles with a volume panel below, up and down in their colours, as a PNG of the size asked for.
+Each peer draws candles with a volume panel below, with colours for up and down, as a PNG of the requested size.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ UP, DOWN = "#089981", "#e8384a"
 
 
 class Peer(Protocol):
-    """One renderer, holding the bars it draws."""
+    """A renderer with the bars that it draws."""
 
     name: str
 
     def load(self, bars: Bars, width: int, height: int) -> None:
-        """Take the bars in the form this renderer wants; not measured."""
+        """Convert the bars to the input of this renderer. Not measured."""
 
     def render(self) -> tuple[float, bytes | int]:
         """Milliseconds of one render, and the PNG or its size."""
@@ -95,7 +95,7 @@ class VlConvert:
 
 
 class ChartJs:
-    """Chart.js 4 on Skia in a Node process that stays alive: Node's start is not measured."""
+    """Chart.js 4 on Skia in one Node process, whose start is not measured."""
 
     name = "Chart.js on Skia"
 
@@ -121,8 +121,8 @@ class ChartJs:
     def render(self, save: str | None = None) -> tuple[float, bytes | int]:
         self._send({"save": save})
         assert self._process.stdout is not None
-        answer = json.loads(self._process.stdout.readline())
-        return answer["milliseconds"], answer["bytes"]
+        response = json.loads(self._process.stdout.readline())
+        return response["milliseconds"], response["bytes"]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -139,7 +139,7 @@ _COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
 
 
 def vega_lite(rows: list[dict[str, float]], width: int, height: int) -> dict[str, Any]:
-    """Candles over volume as Vega-Lite. The sizes leave room for the axes, so that the whole has the size asked for."""
+    """Candles above volume in Vega-Lite. The inner sizes leave room for the axes: the image has the given size."""
     inner, candle = width - 80, max(1.0, 0.8 * (width - 80) / len(rows))
     color = {"condition": {"test": "datum.close >= datum.open", "value": UP}, "value": DOWN}
     x = {"field": "time", "type": "temporal", "axis": {"title": None}}
@@ -170,7 +170,7 @@ def vega_lite(rows: list[dict[str, float]], width: int, height: int) -> dict[str
 
 @contextmanager
 def available_peers() -> Iterator[tuple[list[Peer], list[str]]]:
-    """The peers that can run here, and a line for each that cannot. Node's packages live in a folder that goes away."""
+    """The peers that can run on this machine, and a line for each that cannot. Node's packages are temporary."""
     with tempfile.TemporaryDirectory(prefix="render-peers-") as folder:
         peers: list[Peer] = []
         missing: list[str] = []
@@ -182,7 +182,7 @@ def available_peers() -> Iterator[tuple[list[Peer], list[str]]]:
             try:
                 peers.append(make())
             except (ImportError, OSError, subprocess.SubprocessError) as error:
-                missing.append(f"{name}: left out, {error}")
+                missing.append(f"{name}: skipped, {error}")
         try:
             yield peers, missing
         finally:

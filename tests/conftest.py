@@ -1,4 +1,4 @@
-"""Real servers for the tests: one Valkey and one PostgreSQL for each test process, empty tables for each test."""
+"""Real servers for the tests: one Valkey and one PostgreSQL per test process, with empty tables for each test."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tests.processes import free_port
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
-    """The URL of a real server that speaks Redis."""
-    # Left to itself it takes the first free port, as another test process may at the same moment.
+    """The URL of a real Valkey server."""
+    # Without a port it takes the first free one, which another test process may take at the same time.
     with ValkeyServer(port=free_port()) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 
 @pytest.fixture
 def redis_url(valkey: str) -> str:
-    """A Redis with nothing in it."""
+    """The URL of an empty Redis."""
     with Redis.from_url(valkey) as client:
         client.flushall()
     return valkey
@@ -40,8 +40,8 @@ def redis_url(valkey: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The URL of a real PostgreSQL with every table."""
-    # Not below pytest's own folder: run as root, the server has a user of its own, who may not go in there.
+    """The URL of a real PostgreSQL with all tables."""
+    # Not in pytest's folder: as root, the server runs as a user of its own, which cannot enter that folder.
     folder = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
     with get_server(folder, cleanup_mode="delete") as server:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
@@ -53,7 +53,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with every table and no row."""
+    """A SQLite file with all tables and no rows."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     database = Database(f"sqlite:///{path}")
     migrate(database)
@@ -72,7 +72,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgresql_url(postgresql: str) -> str:
-    """The PostgreSQL of this test process, every table empty."""
+    """The PostgreSQL of this test process, with empty tables."""
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     engine = sa.create_engine(postgresql)
     with engine.begin() as connection:
@@ -83,7 +83,7 @@ def postgresql_url(postgresql: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Both databases: a test that asks for this runs once on each."""
+    """The URL of each database: a test with this fixture runs once on SQLite and once on PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

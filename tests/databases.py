@@ -1,4 +1,4 @@
-"""Brings the tests' databases to a migration, without a Flask app."""
+"""Migrates the databases of the tests, without a Flask application."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from config import ROOT
 
 
 def alembic(connection: Connection) -> Config:
-    """What Alembic's commands need to work on this connection, inside its transaction."""
+    """The configuration with which Alembic's commands run on this connection, inside its transaction."""
     settings = Config(ROOT / "migrations" / "alembic.ini")
     settings.attributes["connection"] = connection
     return settings
 
 
 def migrate(database: Database) -> None:
-    """Bring a database to the newest migration."""
+    """Migrate a database to the newest revision."""
     with database.engine.begin() as connection:
         command.upgrade(alembic(connection), "head")

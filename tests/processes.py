@@ -1,4 +1,4 @@
-"""Starts the real programs for the tests, waits until they serve, and ends them."""
+"""Starts the real programs for the tests, waits until they are ready, and stops them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ ALL_QUEUES = "events,charts,webhooks,maintenance"
 
 @dataclass(frozen=True)
 class Running:
-    """A program of its own process group, and where it logs."""
+    """A program in a process group of its own, and its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def kill(self) -> None:
-        """Kill the whole group at once, as a power cut would."""
+        """Kill the process group at once, like a power failure."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 def free_port() -> int:
+    """A port on loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -43,7 +44,7 @@ def free_port() -> int:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment variables that make a child process use these settings, and nothing of the outer ones."""
+    """The settings as environment variables for a child process, without variables of this process."""
     changed = {
         item.name.upper(): getattr(settings, item.name)
         for item in fields(settings)
@@ -57,7 +58,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def running(
     name: str, arguments: list[str], env: dict[str, str], folder: Path, ready: Callable[[str], bool]
 ) -> Iterator[Running]:
-    """`python -m arguments`, from when `ready` (given its log so far) says so until the block ends."""
+    """Run `python -m arguments` during the block, which starts when `ready`, called with the log, returns true."""
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -78,24 +79,24 @@ def running(
 
 @contextmanager
 def web(settings: Settings, folder: Path) -> Iterator[str]:
-    """A real web server with these settings; its address."""
+    """A real web server with these settings. Yields its address."""
     with serving(settings, folder) as (_, address):
         yield address
 
 
 @contextmanager
 def serving(settings: Settings, folder: Path, name: str = "web") -> Iterator[tuple[Running, str]]:
-    """A real web server with these settings, and its address."""
+    """A real web server with these settings. Yields its process and its address."""
     settings = replace(settings, port=free_port())
     address = f"http://127.0.0.1:{settings.port}"
     arguments = ["app.server"]
-    with running(name, arguments, environment(settings), folder, lambda _: _answers(f"{address}/healthz")) as program:
+    with running(name, arguments, environment(settings), folder, lambda _: _responds(f"{address}/healthz")) as program:
         yield program, address
 
 
 @contextmanager
 def worker(settings: Settings, folder: Path, name: str = "worker", queues: str = ALL_QUEUES) -> Iterator[Running]:
-    """A real worker with these settings, on every queue or on those named."""
+    """A real worker with these settings. `queues` is a comma-separated list."""
     arguments = ["celery", "-A", "worker.celery_app", "worker", "--queues", queues]
     arguments += ["--without-gossip", "--without-mingle", "--hostname", f"{name}-{os.getpid()}@%h"]
     with running(name, arguments, environment(settings), folder, lambda log: " ready." in log) as program:
@@ -104,15 +105,16 @@ def worker(settings: Settings, folder: Path, name: str = "worker", queues: str =
 
 @contextmanager
 def beat(settings: Settings, folder: Path, name: str = "beat") -> Iterator[Running]:
+    """A real beat with these settings."""
     arguments = ["celery", "-A", "worker.celery_app", "beat", "--schedule", str(folder / f"{name}-schedule")]
     with running(name, arguments, environment(settings), folder, lambda log: "beat: Starting" in log) as program:
         yield program
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own server on loopback
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(address, timeout=2) as response:  # noqa: S310 - loopback
+            return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 
@@ -126,7 +128,7 @@ def _wait_until(ready: Callable[[], bool], program: Running) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the program as an operator would, and whatever is left of its group by force."""
+    """Send SIGTERM and wait, then kill the rest of the process group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

@@ -1,1 +1,1 @@
-"""The Celery side: app, schedule, subscriptions and tasks. It imports app; app never imports it."""
+"""The Celery worker: app, schedule, event handlers and tasks. It imports `app`; `app` never imports it."""

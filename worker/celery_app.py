@@ -1,4 +1,4 @@
-"""The Celery app, the resources of each worker process, and what is logged and counted of every task."""
+"""The Celery app, the resources of each worker process, and logs and metrics of every task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from celery import Celery, Task, signals
 from celery.apps.worker import Worker
 from kombu.transport.redis import Transport as RedisTransport
 
-from worker import folders  # noqa: F401 - checks when it is imported
+from worker import folders  # noqa: F401 - checks on import
 
 # isort: split
 from app.charts.rendering import engine
@@ -37,8 +37,8 @@ def _settings() -> Settings:
 
 
 settings = _settings()
-# A connection that is lost while messages are at hand may be without its parameters when the transport gives them
-# back. Of the transport's errors the worker recovers by connecting again; any other would end it.
+# When a connection is lost while messages are unacknowledged, the transport may raise AttributeError as it restores
+# them. The worker recovers from the transport's connection errors by connecting again; any other error would end it.
 RedisTransport.connection_errors = (*RedisTransport.connection_errors, AttributeError)
 app = Celery("signalbox", broker=settings.broker_url, include=["worker.tasks"])
 app.conf.update(
@@ -53,7 +53,7 @@ app.conf.update(
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # A broker that is full refuses what the worker writes down: that must not end the worker.
+    # A full broker refuses the worker's writes. That must not end the worker.
     broker_channel_error_retry=True,
     task_acks_late=True,
     task_ignore_result=True,
@@ -80,23 +80,23 @@ _started: dict[str, float] = {}
 
 @functools.cache
 def process_resources() -> Resources:
-    """The resources of this process; built on first use, after the fork."""
-    # A worker writes images and reads none: a cache of its own would only hold memory.
+    """The resources of this process. Built on first use, after the fork."""
+    # A worker writes images and reads none, so it needs no local cache.
     return Resources.build(replace(settings, media_local_bytes=0))
 
 
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings.log_level)
-    # Celery tells of the start and the end of each task in its words; ours say more, and once.
+    # These log the start and the end of each task, which `_task_ended` does with more fields.
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @signals.worker_init.connect
 def _prepare(sender: Worker, **_: Any) -> None:
-    """Before the fork: refuse to run on a database that does not fit, and draw one chart of each type to be warm."""
-    # Celery asks for logs after this signal; what the preflight logs would be lost.
+    """Before the fork: check the database, load the fonts and draw one chart of each type to warm up."""
+    # Celery sends `setup_logging` after this signal, so the preflight's log lines would be lost.
     logs.configure(settings.log_level)
     preflight(settings)
     if CHARTS in sender.app.amqp.queues.consume_from:
@@ -111,7 +111,7 @@ def _prepare(sender: Worker, **_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _start_process(**_: Any) -> None:
-    # What the parent built would share its connections.
+    # Resources built by the parent would share its connections.
     process_resources.cache_clear()
 
 

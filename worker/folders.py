@@ -1,4 +1,4 @@
-"""Refuses to start without a folder for Matplotlib's cache: imported before anything that imports Matplotlib."""
+"""Checks the folder of Matplotlib's cache on import. Must be imported before anything that imports Matplotlib."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which messages at the broker the worker takes: those that `app.shared.queue` and beat write, and no others.
+"""Checks broker messages: the worker accepts what `app.shared.queue` and beat send, and refuses everything else.
 
-Celery trusts the parts of a message that it uses before a task begins. A null body or a time limit that is a text
-raises in the worker's main process and ends it, with the message kept for the next worker. So every part is checked
+Celery does not check the parts of a message that it uses before a task starts. A null body or a text as time limit
+raises in the worker's main process and ends it, and the next worker receives the same message. So every part is checked
 before Celery uses it.
 """
 
@@ -18,7 +18,7 @@ from celery import Task
 from kombu.message import Message
 
 MAX_BODY_BYTES: Final = 65_536
-"""A hundred times what a wake-up needs."""
+"""A hundred times the size of a usual message."""
 
 _CONTENT_TYPE: Final = "application/json"
 _CHARSETS: Final = frozenset({"utf-8", "us-ascii", "ascii"})
@@ -38,7 +38,7 @@ _EMPTY: Final[tuple[Any, ...]] = (None, [], {}, "")
 
 
 class MessageError(ValueError):
-    """A message that is refused. `reason` is the name of its fault, one of a few."""
+    """A refused message. `reason` is one of a few names: a label of the metric `broker_messages_refused_total`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -67,7 +67,7 @@ def _check_headers(headers: Mapping[str, Any]) -> None:
         "id": lambda value: isinstance(value, str) and _ROW_ID.fullmatch(value) is not None,
         "timelimit": _is_time_limit,
         "expires": _is_time,
-        # Beyond the visibility timeout the broker gives such a message out again and again. Times to come are rows.
+        # The broker redelivers a message with an ETA beyond the visibility timeout again and again; due times are rows.
         "eta": lambda value: value is None,
         "retries": lambda value: value is None or (type(value) is int and 0 <= value <= 100),  # noqa: PLR2004
         "stamped_headers": lambda value: value in _EMPTY,
@@ -78,7 +78,7 @@ def _check_headers(headers: Mapping[str, Any]) -> None:
 
 
 def _is_time_limit(value: Any) -> bool:
-    """Null, or two of null or seconds: hard and soft."""
+    """Null, or a pair of hard and soft limit, each null or positive seconds."""
     if value is None:
         return True
     return (
@@ -99,7 +99,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _body(message: Message) -> Any:
-    """The parsed body. Only its raw form is looked at before its size and its type are known to fit."""
+    """Parse the body. Checks its type and size first."""
     if message.content_type != _CONTENT_TYPE:
         raise MessageError("content_type")
     if not isinstance(message.content_encoding, str) or message.content_encoding.lower() not in _CHARSETS:
@@ -115,23 +115,23 @@ def _body(message: Message) -> Any:
 
 
 def _check_body(body: Any, task: Task[..., Any]) -> None:
-    """The body is [arguments, arguments by name, what follows]: https://docs.celeryq.dev/en/stable/internals/protocol.html"""
+    """The body is [args, kwargs, embed]: https://docs.celeryq.dev/en/stable/internals/protocol.html"""
     if not isinstance(body, list) or len(body) != 3:  # noqa: PLR2004
         raise MessageError("body")
-    arguments, named, following = body
-    if not isinstance(arguments, list) or not isinstance(named, dict):
+    args, kwargs, embed = body
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise MessageError("arguments")
-    if following is not None and not isinstance(following, dict):
+    if embed is not None and not isinstance(embed, dict):
         raise MessageError("body")
-    if any(value not in _EMPTY for value in (following or {}).values()):
-        # Subscriptions say what follows from what. A message must not.
+    if any(value not in _EMPTY for value in (embed or {}).values()):
+        # Only `worker.subscriptions` decides which tasks follow: a message must not bring callbacks or chains.
         raise MessageError("callbacks")
-    _check_arguments(task, arguments, named)
+    _check_arguments(task, args, kwargs)
 
 
-def _check_arguments(task: Task[..., Any], arguments: list[Any], named: dict[str, Any]) -> None:
+def _check_arguments(task: Task[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
     try:
-        bound = inspect.signature(task.run).bind(*arguments, **named)
+        bound = inspect.signature(task.run).bind(*args, **kwargs)
     except TypeError:
         raise MessageError("arguments") from None
     types = get_type_hints(task.run)

@@ -1,4 +1,4 @@
-"""What beat sends and how often. Every task here is idempotent and takes a lease, so a second beat does no harm."""
+"""The schedule of beat. Each task is idempotent and takes a lease, so a second beat does no harm."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def entries(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
-    # While no worker runs, a message that waits longer than its period is only a copy of the next one.
+    # A message expires after one period: while no worker runs, later ones would only pile up behind it.
     return {"task": task, "schedule": seconds, "options": {"queue": MAINTENANCE, "expires": seconds}}

@@ -1,4 +1,4 @@
-"""What follows from what: for each kind of event, what is done about it in the transaction that takes it."""
+"""The handlers of each kind of event. They run in the transaction that claims the event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from config import Settings
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """A task to publish after the commit, for the row of this id."""
+    """A task to publish after the commit. `row_id` is its argument and its task id."""
 
     task: str
     queue: str
@@ -31,11 +31,12 @@ EventHandler = Callable[[Session, Event, Settings, datetime], list[WakeUp]]
 
 
 def draw_signal_chart(session: Session, event: Event, settings: Settings, now: datetime) -> list[WakeUp]:
+    """Queue the chart of a new signal. Queues nothing while no bars of its instrument are stored."""
     signal = signals.get(session, UUID(event.subject))
-    requested = request_signal_chart(session, signal, settings, now=now, request_id=event.request_id)
-    if requested is None or not requested.wake:
+    result = request_signal_chart(session, signal, settings, now=now, request_id=event.request_id)
+    if result is None or not result.wake:
         return []
-    return [WakeUp(RENDER, CHARTS, requested.chart.id)]
+    return [WakeUp(RENDER, CHARTS, result.chart.id)]
 
 
 EVENT_HANDLERS: Final[dict[str, tuple[EventHandler, ...]]] = {
@@ -44,4 +45,5 @@ EVENT_HANDLERS: Final[dict[str, tuple[EventHandler, ...]]] = {
 
 
 def handle_event(session: Session, event: Event, settings: Settings, now: datetime) -> list[WakeUp]:
+    """Run all handlers of the event's kind. Returns the tasks to publish after the commit."""
     return [wake for handler in EVENT_HANDLERS.get(event.kind, ()) for wake in handler(session, event, settings, now)]

@@ -1,4 +1,4 @@
-"""Every task on one page: claim in one transaction, act in none, record in another."""
+"""All tasks. A slow task claims in one transaction, acts without one, and records the result in another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from app.charts.domain import parse_canonical
 from app.charts.policy import Policy
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.image import Image
 from app.charts.service import RenderLease, RenderResult
 from app.events import service as events
 from app.events.models import Event
@@ -36,21 +35,21 @@ from worker.subscriptions import WakeUp, handle_event
 DISPATCH_BATCH_SIZE: Final = 100
 SWEEP_BATCH_SIZE: Final = 500
 MAX_SWEPT: Final = 2_000
-"""What workers can hardly draw before the next sweep would only be messages that wait twice."""
+"""Charts that one sweep wakes. Workers hardly draw more before the next sweep, which would send the rest twice."""
 LEASE_SHARE: Final = 0.9
-"""Part of its period that a periodic task holds its lease: all of it, and the next period would find it held."""
+"""Part of its period for which a periodic task leases its name. A whole period would still block the next run."""
 CLEANING_SECONDS: Final = 240
-"""More than any other task may take, and less than the time after which the broker gives a message out again."""
+"""Longer than any other task, and shorter than the broker's visibility timeout."""
 
 log = logs.get_logger(__name__)
 
 
 @app.task(name=DISPATCH)
 def dispatch() -> None:
-    """Do what follows from every event that nobody has followed up yet."""
+    """Handle every undispatched event, in batches, and publish the tasks that follow from them."""
     resources = process_resources()
     last: UUID | None = None
-    # Whoever commits an event from here on must wake us again: the key goes before the reading.
+    # Delete the key before reading: an event that is committed from here on must wake a dispatcher again.
     with suppress(RedisError):
         resources.redis.delete(wake_key(EVENTS))
     while True:
@@ -64,12 +63,26 @@ def dispatch() -> None:
             return
 
 
+def _handle(session: Session, event: Event, resources: Resources) -> list[WakeUp]:
+    """Handle one event in a savepoint, so that its failure leaves the others of the batch alone."""
+    with structlog.contextvars.bound_contextvars(request_id=event.request_id, event_id=str(event.id)):
+        try:
+            with session.begin_nested():
+                return handle_event(session, event, resources.settings, resources.clock())
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            again = events.record_failure(event, str(error), max_attempts=resources.settings.events_max_attempts)
+            log.exception("event_not_followed", kind=event.kind, again=again)
+            return []
+
+
 @app.task(name=RENDER)
-def render(_woken_for: str = "") -> None:
-    """Draw the chart whose turn it is, which need not be the one that sent the message; nothing when none waits."""
+def render(_chart_id: str = "") -> None:
+    """Draw the next chart of the queue, if any. It need not be the chart whose request sent this message."""
     resources = process_resources()
     policy = Policy.of(resources.settings)
-    # A claim or a record that is lost with its host is made again by the sweep: neither waits for the disk.
+    # Not durable: the sweep repeats a claim or a result that is lost with its host, so neither waits for the disk.
     with resources.database.transaction(durable=False) as session:
         lease = charts.claim_next(session, policy, now=resources.clock())
     if lease is None:
@@ -93,68 +106,6 @@ def render(_woken_for: str = "") -> None:
     notifications.publish(resources.redis, lease.chart_id)
 
 
-@app.task(name=SWEEP)
-def sweep() -> None:
-    """Wake what is due and not done: its wake-up was lost, or its worker."""
-    resources = process_resources()
-    if not _acquire_lease(resources, "sweep", resources.settings.sweep_interval_seconds):
-        return
-    woken = sum(_wake_due(resources))
-    with resources.database.reading() as session:
-        queues = backlog.read(session, resources.clock())
-    metrics.set_backlog(queues)
-    waiting_events = next(each.waiting for each in queues if each.queue == EVENTS)
-    if waiting_events:
-        resources.queue.publish(DISPATCH, EVENTS)
-    if woken or waiting_events:
-        log.info("swept", charts=woken, events=waiting_events)
-    metrics.SWEPT_AT.set(resources.clock().timestamp())
-
-
-@app.task(name=CLEAN_UP, soft_time_limit=CLEANING_SECONDS, time_limit=CLEANING_SECONDS + 30)
-def clean_up() -> None:
-    """Remove what is over its time or over the quota or nobody's, and have drawn again what should be there."""
-    resources = process_resources()
-    if not _acquire_lease(resources, "clean-up", resources.settings.cleanup_interval_seconds):
-        return
-    expired, evicted = cleaning.expire(resources), cleaning.evict(resources)
-    abandoned = cleaning.remove_temporaries(resources)
-    orphaned, lost = cleaning.reconcile(resources)
-    old_events, old_messages = cleaning.delete_old_events(resources), cleaning.delete_old_messages(resources)
-    removed = {"expired": expired, "over_quota": evicted, "abandoned": abandoned, "orphaned": orphaned}
-    counts = {
-        f"{name}_{unit}": getattr(report, unit) for name, report in removed.items() for unit in ("files", "bytes")
-    }
-    log.info("cleaned_up", **counts, lost_files=lost, forgotten_events=old_events, forgotten_messages=old_messages)
-    metrics.CLEANED_AT.set(resources.clock().timestamp())
-
-
-def _wake_due(resources: Resources) -> Iterator[int]:
-    """Part by part, each in a transaction of its own: how many charts were woken."""
-    for _ in range(MAX_SWEPT // SWEEP_BATCH_SIZE):
-        with resources.database.transaction() as session:
-            due = jobs.wake_due(session, Policy.of(resources.settings), now=resources.clock(), limit=SWEEP_BATCH_SIZE)
-        for chart_id in due:
-            resources.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
-        yield len(due)
-        if not due:
-            return
-
-
-def _handle(session: Session, event: Event, resources: Resources) -> list[WakeUp]:
-    """One event in a savepoint of its own, so that a bad one holds up no other."""
-    with structlog.contextvars.bound_contextvars(request_id=event.request_id, event_id=str(event.id)):
-        try:
-            with session.begin_nested():
-                return handle_event(session, event, resources.settings, resources.clock())
-        except SQLAlchemyError:
-            raise
-        except Exception as error:
-            again = events.record_failure(event, str(error), max_attempts=resources.settings.events_max_attempts)
-            log.exception("event_not_followed", kind=event.kind, again=again)
-            return []
-
-
 def _draw_and_store(resources: Resources, lease: RenderLease) -> RenderResult:
     with chart_metrics.RENDER_SECONDS.labels(lease.type).time():
         image = engine.render(parse_canonical(lease.spec))
@@ -167,15 +118,11 @@ def _draw_and_store(resources: Resources, lease: RenderLease) -> RenderResult:
         log.error("placeholder_drawn", reason="matplotlib or Pillow cannot be imported")
     else:
         resources.cache.put(path, image.data, lease.type)
-    return _result(path, image)
-
-
-def _result(path: str, image: Image) -> RenderResult:
     return RenderResult(
         path=path,
         etag=hashlib.sha256(image.data).hexdigest(),
         bytes=len(image.data),
-        warnings=image.warnings,
+        warnings=list(image.warnings),
         alt=image.alt,
         degraded=image.degraded,
     )
@@ -190,10 +137,61 @@ def _record_failure(
         charts.fail(session, lease, reason, policy, now=resources.clock(), final=final)
 
 
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Publish tasks for due charts and undispatched events, whose messages or workers were lost."""
+    resources = process_resources()
+    if not _acquire_lease(resources, "sweep", resources.settings.sweep_interval_seconds):
+        return
+    woken = sum(_wake_due(resources))
+    with resources.database.reading() as session:
+        queues = backlog.read(session, resources.clock())
+    metrics.set_backlog(queues)
+    waiting_events = next(queue.waiting for queue in queues if queue.queue == EVENTS)
+    if waiting_events:
+        resources.queue.publish(DISPATCH, EVENTS)
+    if woken or waiting_events:
+        log.info("swept", charts=woken, events=waiting_events)
+    metrics.SWEPT_AT.set(resources.clock().timestamp())
+
+
+def _wake_due(resources: Resources) -> Iterator[int]:
+    """Wake due charts in batches, each in its own transaction. Yields the size of each batch."""
+    policy = Policy.of(resources.settings)
+    for _ in range(MAX_SWEPT // SWEEP_BATCH_SIZE):
+        with resources.database.transaction() as session:
+            due = jobs.wake_due(session, policy, now=resources.clock(), limit=SWEEP_BATCH_SIZE)
+        for chart_id in due:
+            resources.queue.publish(RENDER, CHARTS, chart_id, task_id=chart_id)
+        yield len(due)
+        if not due:
+            return
+
+
+@app.task(name=CLEAN_UP, soft_time_limit=CLEANING_SECONDS, time_limit=CLEANING_SECONDS + 30)
+def clean_up() -> None:
+    """Remove images past their time, over the quota or without a chart, old events and old messages.
+
+    Charts whose file is missing are queued again.
+    """
+    resources = process_resources()
+    if not _acquire_lease(resources, "clean-up", resources.settings.cleanup_interval_seconds):
+        return
+    expired, evicted = cleaning.expire(resources), cleaning.evict(resources)
+    abandoned = cleaning.remove_temporaries(resources)
+    orphaned, lost = cleaning.reconcile(resources)
+    old_events, old_messages = cleaning.delete_old_events(resources), cleaning.delete_old_messages(resources)
+    removed = {"expired": expired, "over_quota": evicted, "abandoned": abandoned, "orphaned": orphaned}
+    counts = {f"{name}_{unit}": getattr(total, unit) for name, total in removed.items() for unit in ("files", "bytes")}
+    log.info("cleaned_up", **counts, lost_files=lost, forgotten_events=old_events, forgotten_messages=old_messages)
+    metrics.CLEANED_AT.set(resources.clock().timestamp())
+
+
 def _acquire_lease(resources: Resources, name: str, period_seconds: float) -> bool:
+    """Whether this process runs the periodic task in this period."""
     try:
         with resources.database.transaction() as session:
             return leases.take(session, name, resources.clock(), period_seconds * LEASE_SHARE)
     except IntegrityError:
-        # Two workers made the first lease of this name at once.
+        # Two workers inserted the first lease of this name at the same time.
         return False

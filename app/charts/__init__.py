@@ -1,1 +1,1 @@
-"""Which picture is wanted, and whether it exists."""
+"""Charts: requested as specs, queued and drawn by workers, stored as images until they expire."""

@@ -1,6 +1,6 @@
-"""`flask charts`: charts from the shell, without a database or a running service.
+"""`flask charts`: draws charts without a database or a running service.
 
-It imports everything that draws, so app.cli imports it only when the command runs.
+Imports the whole chart engine, so `app.cli` imports this module only when the command runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FAILED: Final = 1
 
 @click.group()
 def charts() -> None:
-    """Charts: draw them from the shell."""
+    """Draw charts."""
 
 
 @charts.command()
@@ -40,36 +40,36 @@ def charts() -> None:
 @click.option("--type", "chart_type", type=click.Choice(PRICE_TYPES), help="Default: candlestick")
 @click.option("--overlay", multiple=True, metavar="KIND[:N,...]", help=f"{', '.join(OVERLAYS)}; ema:20, bollinger:20,2")
 @click.option("--panel", multiple=True, metavar="KIND[:N,...]", help=f"{', '.join(PANELS)}; rsi:14, macd:12,26,9")
-@click.option("--bars", "count", type=click.IntRange(min=1), help="Only the last N bars of the file")
+@click.option("--bars", "count", type=click.IntRange(min=1), help="Use the last N bars of the file only")
 @click.option("--title", help="Default: the name of the CSV file")
-@click.option("--timeframe", help="Written beside the title")
+@click.option("--timeframe", help="Label beside the title")
 @click.option("--theme", type=click.Choice(["light", "dark", "colorblind"]))
 @click.option("--width", type=int, help="Pixels, 64-3000 (1200)")
 @click.option("--height", type=int, help="Pixels, 64-3000 (675)")
-@click.option("--scale", type=int, help="1-3: real pixels for each")
-@click.option("--timezone", help="Such as Europe/Berlin (UTC)")
+@click.option("--scale", type=int, help="Image pixels per CSS pixel, 1-3 (1)")
+@click.option("--timezone", help="IANA name, such as Europe/Berlin (UTC)")
 @click.option("--log", "y_scale", flag_value="log", help="Logarithmic price scale")
 def render(spec: Path | None, output: Path, csv_file: Path | None, count: int | None, **options: Any) -> None:
-    """Draw one chart, from a SPEC in JSON as the API takes it (- for standard input), or from a CSV file.
+    """Draw one chart from a JSON SPEC in the form of the API (- for standard input), or from a CSV file.
 
     \b
       flask charts render spec.json -o out.png
       flask charts render --csv bars.csv --type renko --overlay ema:20 --panel rsi -o out.png
 
-    With both, the bars come from the CSV file and the options win over the spec.
+    With both, the CSV file replaces the data of the spec. Options override the spec.
 
-    Exit codes: 0 drawn, 1 could not be drawn or written, 2 wrong options, spec or data.
+    Exit codes: 0 success, 1 not drawn or not written, 2 wrong options, spec or data.
     """
     if spec is None and csv_file is None:
         raise click.UsageError("give a SPEC, or bars with --csv")
     bars = None if csv_file is None else _bars(csv_file, count)
     raw = _raw_spec(spec) if spec is not None else {"type": "candlestick", "title": csv_file and csv_file.stem}
-    raw |= _given(options)
+    raw |= _options_as_spec(options)
     if (suffix := output.suffix.removeprefix(".").lower()) in get_args(ImageFormat):
         raw["format"] = suffix
     chart = _complete(raw, bars)
     for path in engine.use_fonts(Settings.from_env().font_folders):
-        click.echo(f"warning: CHARTS_FONT_DIRS: {path} is no scalable font", err=True)
+        click.echo(f"warning: CHARTS_FONT_DIRS: {path} is not a scalable font", err=True)
     image = _draw(chart)
     _write(output, image.data)
     click.echo(f"{output}: {image.width}x{image.height}, {len(image.data) / 1000:.1f} kB. {image.alt}")
@@ -96,8 +96,8 @@ def _bars(path: Path, count: int | None) -> Bars:
     return bars if count is None else bars.cut(-count)
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, as members of a spec."""
+def _options_as_spec(options: dict[str, Any]) -> dict[str, Any]:
+    """Translate the options that are set into members of a spec."""
     raw = {name: value for name, value in options.items() if value is not None and name not in {"overlay", "panel"}}
     if chart_type := raw.pop("chart_type", None):
         raw["type"] = chart_type
@@ -108,7 +108,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part(option: str, text: str, kinds: dict[str, type[Schema]]) -> dict[str, Any]:
-    """`macd:12,26,9` as the object it is short for."""
+    """Parse the short form of an overlay or panel, such as `macd:12,26,9`, into its JSON object."""
     kind, _, numbers = text.partition(":")
     if kind not in kinds:
         raise click.BadParameter(f"{kind!r} is not one of {', '.join(kinds)}", param_hint=f"--{option}")
@@ -119,7 +119,7 @@ def _part(option: str, text: str, kinds: dict[str, type[Schema]]) -> dict[str, A
     try:
         return {"kind": kind, **dict(zip(names, map(float, values), strict=False))}
     except ValueError as error:
-        raise click.BadParameter(f"{text!r}: numbers stand after the colon", param_hint=f"--{option}") from error
+        raise click.BadParameter(f"{text!r}: expected numbers after the colon", param_hint=f"--{option}") from error
 
 
 def _complete(raw: dict[str, Any], bars: Bars | None) -> ChartSpec:
@@ -130,7 +130,7 @@ def _complete(raw: dict[str, Any], bars: Bars | None) -> ChartSpec:
     except ValidationFailed as error:
         _stop("\n".join(f"{wrong.pointer or '/'}: {wrong.message}" for wrong in error.errors), BAD_INPUT)
     if request.reference is not None:
-        _stop("/data: names stored bars, which are not read here; give the bars with --csv", BAD_INPUT)
+        _stop("/data: refers to stored bars, which this command does not read; give the bars with --csv", BAD_INPUT)
     return request.complete()
 
 

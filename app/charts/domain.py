@@ -1,4 +1,4 @@
-"""What picture is wanted: the chart spec, its canonical form and the id made from it. Pure: standard library only."""
+"""The chart spec, its canonical form, and the chart id derived from it. Pure: standard library only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Values to count into bins; None stands for a missing value."""
+    """The values of a histogram. None is a missing value."""
 
     values: tuple[float | None, ...]
 
@@ -38,7 +38,7 @@ ChartData = Bars | EquityCurve | Sample
 
 @dataclass(frozen=True, slots=True)
 class MovingAverage:
-    """`color` (#rrggbb) None takes the next of the theme's colours; `width` is the line's, in CSS pixels."""
+    """A moving average. `color` is #rrggbb, None: the theme's next colour. `width` of the line in CSS pixels."""
 
     kind: Literal["sma", "ema", "wma"]
     period: int = 20
@@ -107,7 +107,7 @@ Panel = VolumePanel | RsiPanel | MacdPanel | AtrPanel | DrawdownPanel
 
 @dataclass(frozen=True, slots=True)
 class SignalMark:
-    """A signal on the chart. `time` in epoch milliseconds; without a price the mark sits at the bar's close."""
+    """A signal. `time` in epoch milliseconds. Without a price the mark is drawn at the close of its bar."""
 
     side: Side
     time: int
@@ -118,7 +118,7 @@ class SignalMark:
 
 @dataclass(frozen=True, slots=True)
 class OrderMark:
-    """An order with its risk and reward. `start` and `end` in epoch milliseconds; `end` None: the order is open."""
+    """An order with its stop and targets. `start` and `end` in epoch milliseconds. `end` None: the order is open."""
 
     side: Side
     entry: float
@@ -156,7 +156,7 @@ Annotation = SignalMark | OrderMark | HLine | VLine | Zone
 
 @dataclass(frozen=True, slots=True)
 class Brick:
-    """Renko brick: a fixed size in price units, or the ATR of `period` bars at the end of the data."""
+    """The size of Renko bricks: fixed in price units, or the ATR of `period` bars at the end of the data."""
 
     mode: Literal["fixed", "atr"] = "atr"
     size: float | None = None
@@ -165,11 +165,11 @@ class Brick:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
-    """One picture, complete: with its data. `width` and `height` in CSS pixels; the image has `scale` times as many.
+    """A chart with its data. `width` and `height` in CSS pixels; the image has `scale` pixels for each.
 
-    `right_offset` counts the bars' widths kept free after the last bar; None: 4, or 4 % of the plot.
-    `precision` is the number of decimals prices are written with; None follows the data.
-    `visible` is how many bars are shown, from the last one back; None: all. Those before them are for indicators alone.
+    `right_offset` is the free space after the last bar, in bar widths. None: 4, or 4 % of the plot.
+    `precision` is the number of decimals of prices. None: follows the data.
+    `visible` is the number of bars shown, counted from the last. None: all. Earlier bars only feed the indicators.
     """
 
     type: ChartType
@@ -220,9 +220,9 @@ _ANNOTATIONS: Final[dict[str, type[Any]]] = {
 
 
 def order_errors(order: OrderMark) -> Iterator[tuple[str, str]]:
-    """What contradicts the order's side: a JSON pointer into the order, and the rule broken there.
+    """Yield each field that contradicts the order's side: a JSON pointer into the order, and the broken rule.
 
-    A buy has its stop below the entry and its targets above, a sell the other way round.
+    A buy has its stop below the entry and its targets above; a sell has them the other way round.
     """
     behind, ahead = ("below", "above") if order.side == "buy" else ("above", "below")
     if order.stop is not None and not _is_ahead(order, order.entry, order.stop):
@@ -235,19 +235,19 @@ def order_errors(order: OrderMark) -> Iterator[tuple[str, str]]:
 
 
 def _is_ahead(order: OrderMark, price: float, other: float) -> bool:
-    """Whether the order gains on the way from `other` to `price`."""
+    """Whether the order gains when the price moves from `other` to `price`."""
     return price > other if order.side == "buy" else price < other
 
 
 def canonical(spec: ChartSpec) -> str:
-    """The one JSON text of a spec: sorted keys, no spaces, every default written out."""
+    """Serialize a spec as canonical JSON: sorted keys, no spaces, every default included."""
     return json.dumps(
         spec, default=_members, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
 
 
 def parse_canonical(text: str) -> ChartSpec:
-    """The spec whose canonical form this is. It checks nothing: only text from `canonical` may come in."""
+    """Parse the canonical form of a spec. Checks nothing: accepts only text that `canonical` returned."""
     raw = json.loads(text)
     raw["data"] = _data(raw["type"], raw["data"])
     raw["brick"] = Brick(**raw["brick"])
@@ -256,18 +256,13 @@ def parse_canonical(text: str) -> ChartSpec:
     return ChartSpec(**raw)
 
 
-def chart_id(spec: ChartSpec, *, owner: str, engine_version: str) -> str:
-    """32 hexadecimal digits that are equal exactly when owner, engine version and spec with data are equal."""
-    return canonical_id(canonical(spec), owner=owner, engine_version=engine_version)
-
-
 def canonical_id(text: str, *, owner: str, engine_version: str) -> str:
-    """The same for a spec whose canonical form is at hand already."""
+    """Hash owner, engine version and the canonical form of a spec into 32 hexadecimal digits."""
     return hashlib.sha256(f"{engine_version}\n{owner}\n{text}".encode()).hexdigest()[:32]
 
 
 def _members(part: Any) -> dict[str, Any]:
-    # Not asdict: it would copy every number of the data before a single one is written.
+    # Not asdict: it copies all data before the first number is written.
     return {member.name: getattr(part, member.name) for member in fields(part)}
 
 

@@ -1,4 +1,4 @@
-"""Bars before the first one shown, so that an indicator's values do not depend on how many bars are visible. Pure."""
+"""How many bars before the first visible one the indicators need, so that their values do not depend on it. Pure."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from app.shared.instruments import TIMEFRAME_SECONDS
 
 MAX_HIDDEN: Final = 1_000
 _EXPONENTIAL: Final = 4
-"""Periods after which an exponential average keeps e^-8, 0.03 %, of what it was begun with."""
+"""Periods after which an exponential average keeps e^-8, 0.03 %, of its initial value."""
 _WILDER: Final = 10
-"""The same for Wilder's smoothing, whose gain is 1 / n: e^-10, 0.005 %."""
+"""Periods after which Wilder's smoothing, whose gain is 1 / n, keeps e^-10, 0.005 %, of its initial value."""
 _DAY_SECONDS: Final = 86_400
 
 
 class StoredBars(NamedTuple):
-    """Bars and how many of them, from the end, are shown."""
+    """Bars, and how many of them are visible, counted from the last."""
 
     bars: Bars
     visible: int
 
 
 def bars_needed(overlays: Iterable[Overlay], panels: Iterable[Panel], timeframe: str) -> int:
-    """How many bars before the first visible one the indicators should know, at most MAX_HIDDEN."""
-    needs = (_need(part, TIMEFRAME_SECONDS[timeframe]) for part in (*overlays, *panels))
+    """Return how many bars before the first visible one the indicators need, at most MAX_HIDDEN."""
+    needs = (_hidden_bars(part, TIMEFRAME_SECONDS[timeframe]) for part in (*overlays, *panels))
     return min(max(needs, default=0), MAX_HIDDEN)
 
 
-def _need(part: Overlay | Panel, bar_seconds: int) -> int:
+def _hidden_bars(part: Overlay | Panel, bar_seconds: int) -> int:
     match part:
         case MovingAverage(kind="ema"):
             return _EXPONENTIAL * part.period

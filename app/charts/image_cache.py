@@ -1,6 +1,6 @@
-"""What a process remembers of charts whose image is there, so that an image is answered without asking the database.
+"""A cache of ready charts in each web process, so that an image is served without a query.
 
-A ready row does not change until its file goes: remembering it is at worst serving an image for seconds longer.
+The row of a ready chart does not change until its image is removed. At worst an image is served a few seconds longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_IMAGES: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """A whole image with its file's path, its validator, and the end of its time."""
+    """What is needed to serve the image of a ready chart: its path in the media store, ETag and expiry."""
 
     chart_id: str
     type: str
@@ -33,7 +33,7 @@ class CachedImage:
 
     @classmethod
     def of(cls, chart: Chart) -> CachedImage | None:
-        """None while there is no image, and for a placeholder, of which nothing should outlive its fault."""
+        """Return None for a chart without an image, and for a placeholder, which must not outlive its cause."""
         if chart.status != service.READY or chart.degraded:
             return None
         if chart.path is None or chart.etag is None or chart.expires_at is None:
@@ -42,14 +42,14 @@ class CachedImage:
 
 
 class ImageCache:
-    """Thread-safe. With no TTL nothing is remembered."""
+    """Maps chart ids to their images for `ttl_seconds`. Stores nothing when that is 0. Thread-safe."""
 
     def __init__(self, ttl_seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._images: TTLCache[str, CachedImage] = TTLCache(MAX_IMAGES, ttl_seconds, timer)
         self._lock = threading.Lock()
 
     def get(self, chart_id: str, now: datetime) -> CachedImage | None:
-        """The image, unless its time is over."""
+        """Return the image unless it has expired."""
         with self._lock:
             image = self._images.get(chart_id)
         return image if image is not None and image.expires_at > now else None

@@ -12,17 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.charts.models import Chart
 from app.charts.policy import Policy
-from app.charts.service import (
-    FAILED,
-    QUEUED,
-    RELEASED_VALUES,
-    RENDERING,
-    WAITING,
-    lowest_service_tag,
-    requeue,
-    requeued_values,
-    update_one,
-)
+from app.charts.service import FAILED, QUEUED, RENDERING, WAITING, queued_values, requeue, update_one
+from app.charts.statements import LOWEST_TAG, RELEASED_VALUES
 
 UNFINISHED: Final = (QUEUED, RENDERING, FAILED)
 CANCELLED: Final = "cancelled"
@@ -46,7 +37,7 @@ def wake_due(session: Session, policy: Policy, *, now: datetime, limit: int) -> 
     session.execute(_with_ids(again).values(due_at=now + policy.lease))
     # Charts without a tag had a worker, or wait after a failure. The lease token stays: a slow worker may still finish.
     untagged = _with_ids(again).where(Chart.turn.is_(None))
-    session.execute(untagged.values(status=QUEUED, turn=lowest_service_tag(session)))
+    session.execute(untagged.values(status=QUEUED, turn=LOWEST_TAG))
     return again
 
 
@@ -73,8 +64,7 @@ def retry(session: Session, chart_id: str, policy: Policy, *, now: datetime) -> 
 def retry_failed(session: Session, policy: Policy, *, now: datetime, limit: int) -> Sequence[str]:
     """Queue up to `limit` failed charts, the oldest first, and return their ids."""
     failed = select(Chart.id).where(Chart.status == FAILED).order_by(Chart.created_at).limit(limit)
-    values = requeued_values(session, now, policy, "")
-    again = update(Chart).where(Chart.id.in_(failed), Chart.status == FAILED).values(**values)
+    again = update(Chart).where(Chart.id.in_(failed), Chart.status == FAILED).values(**queued_values(now, policy, ""))
     return session.scalars(again.returning(Chart.id)).all()
 
 

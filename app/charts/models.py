@@ -1,4 +1,4 @@
-"""The table of charts: each row is the job and, once drawn, the record of its file."""
+"""The table of charts. Each row is a render job and, once drawn, the record of its image file."""
 
 from __future__ import annotations
 
@@ -6,36 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Uuid, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.shared.db import Base, UtcDateTime
+from app.shared.db import Base, UtcDateTime, partial_index
 
 
 class Chart(Base):
     __tablename__ = "charts"
     __table_args__ = (
-        Index(
-            "ix_charts_due",
-            "owner",
-            "due_at",
-            postgresql_where=text("due_at IS NOT NULL"),
-            sqlite_where=text("due_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_charts_turn",
-            "turn",
-            "created_at",
-            postgresql_where=text("turn IS NOT NULL"),
-            sqlite_where=text("turn IS NOT NULL"),
-        ),
-        Index(
-            "ix_charts_owner_turn",
-            "owner",
-            "turn",
-            postgresql_where=text("turn IS NOT NULL"),
-            sqlite_where=text("turn IS NOT NULL"),
-        ),
+        partial_index("ix_charts_due", "owner", "due_at", where="due_at IS NOT NULL"),
+        partial_index("ix_charts_turn", "turn", "created_at", where="turn IS NOT NULL"),
+        partial_index("ix_charts_owner_turn", "owner", "turn", where="turn IS NOT NULL"),
         Index("ix_charts_status", "status", "created_at"),
         Index("ix_charts_expires_at", "expires_at"),
     )
@@ -49,14 +31,14 @@ class Chart(Base):
     status: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When the sweep should look at this row again; null once nothing more is to be done."""
+    """When the sweep looks at this row again. Null once it is drawn or has failed for good."""
     turn: Mapped[float | None] = mapped_column(Float)
     """Service tag of a queued chart: workers claim the lowest first. Null otherwise. See `service.request_chart`."""
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error: Mapped[str | None] = mapped_column(Text)
     path: Mapped[str | None] = mapped_column(String(255))
-    """Where the file lies below the media folder."""
+    """The path of the image in the media store."""
     etag: Mapped[str | None] = mapped_column(String(64))
     bytes: Mapped[int | None] = mapped_column(Integer)
     width: Mapped[int] = mapped_column(Integer)
@@ -71,7 +53,7 @@ class Chart(Base):
 
 
 class SignalChart(Base):
-    """Which chart is a signal's own."""
+    """The chart that was drawn for a signal."""
 
     __tablename__ = "signal_charts"
 

@@ -1,4 +1,4 @@
-"""The numbers a chart's life runs by."""
+"""The settings that govern a chart's life: queue limit, attempts, lease, retention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Policy:
     lease: timedelta
     retention: timedelta
     sweep_after: timedelta
-    """How long a wake-up may take before the sweep repeats it."""
+    """Time until the sweep repeats a wake-up message that had no effect."""
 
     @classmethod
     def of(cls, settings: Settings) -> Policy:

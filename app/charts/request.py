@@ -1,12 +1,12 @@
-"""What a caller asked for: a chart spec whose bars may still have to be read, and what goes with what in it.
+"""A chart request: a spec that may refer to stored bars, its limits, and the rules between its fields. Pure.
 
-Pure, and apart from `domain`, where a spec always has its data.
+In `domain` a spec always contains its data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from app.charts.cost import cost_errors
@@ -26,13 +26,11 @@ from app.charts.domain import (
     order_errors,
 )
 from app.charts.history import StoredBars, bars_needed
-from app.market.domain import MAX_BARS, Bars
+from app.charts.limits import MIN_SIDE
+from app.market.domain import Bars
 from app.shared.errors import FieldError, ValidationFailed
+from config import Settings
 
-MIN_SIDE: Final = 64
-MAX_SCALE: Final = 3
-MAX_TEXT_LENGTH: Final = 200
-MAX_RIGHT_OFFSET: Final = 500
 COLOR_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
 
 _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
@@ -40,20 +38,24 @@ _NEEDS_VOLUME: Final = (Vwap, VolumeProfile, VolumePanel)
 
 @dataclass(frozen=True, slots=True)
 class ChartLimits:
-    """How large a chart may get. `max_pixels` counts real pixels, after the scale; `max_milliseconds` is for `cost`."""
+    """Limits of a request. `max_pixels` are image pixels (after `scale`), `max_milliseconds` the estimated cost."""
 
-    max_side: int = 3_000
-    max_pixels: int = 9_000_000
-    max_bars: int = MAX_BARS
-    max_overlays: int = 12
-    max_panels: int = 6
-    max_annotations: int = 300
-    max_milliseconds: int = 4_000
+    max_side: int = Settings.charts_max_side
+    max_pixels: int = Settings.charts_max_pixels
+    max_bars: int = Settings.charts_max_bars
+    max_overlays: int = Settings.charts_max_overlays
+    max_panels: int = Settings.charts_max_panels
+    max_annotations: int = Settings.charts_max_annotations
+    max_milliseconds: int = Settings.charts_max_milliseconds
+
+    @classmethod
+    def of(cls, settings: Settings) -> ChartLimits:
+        return cls(**{field.name: getattr(settings, f"charts_{field.name}") for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
 class BarsReference:
-    """Stored bars: the last `bars` that start at or before `until_ms` (epoch milliseconds; None: the newest)."""
+    """A reference to stored bars: the last `bars` that start at or before `until_ms` (epoch ms, None: the newest)."""
 
     instrument: str
     timeframe: str
@@ -63,9 +65,9 @@ class BarsReference:
 
 @dataclass(frozen=True, slots=True)
 class SpecRequest:
-    """A checked request. `options` are the fields of a ChartSpec but `data`.
+    """A validated request. `options` are the fields of a ChartSpec without `data`.
 
-    `instrument`, `timeframe`, `brick`, `bins` and `visible` are among them only when the caller gave them.
+    They include `instrument`, `timeframe`, `brick`, `bins` and `visible` only when the request has them.
     """
 
     options: Mapping[str, Any]
@@ -73,27 +75,27 @@ class SpecRequest:
 
     @property
     def reference(self) -> BarsReference | None:
-        """The bars to read before `complete`, None when the data came with the request."""
+        """The stored bars to read before `complete`. None when the request contains its data."""
         return self.data if isinstance(self.data, BarsReference) else None
 
     @property
     def bars(self) -> int:
-        """How many bars or values the data has, or may have."""
+        """How many bars or values the data has. For a reference: at most."""
         if isinstance(self.data, BarsReference):
             return self.data.bars
         return len(self.data.values if isinstance(self.data, Sample) else self.data.time)
 
     @property
     def hidden(self) -> int:
-        """How many bars before those of the reference its indicators should know."""
+        """How many bars before those of the reference the indicators need."""
         if not isinstance(self.data, BarsReference):
             return 0
         return bars_needed(self.options["overlays"], self.options["panels"], self.data.timeframe)
 
     def complete(self, stored: StoredBars | None = None) -> ChartSpec:
-        """The whole spec. `stored` is what the reference names; without a reference it is not looked at.
+        """Build the spec. `stored` are the bars of the reference, and ignored without one.
 
-        Raises ValidationFailed when the data cannot carry what was asked for: no bars, no volume, a log scale of zero.
+        Raises ValidationFailed when the data does not fit the options: no bars, no volume, or a log scale of zero.
         """
         data: ChartData
         if not isinstance(self.data, BarsReference):
@@ -112,14 +114,14 @@ class SpecRequest:
 
 
 def length_errors(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[FieldError]:
-    """Lists of the JSON object that are too long to look into."""
-    for name, most in (
+    """Yield an error for each list of the JSON object that is too long. Called before the items are validated."""
+    for name, limit in (
         ("overlays", limits.max_overlays),
         ("panels", limits.max_panels),
         ("annotations", limits.max_annotations),
     ):
-        if isinstance(items := raw.get(name), list) and len(items) > most:
-            yield FieldError(f"/{name}", f"{len(items)} are too many: at most {most}")
+        if isinstance(items := raw.get(name), list) and len(items) > limit:
+            yield FieldError(f"/{name}", f"{len(items)} are too many: at most {limit}")
     data = raw.get("data")
     for name, column in data.items() if isinstance(data, dict) else ():
         if isinstance(column, list) and len(column) > limits.max_bars:
@@ -128,7 +130,7 @@ def length_errors(raw: Mapping[str, Any], limits: ChartLimits) -> Iterator[Field
 
 
 def option_errors(request: SpecRequest, limits: ChartLimits) -> Sequence[FieldError]:
-    """What in the options is over a limit or does not go with the type of chart; of what fits, what costs too much."""
+    """Return the errors of options that exceed a limit or contradict each other; if none, that of an excessive cost."""
     errors = [*_limit_errors(request, limits)]
     return errors or [*cost_errors(request.options, request.bars, limits.max_milliseconds)]
 
@@ -148,14 +150,14 @@ def _limit_errors(request: SpecRequest, limits: ChartLimits) -> Iterator[FieldEr
 
 
 def data_errors(spec: ChartSpec) -> Iterator[FieldError]:
-    """What the data of a spec cannot carry."""
+    """Yield an error for each option of a spec that its data does not support."""
     if isinstance(spec.data, Bars) and spec.data.volume is None:
         for name in ("overlays", "panels"):
             for place, item in enumerate(getattr(spec, name)):
                 if isinstance(item, _NEEDS_VOLUME):
                     yield FieldError(f"/{name}/{place}", f"{item.kind} needs a volume, and the bars have none")
     if isinstance(spec.data, Sample) and not any(value is not None for value in spec.data.values):
-        yield FieldError("/data/values", "not one value that is not null")
+        yield FieldError("/data/values", "all values are null")
     if spec.y_scale == "log" and _lowest(spec.data) <= 0:
         yield FieldError("/y_scale", "a log scale needs values above zero")
 

@@ -21,7 +21,7 @@ def chart_id_of(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def expire(session: Session, *, now: datetime, limit: int) -> Sequence[str]:
+def expire(session: Session, *, now: datetime, limit: int) -> list[str]:
     """Mark up to `limit` charts past their time as expired. The caller deletes the returned paths after its commit."""
     rows = session.execute(
         select(Chart.id, Chart.path)

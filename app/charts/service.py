@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, Update, select, update
+from sqlalchemy import CursorResult, ScalarSelect, Update, select, update
 from sqlalchemy.orm import Session
 
 from app.charts import statements
@@ -16,6 +15,7 @@ from app.charts.cost import estimate_milliseconds
 from app.charts.domain import ChartSpec, canonical, canonical_id
 from app.charts.models import Chart, SignalChart
 from app.charts.policy import Policy
+from app.charts.statements import LOWEST_TAG, RELEASED_VALUES
 from app.shared.db import insert_or_conflict
 from app.shared.errors import DomainError, ErrorKind, Gone, NotFound, Unavailable
 
@@ -25,8 +25,6 @@ READY: Final = "ready"
 FAILED: Final = "failed"
 EXPIRED: Final = "expired"
 WAITING: Final = (QUEUED, RENDERING)
-RELEASED_VALUES: Final = {"due_at": None, "turn": None, "lease_token": None, "lease_until": None}
-"""The columns of a chart that no worker may claim and no sweep has to look at."""
 QUEUE_FULL_RETRY_SECONDS: Final = 5
 
 
@@ -63,7 +61,7 @@ class RenderResult:
     path: str
     etag: str
     bytes: int
-    warnings: Sequence[str]
+    warnings: list[str]
     alt: str
     degraded: bool
 
@@ -179,21 +177,10 @@ def claim_next(session: Session, policy: Policy, *, now: datetime) -> RenderLeas
 
 def complete(session: Session, lease: RenderLease, result: RenderResult, policy: Policy, *, now: datetime) -> bool:
     """Record the image. Returns False, and changes nothing, when another worker has claimed the chart since."""
-    values = {
-        "status": READY,
-        "path": result.path,
-        "etag": result.etag,
-        "bytes": result.bytes,
-        "warnings": list(result.warnings),
-        "alt": result.alt,
-        "degraded": result.degraded,
-        "error": None,
-        "ready_at": now,
-        "expires_at": lease.created_at + policy.retention,
-        **RELEASED_VALUES,
-    }
+    times = {"ready_at": now, "expires_at": lease.created_at + policy.retention}
+    values = {f"new_{name}": value for name, value in (asdict(result) | times).items()}
     fence = {"chart_id": lease.chart_id, "token": lease.token}
-    return session.connection().execute(statements.COMPLETE, fence | statements.new_values(values)).rowcount == 1
+    return session.connection().execute(statements.COMPLETE, fence | values).rowcount == 1
 
 
 def fail(session: Session, lease: RenderLease, reason: str, policy: Policy, *, now: datetime, final: bool) -> bool:
@@ -216,16 +203,13 @@ def redraw(session: Session, chart_id: str, policy: Policy, *, now: datetime, re
 def requeue(session: Session, chart_id: str, status: str, policy: Policy, *, now: datetime, request_id: str) -> bool:
     """Queue a chart of this status as if it had never been drawn. Returns False when it has another status."""
     unchanged = update(Chart).where(Chart.id == chart_id, Chart.status == status)
-    return update_one(session, unchanged.values(**requeued_values(session, now, policy, request_id)))
+    return update_one(session, unchanged.values(**queued_values(now, policy, request_id)))
 
 
-def requeued_values(session: Session, now: datetime, policy: Policy, request_id: str) -> dict[str, Any]:
-    """The columns of a chart that is queued again. It has waited before, so it gets the tag that is claimed next."""
-    return queued_values(now, policy, request_id, turn=lowest_service_tag(session))
-
-
-def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float) -> dict[str, Any]:
-    """The columns of a queued chart that has not been drawn yet. `turn` is its service tag."""
+def queued_values(
+    now: datetime, policy: Policy, request_id: str, *, turn: float | ScalarSelect[float] = LOWEST_TAG
+) -> dict[str, Any]:
+    """The columns of a queued chart without an image. `turn` is its service tag: by default it is claimed next."""
     return {
         "status": QUEUED,
         "attempts": 0,
@@ -244,12 +228,6 @@ def queued_values(now: datetime, policy: Policy, request_id: str, *, turn: float
         "due_at": now + policy.sweep_after,
         "turn": turn,
     }
-
-
-def lowest_service_tag(session: Session) -> float:
-    """The service tag of the chart that is claimed next, 0 when none waits."""
-    tag: float = session.execute(statements.LOWEST_TAG).scalar_one()
-    return tag
 
 
 def update_one(session: Session, statement: Update) -> bool:

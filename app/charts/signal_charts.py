@@ -1,4 +1,4 @@
-"""A signal's own chart: the bars around it, with the signal, its stop and its targets marked."""
+"""The chart of a signal: the bars around it, with marks for the signal, its stop and its targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from config import Settings
 
 PANELS: Final[tuple[Panel, ...]] = (VolumePanel(),)
 SHARE_AFTER: Final = 0.25
-"""How much of the picture shows what came after the signal, where bars of that time are stored."""
+"""Share of the visible bars that come after the signal, where such bars are stored."""
 
 
 def request_signal_chart(
@@ -36,20 +36,16 @@ def request_signal_chart(
     spec = spec_for(session, signal, settings)
     if spec is None:
         return None
+    policy = Policy.of(settings)
     requested = service.request_chart(
-        session,
-        spec,
-        Policy.of(settings),
-        owner=signal.producer_id,
-        now=now,
-        request_id=request_id,
-        ignore_queue_limit=True,
+        session, spec, policy, owner=signal.producer_id, now=now, request_id=request_id, ignore_queue_limit=True
     )
     service.link_to_signal(session, signal.id, requested.chart.id)
     return requested
 
 
 def spec_for(session: Session, signal: Signal, settings: Settings) -> ChartSpec | None:
+    """Build the spec of the signal's chart, or return None while no bars of its instrument are stored."""
     payload = exact_json.loads(signal.payload.encode())
     timeframe = payload.get("timeframe") or market.finest_timeframe(session, signal.instrument)
     if timeframe is None:
@@ -72,7 +68,7 @@ def spec_for(session: Session, signal: Signal, settings: Settings) -> ChartSpec 
 
 
 def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -> StoredBars:
-    """Up to `count` bars, most of them up to the signal; where fewer are so old, the oldest `count` there are."""
+    """Read `count` bars, SHARE_AFTER of them after the signal. Where too few precede it: the oldest `count` bars."""
     after = epoch_ms(signal.time) + round(count * SHARE_AFTER) * TIMEFRAME_SECONDS[timeframe] * 1000
     hidden = history.bars_needed((), PANELS, timeframe)
     stored = stored_bars.read(session, signal.instrument, timeframe, until_ms=after, visible=count, hidden=hidden)
@@ -83,12 +79,12 @@ def _bars_around(session: Session, signal: Signal, timeframe: str, count: int) -
 
 
 def _panels(bars: Bars) -> tuple[Panel, ...]:
-    """A volume panel where anything was traded: many sources of FX send zeros."""
+    """A volume panel, unless all volumes are zero: many FX sources send zeros."""
     return PANELS if bars.volume is not None and any(bars.volume) else ()
 
 
 def _annotations(signal: Signal, payload: dict[str, object]) -> tuple[Annotation, ...]:
-    """The signal and its order, which without stop and targets is its entry alone."""
+    """The marks of the signal and its order. Without stop and targets the order shows its entry only."""
     time = epoch_ms(signal.time)
     price = float(signal.price)
     side = cast("Side", signal.side)

@@ -1,1 +1,1 @@
-"""What happened: append-only, written in the transaction of the fact; the outbox."""
+"""The event log and transactional outbox: events are appended in the transaction of the fact that they report."""

@@ -1,4 +1,4 @@
-"""The table of events: a feed of what happened, and the outbox of what must follow."""
+"""The table of events: an append-only log, and the outbox of events that are not dispatched yet."""
 
 from __future__ import annotations
 
@@ -6,27 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, String, Text, Uuid, text
+from sqlalchemy import JSON, Index, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.shared.db import Base, UtcDateTime
+from app.shared.db import Base, UtcDateTime, partial_index
 
 
 class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
-        Index(
-            "ix_events_undispatched",
-            "id",
-            postgresql_where=text("dispatched_at IS NULL"),
-            sqlite_where=text("dispatched_at IS NULL"),
-        ),
-        Index(
-            "ix_events_failed",
-            "id",
-            postgresql_where=text("dispatched_at IS NOT NULL AND error IS NOT NULL"),
-            sqlite_where=text("dispatched_at IS NOT NULL AND error IS NOT NULL"),
-        ),
+        partial_index("ix_events_undispatched", "id", where="dispatched_at IS NULL"),
+        partial_index("ix_events_failed", "id", where="dispatched_at IS NOT NULL AND error IS NOT NULL"),
         Index("ix_events_dispatched_at", "dispatched_at"),
     )
 
@@ -39,4 +29,4 @@ class Event(Base):
     dispatched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
-    """Why the last attempt to follow it up failed; with `dispatched_at`, why it was given up."""
+    """Why the last attempt to handle the event failed. With `dispatched_at` set, the event failed for good."""

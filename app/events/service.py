@@ -1,10 +1,10 @@
-"""Appends events with the facts they tell of, and hands the undispatched ones out, each once."""
+"""The transactional outbox: appends events, claims undispatched ones, records failures, deletes old ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, delete, false, func, or_, select, update
@@ -29,32 +29,32 @@ _CONDITIONS: Final = {
 
 
 class Backlog(NamedTuple):
-    """How many wait, and since when the oldest does."""
+    """How many events are undispatched, and when the oldest of them occurred (None when there is none)."""
 
     waiting: int
     oldest: datetime | None
 
 
 class Occurrence(NamedTuple):
-    """To what it happened, when, and by which request."""
+    """An event to append: the id of its subject, its time, and the id of the request that caused it."""
 
     subject: str
-    occurred_at: datetime
+    happened_at: datetime
     request_id: str
 
 
 def append_all(session: Session, kind: str, occurrences: Iterable[Occurrence]) -> None:
-    """Write one event for each. It is undispatched until `claim` gives it out."""
+    """Append one undispatched event of this kind for each occurrence."""
     rows = [
-        _row(kind, subject, now=occurred_at, request_id=request_id) for subject, occurred_at, request_id in occurrences
+        {"id": uuid7(), "kind": kind, "data": {}, "attempts": 0} | occurrence._asdict() for occurrence in occurrences
     ]
     insert_many(session.connection(), Event, rows)
 
 
 def claim(session: Session, *, now: datetime, limit: int, after: UUID | None = None) -> Sequence[Event]:
-    """The oldest undispatched events, marked as dispatched in this transaction; other takers skip them.
+    """Mark the oldest undispatched events as dispatched and return them. Concurrent callers skip them.
 
-    `after` leaves out what came up to that event: those that were taken and given back are for another time.
+    `after` excludes events up to this id, so that a dispatcher does not claim events again whose handling just failed.
     """
     events = session.scalars(
         select(Event)
@@ -69,7 +69,7 @@ def claim(session: Session, *, now: datetime, limit: int, after: UUID | None = N
 
 
 def record_failure(event: Event, reason: str, *, max_attempts: int) -> bool:
-    """Take back what `claim` marked, unless these were attempts enough. Whether it will be tried again."""
+    """Record a failed attempt. Unless it was the last, make the event undispatched again and return True."""
     event.attempts += 1
     event.error = reason
     if event.attempts >= max_attempts:
@@ -86,31 +86,31 @@ def backlog(session: Session) -> Backlog:
 
 
 def status(event: Event) -> str:
-    """How far an event has got: queued, done, or failed when it was given up."""
+    """The event's status as a job: queued, done, or failed after its last attempt."""
     if event.dispatched_at is None:
         return QUEUED
     return DONE if event.error is None else FAILED
 
 
 def find_by_status(session: Session, statuses: Sequence[str], *, limit: int) -> Sequence[Event]:
-    """The latest events of these statuses, newest first; there are none of a status that events do not have."""
+    """Return the latest events of these statuses, newest first. Statuses that only charts have match no event."""
     matches = or_(false(), *(_CONDITIONS[name] for name in statuses if name in _CONDITIONS))
     return session.scalars(select(Event).where(matches).order_by(Event.id.desc()).limit(limit)).all()
 
 
 def retry(session: Session, event_id: UUID) -> bool:
-    """Give a given-up event out again. Whether there was one; the caller wakes the dispatcher."""
+    """Make a failed event undispatched. Returns False when it has not failed. The caller wakes the dispatcher."""
     return bool(session.scalars(_requeue_failed().where(Event.id == event_id)).all())
 
 
 def retry_failed(session: Session, *, limit: int) -> int:
-    """Give up to `limit` given-up events out again, the oldest first; how many."""
+    """Make up to `limit` failed events undispatched, the oldest first. Returns how many."""
     failed = select(Event.id).where(_CONDITIONS[FAILED]).order_by(Event.id).limit(limit)
     return len(session.scalars(_requeue_failed().where(Event.id.in_(failed))).all())
 
 
 def cancel(session: Session, event_id: UUID, *, now: datetime) -> bool:
-    """Give up an event that nobody has followed up yet. Whether there was one."""
+    """Fail an undispatched event. Returns False when it is dispatched already."""
     cancelled = (
         update(Event).where(Event.id == event_id, _CONDITIONS[QUEUED]).values(dispatched_at=now, error=CANCELLED)
     )
@@ -118,14 +118,9 @@ def cancel(session: Session, event_id: UUID, *, now: datetime) -> bool:
 
 
 def delete_dispatched(session: Session, *, before: datetime, limit: int) -> int:
-    """Delete up to `limit` events dispatched before then; how many went."""
+    """Delete up to `limit` events that were dispatched before this time. Returns how many."""
     old = select(Event.id).where(Event.dispatched_at < before).limit(limit)
     return len(session.execute(delete(Event).where(Event.id.in_(old)).returning(Event.id)).all())
-
-
-def _row(kind: str, subject: str, *, now: datetime, request_id: str) -> dict[str, Any]:
-    event = {"id": uuid7(), "kind": kind, "subject": subject, "data": {}, "request_id": request_id}
-    return event | {"happened_at": now, "attempts": 0}
 
 
 def _requeue_failed() -> ReturningUpdate[tuple[UUID]]:

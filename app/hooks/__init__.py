@@ -1,1 +1,1 @@
-"""Doors for senders that cannot set headers: the address holds the key, and the sender's words are translated."""
+"""Addresses for senders that cannot set headers: the address is the key, and the sender's fields are mapped."""

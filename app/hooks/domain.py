@@ -1,11 +1,11 @@
-"""What a hook is: a secret address, who may use it, and how the words of its sender become ours. Pure."""
+"""Hooks: their secret addresses, who may use them, and the mapping of a sender's fields to those of a signal. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, Final
@@ -23,15 +23,17 @@ SIGNAL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "version": ("version",),
     "external_id": ("external_id",),
 }
-"""Our fields and the names they are looked for under, in this order. An order's id is not among those of external_id:
-senders use it for the name of a strategy's entry, again and again."""
+"""Fields of a signal and the names that are accepted for each; the first name that is present counts.
+
+An order's id is not accepted for external_id: senders put the name of a strategy's entry there, which repeats.
+"""
 
 _LEVELS: Final = ("stop_loss", "take_profit")
 PAYLOAD_FIELDS: Final = (*_LEVELS, "timeframe", "strategy", "note")
-MAPPABLE: Final = (*SIGNAL_FIELDS, *PAYLOAD_FIELDS)
+MAPPABLE_FIELDS: Final = (*SIGNAL_FIELDS, *PAYLOAD_FIELDS)
 
 _SIDES: Final = {"buy": "buy", "long": "buy", "sell": "sell", "short": "sell"}
-_INTERVALS: Final = {
+_TIMEFRAMES: Final = {
     "1": "1m",
     "5": "5m",
     "15": "15m",
@@ -43,17 +45,17 @@ _INTERVALS: Final = {
     "W": "1w",
     "1W": "1w",
 }
-"""A chart's interval as TradingView writes it, for those that bars are kept in."""
+"""Timeframes by TradingView's name of the chart interval."""
 
 _TOKEN_BYTES: Final = 32
-_TOKEN_PREFIX: Final = "hook_"  # noqa: S105 - lets a leaked address be recognised
+_TOKEN_PREFIX: Final = "hook_"  # noqa: S105 - makes a leaked address recognizable
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,15}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
 _SEPARATOR: Final = re.compile("[:=]")
 
 
 class UnknownHook(NotFound):
-    """One answer for an address that never was, that was revoked, and for a sender that may not use it."""
+    """The one error for an unknown address, a revoked one, and a sender that is not allowed to use it."""
 
     def __init__(self) -> None:
         super().__init__("there is no such hook")
@@ -64,62 +66,61 @@ class MalformedText(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
-    """How a hook reads what is sent: `names` are the sender's words by ours, instead of the usual ones."""
+class FieldMap:
+    """How a hook reads a sender's fields. `names` are the sender's names by field; they replace the usual names."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     strip_exchange: bool = False
 
-    def looked_for(self, ours: str) -> tuple[str, ...]:
-        if ours in self.names:
-            return (self.names[ours],)
-        return SIGNAL_FIELDS.get(ours, (ours,))
+    def accepted_names(self, signal_field: str) -> tuple[str, ...]:
+        if signal_field in self.names:
+            return (self.names[signal_field],)
+        return SIGNAL_FIELDS.get(signal_field, (signal_field,))
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
-    """A signal in our words, and where in the sender's document each of its values stands."""
+class MappedSignal:
+    """A signal's document, and the source of each value: pointers into the sender's document by pointers into ours."""
 
     document: dict[str, Any]
-    places: Mapping[str, str]
-    translation: Translation
+    sources: Mapping[str, str]
+    field_map: FieldMap
 
     def at_source(self, error: FieldError) -> FieldError:
-        """The same error as the sender knows it: by the name the value was sent under, or those it was looked for."""
-        for ours, theirs in self.places.items():
-            if error.pointer == ours or error.pointer.startswith(f"{ours}/"):
-                return FieldError(theirs + error.pointer.removeprefix(ours), error.message)
+        """The error with a pointer into the sender's document. For a missing field it lists the accepted names."""
+        for pointer, source in self.sources.items():
+            if error.pointer == pointer or error.pointer.startswith(f"{pointer}/"):
+                return FieldError(source + error.pointer.removeprefix(pointer), error.message)
         name = error.pointer.removeprefix("/payload").removeprefix("/")
-        known = PAYLOAD_FIELDS if error.pointer.startswith("/payload/") else SIGNAL_FIELDS
-        if name not in known:
+        fields = PAYLOAD_FIELDS if error.pointer.startswith("/payload/") else SIGNAL_FIELDS
+        if name not in fields:
             return error
-        looked_for = self.translation.looked_for(name)
-        return FieldError(f"/{_escape(looked_for[0])}", f"{error.message} Looked for: {', '.join(looked_for)}.")
+        accepted = self.field_map.accepted_names(name)
+        return FieldError(f"/{_escape(accepted[0])}", f"{error.message} Accepted names: {', '.join(accepted)}.")
 
 
 def new_token() -> str:
-    """256 bits of randomness in a form that an address can hold."""
+    """A token of 256 random bits that can stand in a URL."""
     return _TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def digest(token: str) -> str:
-    """What is kept of a token. It is looked up by this, so the time it takes tells nothing about any token."""
+    """The stored form of a token. Hooks are looked up by it, so the time of a lookup reveals nothing about tokens."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Raises ValueError for what is no address and no network such as 52.89.214.0/24."""
+    """Networks from texts such as 52.89.214.0/24 or an address. Raises ValueError."""
     return tuple(ip_network(text) for text in texts)
 
 
-def may_use(allowed: Iterable[Network], address: Address | None) -> bool:
-    """Whether a sender at this address may use a hook: anyone where no network is named."""
-    among = list(allowed)
-    return not among or (address is not None and any(address in network for network in among))
+def is_allowed(allowed: Sequence[Network], address: Address | None) -> bool:
+    """Whether a sender at this address may use a hook. Without networks anyone may."""
+    return not allowed or (address is not None and any(address in network for network in allowed))
 
 
-def text_fields(body: bytes) -> dict[str, str]:
-    """The fields of a text, one `name: value` or `name=value` on each line. Names are lower-cased, spaces become _.
+def parse_lines(body: bytes) -> dict[str, str]:
+    """The fields of a text with `name: value` or `name=value` on each line. Names are lower-cased, spaces become _.
 
     Raises MalformedText.
     """
@@ -128,8 +129,8 @@ def text_fields(body: bytes) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise MalformedText(f"not UTF-8 at byte {error.start}") from error
     if "\0" in text:
-        raise MalformedText("a text with a NUL")
-    found: dict[str, str] = {}
+        raise MalformedText("it contains a NUL")
+    values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -138,76 +139,71 @@ def text_fields(body: bytes) -> dict[str, str]:
         if separator is None or not _NAME.fullmatch(name):
             raise MalformedText(f"line {number} is not `name: value`")
         name = name.lower().replace(" ", "_")
-        if name in found:
-            raise MalformedText(f"the field {name} stands twice")
-        found[name] = line[separator.end() :].strip()
-    if not found:
+        if name in values:
+            raise MalformedText(f"the field {name} is given twice")
+        values[name] = line[separator.end() :].strip()
+    if not values:
         raise MalformedText("it is empty")
-    return found
+    return values
 
 
-def translate(told: Any, translation: Translation) -> Translated:
-    """What was sent as a signal in our words; whatever is not one of its fields goes into the payload.
+def map_fields(document: Any, field_map: FieldMap) -> MappedSignal:
+    """The document of a signal. Fields of the sender that are no field of a signal become part of the payload.
 
-    Judges no value: what is wrong with them is for the one reader of signals to say. Raises ValidationFailed for a
-    document that is no object, and for a field that stands both beside the payload and in it.
+    Values are not validated: the schema of signals does that. Raises ValidationFailed for a document that is no object,
+    and for a field that is given both in the payload and beside it.
     """
-    if not isinstance(told, Mapping):
+    if not isinstance(document, Mapping):
         raise ValidationFailed([FieldError("", "Must be an object.")])
-    left = dict(told)
-    document: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    for ours in SIGNAL_FIELDS:
-        theirs = _first(translation.looked_for(ours), left)
-        if theirs is not None:
-            document[ours] = _in_our_words(ours, left.pop(theirs), translation)
-            places[f"/{ours}"] = f"/{_escape(theirs)}"
-    inner = left.pop("payload", {})
-    if not isinstance(inner, Mapping):
-        return Translated({**document, "payload": inner}, places, translation)
-    document["payload"] = _payload(inner, left, translation, places)
-    return Translated(document, places, translation)
+    remaining = dict(document)
+    signal: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for signal_field in SIGNAL_FIELDS:
+        name = next((name for name in field_map.accepted_names(signal_field) if name in remaining), None)
+        if name is not None:
+            signal[signal_field] = _normalize(signal_field, remaining.pop(name), field_map)
+            sources[f"/{signal_field}"] = f"/{_escape(name)}"
+    payload = remaining.pop("payload", {})
+    if isinstance(payload, Mapping):
+        payload = _extend_payload(payload, remaining, field_map, sources)
+    return MappedSignal({**signal, "payload": payload}, sources, field_map)
 
 
-def _payload(
-    inner: Mapping[str, Any], beside: dict[str, Any], translation: Translation, places: dict[str, str]
+def _extend_payload(
+    payload: Mapping[str, Any], remaining: Mapping[str, Any], field_map: FieldMap, sources: dict[str, str]
 ) -> dict[str, Any]:
-    """The payload as it was sent and what stood beside it, together; notes in `places` where the latter came from."""
-    payload = dict(inner)
-    ours_by_theirs = {translation.looked_for(ours)[0]: ours for ours in PAYLOAD_FIELDS}
-    for theirs, value in beside.items():
-        ours = ours_by_theirs.get(theirs, theirs)
-        if ours in payload:
-            raise ValidationFailed([FieldError(f"/{_escape(theirs)}", "Stands twice: in the payload too.")])
-        payload[ours] = _levels(value) if ours in _LEVELS else value
-        places[f"/payload/{_escape(ours)}"] = f"/{_escape(theirs)}"
-    interval = _INTERVALS.get(str(payload.get("interval", "")))
-    if interval is not None and "timeframe" not in payload:
-        payload["timeframe"] = interval
-    return payload
+    """The payload with the remaining fields of the sender. Adds their sources to `sources`."""
+    extended = dict(payload)
+    fields_by_name = {field_map.accepted_names(payload_field)[0]: payload_field for payload_field in PAYLOAD_FIELDS}
+    for name, value in remaining.items():
+        key = fields_by_name.get(name, name)
+        if key in extended:
+            raise ValidationFailed([FieldError(f"/{_escape(name)}", "Also given in the payload.")])
+        extended[key] = _split_levels(value) if key in _LEVELS else value
+        sources[f"/payload/{_escape(key)}"] = f"/{_escape(name)}"
+    timeframe = _TIMEFRAMES.get(str(extended.get("interval", "")))
+    if timeframe is not None:
+        extended.setdefault("timeframe", timeframe)
+    return extended
 
 
-def _first(names: Iterable[str], told: Mapping[str, Any]) -> str | None:
-    return next((name for name in names if name in told), None)
-
-
-def _in_our_words(ours: str, value: Any, translation: Translation) -> Any:
-    """A value as our reader takes it, where the sender's way of writing it is known; anything else as it is."""
-    if ours == "side" and isinstance(value, str):
+def _normalize(signal_field: str, value: Any, field_map: FieldMap) -> Any:
+    """The value in the form that the schema of signals expects, or unchanged where no other form is known."""
+    if signal_field == "side" and isinstance(value, str):
         return _SIDES.get(value.strip().lower(), value)
-    if ours == "instrument" and isinstance(value, str):
-        # A continuous future: ES1! is written so by nobody but its vendor.
+    if signal_field == "instrument" and isinstance(value, str):
+        # TradingView writes a continuous future with an exclamation mark: ES1!
         name = value.strip().removesuffix("!")
-        return name.rpartition(":")[2] if translation.strip_exchange else name
-    if ours == "time" and isinstance(value, str) and _MILLISECONDS.fullmatch(value):
+        return name.rpartition(":")[2] if field_map.strip_exchange else name
+    if signal_field == "time" and isinstance(value, str) and _MILLISECONDS.fullmatch(value):
         return int(value)
-    if ours in ("version", "external_id") and isinstance(value, int) and not isinstance(value, bool):
+    if signal_field in ("version", "external_id") and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
 
 
-def _levels(value: Any) -> Any:
-    """A text such as `1.08, 1.09` holds several prices: a line of text has no other way to say so."""
+def _split_levels(value: Any) -> Any:
+    """A text such as `1.08, 1.09` as a list of prices: the way to give several in a line of text."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) and "," in value else value
 
 

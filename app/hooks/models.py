@@ -1,4 +1,4 @@
-"""The table of hooks. Of a token only its digest is kept."""
+"""The table of hooks. Only the digest of a token is stored."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Hook(Base):
     token_digest: Mapped[str] = mapped_column(String(64), unique=True)
     producer_id: Mapped[str] = mapped_column(String(64))
     field_map: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """The sender's names by ours."""
+    """The sender's names, by field of the signal."""
     strip_exchange: Mapped[bool]
     allow_from: Mapped[list[str]] = mapped_column(JSON)
-    """Networks that may send; none: any."""
+    """Networks that may send; if empty, all may."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -9,34 +9,33 @@ from flask import Response, request
 from app.hooks import service
 from app.hooks.models import Hook
 from app.hooks.schemas import (
+    REQUEST,
+    REQUEST_AS_TEXT,
     RESPONSE,
-    SENT,
-    SENT_AS_TEXT,
     TEXT,
+    HookRequestSchema,
     HookResponseSchema,
-    SentSchema,
     duplicate_response,
     errors_at_source,
     hook_response,
-    read_as_signal,
-    read_sent,
+    parse_body,
+    read_mapped_signal,
 )
 from app.shared import logs
 from app.shared.errors import UnsupportedMediaType
-from app.signals import metrics
-from app.signals import queries as stored
-from app.signals.api.http_intake import PATH, intake, refusals_counted
+from app.signals import metrics, queries
+from app.signals.api.http_intake import PATH, count_refusals, intake
 from app.signals.domain import DuplicateSignal
 from app.web.context import request_id, resources
 from app.web.http.body import check_length, read_body
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.openapi.completion import RATE_HEADERS
 from app.web.security import rate_limits
 from app.web.security.client_address import client_address
 
 LOCATION: Final = {
-    "Location": {"description": "where it is read", "schema": {"type": "string", "format": "uri-reference"}}
+    "Location": {"description": "address of the stored signal", "schema": {"type": "string", "format": "uri-reference"}}
 }
 
 _JSON: Final = "application/json"
@@ -52,70 +51,67 @@ blueprint = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description
     200,
     schema=HookResponseSchema,
     example=RESPONSE | {"duplicate": True, "differs": []},
-    description="It was stored before: this is it",
+    description="The signal repeats a stored one, which is returned",
 )
-@blueprint.alt_response(404, description="No such hook, or not for this sender")
-@blueprint.alt_response(429, description="Over the limit of this producer", headers=RATE_HEADERS)
-@blueprint.body(SentSchema, example=SENT)
-@blueprint.doc(security=[], requestBody={"content": {TEXT: {"schema": {"type": "string"}, "example": SENT_AS_TEXT}}})
+@blueprint.alt_response(404, description="No such hook, or the sender may not use it")
+@blueprint.alt_response(429, description="The producer's rate limit is exceeded", headers=RATE_HEADERS)
+@blueprint.body(HookRequestSchema, example=REQUEST)
+@blueprint.doc(security=[], requestBody={"content": {TEXT: {"schema": {"type": "string"}, "example": REQUEST_AS_TEXT}}})
 def receive(token: str) -> Response:
     """Post a signal to a hook
 
-    For senders that only know an address. JSON, or text with a `name: value` on each line. A signal that is known
-    already is answered with 200 and `duplicate`, for such senders take anything else for a failure. `differs` then
-    names the fields in which what was sent is not like what is stored.
+    For senders that know only an address. JSON, or text with a `name: value` on each line. A signal that repeats a
+    stored one gets 200 and `duplicate`, because such senders treat any other status as a failure. `differs` then
+    names the fields whose sent values differ from the stored signal.
     """
-    with metrics.CREATE_SECONDS.time(), refusals_counted():
+    with metrics.CREATE_SECONDS.time(), count_refusals():
         mimetype, limit = _mimetype(), resources().settings.signals_max_payload_bytes
         check_length(limit)
-        # Before the body is read: until the address is known to be a hook's, anyone could hold this thread.
-        hook = _hook(token)
+        # Before the body is read: without a valid hook address any sender could hold this thread by sending slowly.
+        hook = _find_hook(token)
         body = read_body(limit)
         rate_limits.spend(hook.producer_id, 1)
         return _accept(hook, body, mimetype)
 
 
 def _mimetype() -> str:
-    """JSON or text; a body whose sender does not say is text."""
+    """JSON or text; text is the default. Raises UnsupportedMediaType."""
     mimetype = request.mimetype or TEXT
     if mimetype not in (_JSON, TEXT):
         raise UnsupportedMediaType(f"send the body as {_JSON} or {TEXT}")
     return mimetype
 
 
-def _hook(token: str) -> Hook:
-    held = resources()
-    address = client_address(held.settings.trusted_proxies)
-    with held.database.reading() as session:
+def _find_hook(token: str) -> Hook:
+    address = client_address(resources().settings.trusted_proxies)
+    with resources().database.reading() as session:
         return service.find(session, token, address=address)
 
 
 def _accept(hook: Hook, body: bytes, mimetype: str) -> Response:
-    held = resources()
-    now = held.clock()
-    sent = read_sent(body, mimetype, service.translation_of(hook))
-    with errors_at_source(sent):
-        new = intake().checked(
-            read_as_signal(
-                sent,
-                producer_id=hook.producer_id,
-                now=now,
-                max_ahead_seconds=held.settings.signals_max_ahead_seconds,
-            )
+    now = resources().clock()
+    mapped = parse_body(body, mimetype, service.field_map_of(hook))
+    with errors_at_source(mapped):
+        signal = read_mapped_signal(
+            mapped,
+            producer_id=hook.producer_id,
+            now=now,
+            max_ahead_seconds=resources().settings.signals_max_ahead_seconds,
         )
+        intake().checked(signal)
     try:
-        signal = intake().accept(new, now=now, request_id=request_id())
+        stored = intake().accept(signal, now=now, request_id=request_id())
     except DuplicateSignal as duplicate:
         metrics.REJECTED.labels(duplicate.slug).inc()
-        _report_repetition(hook, duplicate)
-        with held.database.reading() as session:
-            known = stored.get(session, duplicate.existing_id)
-        return json_answer(duplicate_response(known, duplicate.differs))
-    return json_answer(hook_response(signal), 201, {"Location": f"{PATH}/{signal.id}"})
+        _report_duplicate(hook, duplicate)
+        with resources().database.reading() as session:
+            existing = queries.get(session, duplicate.existing_id)
+        return json_response(duplicate_response(existing, duplicate.differs))
+    return json_response(hook_response(stored), 201, {"Location": f"{PATH}/{stored.id}"})
 
 
-def _report_repetition(hook: Hook, duplicate: DuplicateSignal) -> None:
-    """Count a repetition, and log one whose content differs: its sender sees a success, and the content is not kept."""
+def _report_duplicate(hook: Hook, duplicate: DuplicateSignal) -> None:
+    """Counts a duplicate. Logs one with other content: its sender sees a success, but the content is not stored."""
     metrics.count_duplicate("hook", duplicate.differs)
     if duplicate.differs:
         log.warning(

@@ -1,4 +1,4 @@
-"""What hooks take and answer, as JSON and as text, and how a sender's document is read as a signal."""
+"""Bodies that hooks receive and send, as JSON and as text, and how a sender's document becomes a signal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from marshmallow import INCLUDE, Schema, fields
 
-from app.hooks.domain import Translated, Translation, text_fields, translate
+from app.hooks.domain import FieldMap, MappedSignal, map_fields, parse_lines
 from app.shared import exact_json
 from app.shared.errors import ValidationFailed
 from app.signals.api import examples
@@ -18,13 +18,13 @@ from app.signals.api.schemas import SignalSchema, read_signal, signal_view
 from app.signals.domain import NewSignal
 
 TEXT: Final = "text/plain"
-SENT: Final = {"ticker": "FX:EURUSD", "action": "buy", "price": "1.0712", "time": "2026-11-23T12:00:00Z"}
-SENT_AS_TEXT: Final = "ticker: FX:EURUSD\naction: buy\nprice: 1.0712\nstop_loss: 1.0690\n"
+REQUEST: Final = {"ticker": "FX:EURUSD", "action": "buy", "price": "1.0712", "time": "2026-11-23T12:00:00Z"}
+REQUEST_AS_TEXT: Final = "ticker: FX:EURUSD\naction: buy\nprice: 1.0712\nstop_loss: 1.0690\n"
 RESPONSE: Final = examples.SIGNAL | {"duplicate": False, "signed": False, "external_id": None, "payload": {}}
 
 
-class SentSchema(Schema):
-    """What TradingView and its like send. Other names may be set for each hook; what is left goes into the payload."""
+class HookRequestSchema(Schema):
+    """What TradingView and similar senders post. Each hook may use other names. Other fields go into the payload."""
 
     class Meta:
         unknown = INCLUDE
@@ -32,7 +32,7 @@ class SentSchema(Schema):
     ticker = fields.String(required=True, metadata={"description": "or instrument, symbol", "example": "FX:EURUSD"})
     action = fields.String(required=True, metadata={"description": "or side: buy, sell, long, short", "example": "buy"})
     price = Price(required=True)
-    time = Moment("or timenow; default: when it is received")
+    time = Moment("or timenow; default: the time of receipt")
 
 
 class HookResponseSchema(SignalSchema):
@@ -42,26 +42,26 @@ class HookResponseSchema(SignalSchema):
     differs = fields.List(
         fields.String(),
         metadata={
-            "description": "of a duplicate: fields in which what was sent is not like the stored signal; "
-            "none: a true repetition"
+            "description": "only of a duplicate: fields whose sent values differ from the stored signal; "
+            "empty for an exact repetition"
         },
     )
 
 
-def read_sent(body: bytes, mimetype: str, translation: Translation) -> Translated:
-    """A body in our words. A text may be JSON too, as TradingView sends what it cannot make sure is JSON.
+def parse_body(body: bytes, mimetype: str, field_map: FieldMap) -> MappedSignal:
+    """The signal in a body. A text that begins with a brace is JSON: TradingView sends some JSON as text.
 
     Raises MalformedJson, MalformedText or ValidationFailed.
     """
     if mimetype == TEXT and not body.lstrip().startswith(b"{"):
-        return translate(text_fields(body), translation)
-    return translate(exact_json.loads(body), translation)
+        return map_fields(parse_lines(body), field_map)
+    return map_fields(exact_json.loads(body), field_map)
 
 
-def read_as_signal(sent: Translated, *, producer_id: str, now: datetime, max_ahead_seconds: int) -> NewSignal:
-    """Raises ValidationFailed. A hook's signal is never signed: its address vouches for it."""
+def read_mapped_signal(mapped: MappedSignal, *, producer_id: str, now: datetime, max_ahead_seconds: int) -> NewSignal:
+    """Raises ValidationFailed. A hook's signals are unsigned: its address authenticates the sender."""
     return read_signal(
-        sent.document,
+        mapped.document,
         producer_id=producer_id,
         now=now,
         max_ahead_seconds=max_ahead_seconds,
@@ -71,12 +71,12 @@ def read_as_signal(sent: Translated, *, producer_id: str, now: datetime, max_ahe
 
 
 @contextmanager
-def errors_at_source(sent: Translated) -> Iterator[None]:
-    """Lets ValidationFailed name what the sender wrote instead of what it was translated to."""
+def errors_at_source(mapped: MappedSignal) -> Iterator[None]:
+    """Raises ValidationFailed again with pointers into the document that the sender sent."""
     try:
         yield
     except ValidationFailed as refusal:
-        raise ValidationFailed([sent.at_source(error) for error in refusal.errors]) from None
+        raise ValidationFailed([mapped.at_source(error) for error in refusal.errors]) from None
 
 
 def hook_response(signal: Any) -> dict[str, Any]:
@@ -84,6 +84,6 @@ def hook_response(signal: Any) -> dict[str, Any]:
     return signal_view(signal) | {"duplicate": False}
 
 
-def duplicate_response(known: Any, differs: Sequence[str]) -> dict[str, Any]:
-    """The stored signal that was sent again, possibly with other content in the fields named by `differs`."""
-    return signal_view(known) | {"duplicate": True, "differs": list(differs)}
+def duplicate_response(signal: Any, differs: Sequence[str]) -> dict[str, Any]:
+    """The stored signal that was sent again. `differs` names the fields whose sent values differ from it."""
+    return signal_view(signal) | {"duplicate": True, "differs": list(differs)}

@@ -1,1 +1,1 @@
-"""What is to be done, for those who run the service: charts and events seen as jobs."""
+"""Charts and events as jobs, for operators: `flask jobs` and the metrics of the backlog."""

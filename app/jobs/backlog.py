@@ -1,13 +1,12 @@
-"""The backlog of each queue, read from the rows: for the sweep, and for Prometheus at each scrape of a web process."""
+"""The backlog of each queue, read from its table: for the sweep, and for each scrape of a web process."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,17 +19,16 @@ from app.shared import logs
 from app.shared.queue import CHARTS, EVENTS
 
 WAITING: Final = "jobs_waiting"
-WAITING_HELP: Final = "Jobs that wait"
+WAITING_HELP: Final = "Waiting jobs"
 OLDEST_SECONDS: Final = "jobs_oldest_seconds"
-OLDEST_SECONDS_HELP: Final = "How long the oldest job has waited"
+OLDEST_SECONDS_HELP: Final = "Age of the oldest waiting job, 0 when none waits"
 CACHE_SECONDS: Final = 5.0
 
 log = logs.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueBacklog:
-    """How many rows of a queue wait, and how long the oldest of them has waited (0 when none waits)."""
+class QueueBacklog(NamedTuple):
+    """How many rows of a queue wait, and for how many seconds the oldest has waited (0 when none waits)."""
 
     queue: str
     waiting: int
@@ -38,7 +36,7 @@ class QueueBacklog:
 
 
 def read(session: Session, now: datetime) -> list[QueueBacklog]:
-    """The backlog of every queue that has rows."""
+    """Read the backlog of the queues that keep their jobs in tables."""
     return [
         QueueBacklog(queue, waiting, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
         for queue, (waiting, oldest) in ((EVENTS, events.backlog(session)), (CHARTS, charts.backlog(session)))
@@ -46,9 +44,9 @@ def read(session: Session, now: datetime) -> list[QueueBacklog]:
 
 
 class BacklogCollector:
-    """Gives Prometheus the backlog, read from the database at most once in CACHE_SECONDS. Safe for many threads.
+    """A Prometheus collector of the backlog. Reads the database at most once in CACHE_SECONDS. Thread-safe.
 
-    While the database does not answer there is no backlog to give: the metrics are absent, and the scrape succeeds.
+    While the database is unavailable the metrics are absent and the scrape succeeds.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -60,9 +58,9 @@ class BacklogCollector:
     def collect(self) -> Iterable[Metric]:
         waiting = GaugeMetricFamily(WAITING, WAITING_HELP, labels=["queue"])
         oldest = GaugeMetricFamily(OLDEST_SECONDS, OLDEST_SECONDS_HELP, labels=["queue"])
-        for backlog in self._current():
-            waiting.add_metric([backlog.queue], backlog.waiting)
-            oldest.add_metric([backlog.queue], backlog.oldest_seconds)
+        for queue, count, oldest_seconds in self._current():
+            waiting.add_metric([queue], count)
+            oldest.add_metric([queue], oldest_seconds)
         return [waiting, oldest]
 
     def _current(self) -> list[QueueBacklog]:

@@ -1,6 +1,6 @@
-"""`flask jobs`: see what waits or failed, do it once more, or give it up.
+"""`flask jobs`: list, retry and cancel jobs.
 
-A chart's id is 32 digits; an event's has dashes. That tells which of the two an ID on the command line names.
+An ID with dashes on the command line is an event's, one without dashes is a chart's.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources as current_resources
 
 STATUSES: Final = ("queued", "rendering", "ready", "failed", "expired", "done")
-Row = tuple[str, str, str, str, str, str, str]
-
 BATCH_SIZE: Final = 500
 MAX_ERROR_LENGTH: Final = 100
+
+Row = tuple[str, str, str, str, str, str, str]
 
 
 @click.group()
 def jobs() -> None:
-    """Jobs: list, retry, cancel. A job is a row; what it says is what happens, whatever is in the queue."""
+    """List, retry and cancel jobs. A job is a row of the database; messages in the broker only wake workers."""
 
 
 @jobs.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Default: all that is queued, rendering or failed.")
+@click.option("--status", type=click.Choice(STATUSES), help="Default: queued, rendering and failed.")
 @click.option("--type", "kind", type=click.Choice([CHARTS, EVENTS]), help="Default: both.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most of each type.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum for each type.")
 @with_appcontext
 def list_jobs(status: str | None, kind: str | None, limit: int) -> None:
-    """Tell what is to be done and what failed, newest first.
+    """List jobs that wait or failed, newest first.
 
     \b
       flask jobs list --status failed --type charts
@@ -53,11 +53,11 @@ def list_jobs(status: str | None, kind: str | None, limit: int) -> None:
 
 @jobs.command()
 @click.argument("job_id", required=False, metavar="ID")
-@click.option("--all-failed", is_flag=True, help="Every failed job instead of one.")
-@click.option("--type", "kind", type=click.Choice([CHARTS, EVENTS]), help="With --all-failed: only these.")
+@click.option("--all-failed", is_flag=True, help="Retry every failed job.")
+@click.option("--type", "kind", type=click.Choice([CHARTS, EVENTS]), help="With --all-failed: only jobs of this type.")
 @with_appcontext
 def retry(job_id: str | None, kind: str | None, *, all_failed: bool) -> None:
-    """Do a failed job once more, with all its attempts before it.
+    """Queue a failed job again, with all its attempts.
 
     \b
       flask jobs retry 4c1f0d3e9b7a4c5d8e6f7a8b9c0d1e2f
@@ -80,15 +80,16 @@ def retry(job_id: str | None, kind: str | None, *, all_failed: bool) -> None:
 @click.argument("job_id", metavar="ID")
 @with_appcontext
 def cancel(job_id: str) -> None:
-    """Give up a job that waits, or is being done: it ends as failed, with the reason `cancelled`."""
+    """Cancel a job that waits or is running. It fails with the error `cancelled`."""
     resources = current_resources()
-    event = _event_id(job_id)
+    event_id = _parse_event_id(job_id)
     with database_errors_in_one_line(), resources.database.transaction() as session:
-        cancelled = (
-            charts.cancel(session, job_id) if event is None else events.cancel(session, event, now=resources.clock())
-        )
+        if event_id is None:
+            cancelled = charts.cancel(session, job_id)
+        else:
+            cancelled = events.cancel(session, event_id, now=resources.clock())
     if not cancelled:
-        raise click.ClickException(f"no job {job_id} is waiting or being done")
+        raise click.ClickException(f"no job {job_id} is waiting or running")
     click.echo(f"{job_id} is cancelled")
 
 
@@ -115,22 +116,22 @@ def _event_rows(session: Session, statuses: Sequence[str], limit: int) -> list[R
 
 
 def _retry_one(resources: Resources, job_id: str) -> None:
-    event = _event_id(job_id)
+    event_id = _parse_event_id(job_id)
     with resources.database.transaction() as session:
-        if event is None:
-            found = charts.retry(session, job_id, Policy.of(resources.settings), now=resources.clock())
+        if event_id is None:
+            retried = charts.retry(session, job_id, Policy.of(resources.settings), now=resources.clock())
         else:
-            found = events.retry(session, event)
-    if not found:
+            retried = events.retry(session, event_id)
+    if not retried:
         raise click.ClickException(f"there is no failed job {job_id}")
-    if event is None:
+    if event_id is None:
         resources.queue.publish(RENDER, CHARTS, job_id, task_id=job_id)
     else:
         resources.queue.publish(DISPATCH, EVENTS)
 
 
 def _retry_charts(resources: Resources) -> Iterator[int]:
-    """Part by part: how many charts of each were queued again."""
+    """Queue failed charts in batches, each in its own transaction. Yields the size of each batch."""
     ids = None
     while ids is None or len(ids) == BATCH_SIZE:
         with resources.database.transaction() as session:
@@ -141,6 +142,7 @@ def _retry_charts(resources: Resources) -> Iterator[int]:
 
 
 def _retry_events(resources: Resources) -> Iterator[int]:
+    """Make failed events undispatched in batches, then wake the dispatcher. Yields the size of each batch."""
     again = BATCH_SIZE
     while again == BATCH_SIZE:
         with resources.database.transaction() as session:
@@ -149,17 +151,17 @@ def _retry_events(resources: Resources) -> Iterator[int]:
     resources.queue.publish(DISPATCH, EVENTS)
 
 
-def _event_id(job_id: str) -> UUID | None:
-    """The id of an event, or None for a chart's. Raises BadParameter for what is neither."""
+def _parse_event_id(job_id: str) -> UUID | None:
+    """Return the id of an event, or None for the id of a chart. Raises BadParameter for a malformed id."""
     if "-" not in job_id:
         return None
     try:
         return UUID(job_id)
     except ValueError as error:
-        raise click.BadParameter(f"{job_id!r} is no id of a job", param_hint="ID") from error
+        raise click.BadParameter(f"{job_id!r} is not the id of a job", param_hint="ID") from error
 
 
 def _error(reason: str | None) -> str:
-    """One line of it, short enough for a row; the API and the log have the rest."""
+    """The error in one line, cut to MAX_ERROR_LENGTH characters. The API and the log have the whole text."""
     line = " ".join((reason or "-").split())
     return line if len(line) <= MAX_ERROR_LENGTH else f"{line[:MAX_ERROR_LENGTH]}..."

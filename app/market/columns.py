@@ -1,4 +1,4 @@
-"""Turns the cells of JSON or CSV columns into bars: one set of rules for every way bars come in. Pure."""
+"""Parses columns of JSON or CSV cells into bars, by the same rules for every source. Pure."""
 
 from __future__ import annotations
 
@@ -25,61 +25,61 @@ _NOT_A_TIME: Final = "not epoch milliseconds, RFC 3339 with an offset, or YYYY-M
 
 
 class HeaderError(ValueError):
-    """A table whose header does not name every column once."""
+    """The header of a table does not name every column exactly once."""
 
 
-def places_of(headers: Sequence[str]) -> dict[str, int]:
-    """Where each of our columns stands in a table; columns that are none of ours are passed over.
+def column_indices(headers: Sequence[str]) -> dict[str, int]:
+    """The index of each column of bars in a table. Other columns are ignored.
 
-    Names count in any case, and the time may also be called date or timestamp. Raises HeaderError.
+    Case does not matter, and the time may also be called date or timestamp. Raises HeaderError.
     """
-    places: dict[str, int] = {}
-    for place, header in enumerate(headers):
+    indices: dict[str, int] = {}
+    for index, header in enumerate(headers):
         name = header.strip().lower()
         name = "time" if name in _TIME_HEADERS else name
-        if name in places:
+        if name in indices:
             raise HeaderError(f"two columns for {name}")
         if name in NAMES:
-            places[name] = place
-    missing = [name for name in REQUIRED if name not in places]
+            indices[name] = index
+    missing = [name for name in REQUIRED if name not in indices]
     if missing:
         raise HeaderError(f"no column for {', '.join(missing)}")
-    return places
+    return indices
 
 
-def bars_of_table(columns: Mapping[str, Sequence[str]]) -> Bars:
-    """Bars from the texts of a table. A volume that is empty in every row is no volume. Raises BarError."""
+def parse_table(columns: Mapping[str, Sequence[str]]) -> Bars:
+    """Bars from the texts of a table. A volume column that is empty in all rows is ignored. Raises BarError."""
     is_empty = not any(cell.strip() for cell in columns.get("volume", ()))
-    return bars_of({name: cells for name, cells in columns.items() if name != "volume" or not is_empty})
+    return parse_bars({name: cells for name, cells in columns.items() if name != "volume" or not is_empty})
 
 
-def bars_of(columns: Mapping[str, Sequence[object]]) -> Bars:
-    """Bars from columns by name: all of REQUIRED, and `volume` or not.
+def parse_bars(columns: Mapping[str, Sequence[object]]) -> Bars:
+    """Bars from columns by name: all of REQUIRED, and optionally `volume`.
 
-    Raises BarError for the first bad row, whether a cell of it cannot be read or the row breaks a rule of bars.
+    Raises BarError for the first invalid row, whether a cell cannot be parsed or the row breaks a rule of bars.
     """
     parsed: dict[str, Any] = {}
-    failures: list[BarError] = []
+    errors: list[BarError] = []
     for name, cells in columns.items():
-        parsed[name], failure = _parse(parse_time if name == "time" else parse_number, name, cells)
-        failures += [failure] if failure else []
-    if not failures:
-        return _not_in_seconds(check(Bars(**parsed)), columns["time"])
-    first = min(failures, key=lambda failure: failure.row)
+        parsed[name], error = _parse_column(parse_time if name == "time" else parse_number, name, cells)
+        errors += [error] if error else []
+    if not errors:
+        return _refuse_seconds(check(Bars(**parsed)), columns["time"])
+    first = min(errors, key=lambda error: error.row)
     check(Bars(**{name: values[: first.row] for name, values in parsed.items()}))
     raise first
 
 
 def parse_time(cell: object) -> int:
-    """Epoch milliseconds, rounded down. A day alone is its midnight UTC. Raises ValueError with the reason."""
-    milliseconds = _integer_of(cell) if not isinstance(cell, str) else _time_of(cell.strip())
+    """Epoch milliseconds, rounded down. A date without a time is midnight UTC. Raises ValueError with the reason."""
+    milliseconds = _whole_number(cell) if not isinstance(cell, str) else _parse_time_text(cell.strip())
     if not MIN_TIME_MS <= milliseconds <= MAX_TIME_MS:
         raise ValueError("not between the years 1800 and 2200")
     return milliseconds
 
 
 def parse_number(cell: object) -> float:
-    """The nearest double, which may be infinite. Raises ValueError with the reason."""
+    """The nearest double, possibly infinite. Raises ValueError with the reason."""
     if isinstance(cell, str):
         text = cell.strip()
         if not text:
@@ -91,27 +91,27 @@ def parse_number(cell: object) -> float:
     raise ValueError("not a number")
 
 
-def _not_in_seconds(bars: Bars, cells: Sequence[object]) -> Bars:
-    """Refuse a series that ends in early 1970 by number: it came in seconds. Days written as such may end there."""
+def _refuse_seconds(bars: Bars, cells: Sequence[object]) -> Bars:
+    """The bars. Raises BarError if their numeric times look like seconds; dates may lie in early 1970."""
     if bars.time and looks_like_seconds(bars.time[-1]) and str(cells[-1]).strip().isdigit():
         raise BarError("time", len(bars) - 1, "looks like seconds: send epoch milliseconds")
     return bars
 
 
-def _parse(
+def _parse_column(
     parse: Callable[[object], float], name: str, cells: Sequence[object]
 ) -> tuple[tuple[float, ...], BarError | None]:
-    """The cells up to the first that cannot be read, and what is wrong with that one."""
+    """The values up to the first invalid cell, and the error of that cell."""
     values: list[float] = []
     try:
         for cell in cells:
-            values.append(parse(cell))  # noqa: PERF401 - how many were read tells the row of the failure
+            values.append(parse(cell))  # noqa: PERF401 - their number is the row of the error
     except ValueError as error:
         return tuple(values), BarError(name, len(values), str(error))
     return tuple(values), None
 
 
-def _integer_of(cell: object) -> int:
+def _whole_number(cell: object) -> int:
     if isinstance(cell, int) and not isinstance(cell, bool):
         return cell
     if isinstance(cell, Decimal) and cell == cell.to_integral_value():
@@ -119,7 +119,7 @@ def _integer_of(cell: object) -> int:
     raise ValueError(_NOT_A_TIME)
 
 
-def _time_of(text: str) -> int:
+def _parse_time_text(text: str) -> int:
     if _INTEGER.fullmatch(text):
         return int(text)
     try:

@@ -1,10 +1,9 @@
-"""`flask bars`: whole files of bars in, and what is held. Loads pandas, so app.cli loads it only when it is called."""
+"""`flask bars`: import files of bars, list stored bars. It imports pandas, so app.cli imports it only when called."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +22,12 @@ from app.shared.instruments import TIMEFRAME_SECONDS, normalize_instrument
 from app.shared.terminal import database_errors_in_one_line
 from app.web.context import resources
 
-_BARS_AT_ONCE: Final = 5_000
+_BATCH_SIZE: Final = 5_000
 
 
 @click.group()
 def bars() -> None:
-    """Price bars: import files, list what is held."""
+    """Price bars: import files, list stored bars."""
 
 
 @bars.command("import")
@@ -40,31 +39,31 @@ def import_file(instrument: str, timeframe: str, file: Path) -> None:
     """Store the bars of a CSV FILE, plain or .gz: all or none."""
     try:
         name = normalize_instrument(instrument)
-        found = read_bars(file)
+        imported = read_bars(file)
     except BadBarFile as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="INSTRUMENT") from error
     with database_errors_in_one_line():
-        stored = _store(name, timeframe, found)
+        stored = _store(name, timeframe, imported)
     click.echo(f"{name} {timeframe}: {stored.inserted} inserted, {stored.updated} updated")
 
 
 @bars.command("list")
 @with_appcontext
-def list_held() -> None:
-    """Tell which bars are held, and from when to when."""
+def list_bars() -> None:
+    """List the stored bars by instrument and timeframe, with the first and the last time."""
     with database_errors_in_one_line(), resources().database.reading() as session:
-        held = service.holdings(session)
+        stored = service.summarize(session)
     table = Table("instrument", "timeframe", "bars", "first", "last", box=None, pad_edge=False)
-    for holding in held:
-        times = (rfc3339(from_epoch_ms(holding.first)), rfc3339(from_epoch_ms(holding.last)))
-        table.add_row(holding.instrument, holding.timeframe, str(holding.bars), *times)
+    for series in stored:
+        times = (rfc3339(from_epoch_ms(series.first)), rfc3339(from_epoch_ms(series.last)))
+        table.add_row(series.instrument, series.timeframe, str(series.bars), *times)
     Console(soft_wrap=True).print(table)
 
 
-def _store(instrument: str, timeframe: str, found: Bars) -> Upserted:
-    """One transaction for the whole file; the bar moves with each part of it."""
+def _store(instrument: str, timeframe: str, imported: Bars) -> Upserted:
+    """Stores the bars in one transaction, in batches that move the progress bar."""
     columns = (TextColumn(f"{instrument} {timeframe}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(file=sys.stderr)
     inserted = updated = 0
@@ -72,16 +71,14 @@ def _store(instrument: str, timeframe: str, found: Bars) -> Upserted:
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
         resources().database.transaction() as session,
     ):
-        task = progress.add_task("", total=len(found))
-        for part in _parts(found):
-            stored = service.upsert(session, instrument, timeframe, part)
+        task = progress.add_task("", total=len(imported))
+        for batch in _batches(imported):
+            stored = service.upsert(session, instrument, timeframe, batch)
             inserted, updated = inserted + stored.inserted, updated + stored.updated
-            progress.advance(task, len(part))
+            progress.advance(task, len(batch))
     return Upserted(inserted, updated)
 
 
-def _parts(whole: Bars) -> Iterator[Bars]:
-    columns = {field.name: getattr(whole, field.name) for field in fields(whole)}
-    for start in range(0, len(whole), _BARS_AT_ONCE):
-        part = slice(start, start + _BARS_AT_ONCE)
-        yield Bars(**{name: cells and cells[part] for name, cells in columns.items()})
+def _batches(imported: Bars) -> Iterator[Bars]:
+    for start in range(0, len(imported), _BATCH_SIZE):
+        yield imported.cut(start, start + _BATCH_SIZE)

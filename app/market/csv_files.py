@@ -1,4 +1,4 @@
-"""Reads files of bars with pandas, which unpacks and untangles what people have. For commands; never for the web."""
+"""Reads CSV files of bars with pandas, plain or compressed. For commands only: the web process loads no pandas."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import Final
 
 import pandas as pd
 
-from app.market.columns import HeaderError, bars_of_table, places_of
+from app.market.columns import HeaderError, column_indices, parse_table
 from app.market.domain import BarError, Bars
 
-_PARSER_NOISE: Final = "Error tokenizing data. C error: "
+_PARSER_PREFIX: Final = "Error tokenizing data. C error: "
 
 
 class BadBarFile(ValueError):
-    """What is wrong with a file of bars, in one line that names the file and, where there is one, its line."""
+    """An error in a file of bars: one line that names the file and, if possible, the line in it."""
 
 
 def read_bars(path: Path) -> Bars:
-    """All bars of a CSV file, packed when its name ends in .gz, by the rules of `market.columns`.
-
-    Any number of bars. Raises BadBarFile.
-    """
+    """All bars of a CSV file, however many. A file whose name ends in .gz is decompressed. Raises BadBarFile."""
     header, rows = _read_table(path)
     try:
-        bars = bars_of_table({name: rows[place].tolist() for name, place in places_of(header).items()})
+        bars = parse_table({name: rows[index].tolist() for name, index in column_indices(header).items()})
     except HeaderError as error:
         raise BadBarFile(f"{path}: {error}") from error
     except BarError as error:
@@ -36,11 +33,11 @@ def read_bars(path: Path) -> Bars:
 
 
 def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """The cells of the header, and the rows under it, all as text. The index counts lines from 0, blank ones too."""
+    """The header and the rows below it, all as text. The index of a row is its line, counted from 0."""
     try:
         table = pd.read_csv(
             path,
-            # Given a header, pandas renames what stands twice in it, and cuts rows that are longer.
+            # With a header, pandas renames repeated columns and cuts longer rows.
             header=None,
             dtype=str,
             keep_default_na=False,
@@ -49,7 +46,7 @@ def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
             encoding="utf-8-sig",
         ).fillna("")
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        # pandas' own errors are ValueErrors, and so is a file that is not UTF-8.
+        # The errors of pandas are ValueErrors, and so is the error of a file that is not UTF-8.
         raise BadBarFile(f"{path}: {_reason(error)}") from error
     table = table[(table != "").any(axis=1)]
     return table.iloc[:1].to_numpy().ravel().tolist(), table.iloc[1:]
@@ -58,4 +55,4 @@ def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).removeprefix(_PARSER_NOISE).split())
+    return " ".join(str(error).removeprefix(_PARSER_PREFIX).split())

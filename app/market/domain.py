@@ -1,4 +1,4 @@
-"""Price bars as columns, and the rules a bar must keep. Pure: the chart engine reads these too."""
+"""Price bars as columns, and the rules of a valid bar. Pure: the chart engine uses them too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_BARS: Final = 20_000
 
 @dataclass(eq=False)
 class BarError(Exception):
-    """The first bar that breaks a rule: its column and its row, counted from 0."""
+    """The first invalid bar: its column, its row counted from 0, and the rule it breaks."""
 
     column: str
     row: int
@@ -24,10 +24,10 @@ class BarError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Open, high, low, close and volume as columns of one length.
+    """Open, high, low, close and volume as columns of equal length.
 
     `time` is the start of each bar in milliseconds since the epoch, UTC, strictly increasing.
-    `volume` may be absent (None), never in part.
+    `volume` is None where bars have no volume; it is never partly missing.
     """
 
     time: tuple[int, ...]
@@ -47,9 +47,9 @@ class Bars:
 
 
 def check(bars: Bars) -> Bars:
-    """Give the bars back, or raise BarError for the first row that breaks a rule."""
+    """The same bars. Raises BarError for the first row that breaks a rule."""
     _check_lengths(bars)
-    if _sound(bars):
+    if _is_valid(bars):
         return bars
     for row in range(len(bars)):
         _check_row(bars, row)
@@ -61,8 +61,8 @@ def rises(times: tuple[int, ...]) -> bool:
     return all(map(lt, times, times[1:]))
 
 
-def _sound(bars: Bars) -> bool:
-    """Whether no row breaks a rule, in passes that run in C: 20,000 bars in 6 ms where looking at each takes 30."""
+def _is_valid(bars: Bars) -> bool:
+    """Whether no row breaks a rule, by passes that run in C: 6 ms for 20,000 bars, where a loop takes 30 ms."""
     columns = (bars.open, bars.high, bars.low, bars.close, bars.volume or ())
     return (
         rises(bars.time)

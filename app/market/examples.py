@@ -1,4 +1,4 @@
-"""Bars as they come and go, for the API's description. A test holds each against its schema."""
+"""Example requests and responses of the API document. A test validates each against its schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/api/v1/bars: bars in, whole series at a time, and bars out."""
+"""/api/v1/bars: store and read price bars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.market.schemas import (
     Columns,
     StoredColumns,
     UpsertedSchema,
-    columnar,
+    bars_view,
     parse_columns,
     parse_csv,
     parse_series,
@@ -24,12 +24,12 @@ from app.shared.errors import NotFound
 from app.shared.instruments import INSTRUMENT_PATTERN, INSTRUMENT_RULE, TIMEFRAME_SECONDS
 from app.web.context import resources
 from app.web.http.body import read_body, require_media_type
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 
 CSV: Final = "text/csv"
 SERIES: Final = "/<instrument:instrument>/<timeframe>"
-NAMES_OF_SERIES: Final = [
+PATH_PARAMETERS: Final = [
     {
         "in": "path",
         "name": "instrument",
@@ -55,7 +55,7 @@ blueprint = Blueprint("bars", __name__, url_prefix="/api/v1/bars", description="
 
 
 class InstrumentConverter(PathConverter):
-    """A part of the path with slashes anywhere. Werkzeug's own does not begin with one, as an instrument may."""
+    """A path segment that may contain slashes and, unlike a PathConverter's, begin with one."""
 
     regex = ".+?"
     part_isolating = False
@@ -64,34 +64,38 @@ class InstrumentConverter(PathConverter):
 blueprint.record_once(lambda state: state.app.url_map.converters.update(instrument=InstrumentConverter))
 
 
-@blueprint.route(SERIES, methods=["PUT"], merge_slashes=False, parameters=NAMES_OF_SERIES)
+@blueprint.route(SERIES, methods=["PUT"], merge_slashes=False, parameters=PATH_PARAMETERS)
 @blueprint.body(Columns, example=examples.COLUMNS)
-@blueprint.response(200, UpsertedSchema, example=examples.UPSERTED, description="How many were new, how many replaced")
+@blueprint.response(
+    200, UpsertedSchema, example=examples.UPSERTED, description="The numbers of new and of replaced bars"
+)
 @blueprint.doc(
-    summary="Store bars, in place of those of the same time",
+    summary="Store bars; a bar replaces the stored one of the same time",
     requestBody={"content": {CSV: TABLE}},
 )
 def put_bars(instrument: str, timeframe: str) -> Response:
-    series = parse_series(instrument, timeframe)
+    instrument, timeframe = parse_series(instrument, timeframe)
     bars = _read_bars()
     with resources().database.transaction() as session:
-        stored = service.upsert(session, *series, bars)
-    return json_answer(stored._asdict())
+        stored = service.upsert(session, instrument, timeframe, bars)
+    return json_response(stored._asdict())
 
 
-@blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=NAMES_OF_SERIES)
+@blueprint.route(SERIES, methods=["GET"], merge_slashes=False, parameters=PATH_PARAMETERS)
 @blueprint.arguments(BarsQuery, location="query")
-@blueprint.response(200, StoredColumns, example=examples.STORED, description="The last bars up to then, oldest first")
-@blueprint.alt_response(404, description="No such bars")
+@blueprint.response(
+    200, StoredColumns, example=examples.STORED, description="The last bars up to `until`, oldest first"
+)
+@blueprint.alt_response(404, description="No bars are stored")
 @blueprint.doc(summary="Read bars")
 def get_bars(query: dict[str, Any], instrument: str, timeframe: str) -> Response:
-    series = parse_series(instrument, timeframe)
+    instrument, timeframe = parse_series(instrument, timeframe)
     until = query.get("until")
     with resources().database.reading() as session:
-        bars = service.read(session, *series, until_ms=until, limit=query["limit"])
+        bars = service.read(session, instrument, timeframe, until_ms=until, limit=query["limit"])
     if not bars.time:
-        raise NotFound(f"no {series[1]} bars of {series[0]}" + (" up to then" if until is not None else ""))
-    return json_answer(columnar(*series, bars))
+        raise NotFound(f"no {timeframe} bars of {instrument}" + (" up to that time" if until is not None else ""))
+    return json_response(bars_view(instrument, timeframe, bars))
 
 
 def _read_bars() -> Bars:

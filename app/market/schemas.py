@@ -1,6 +1,6 @@
-"""Bars and the questions about them as they travel over HTTP: columns in JSON, tables in CSV.
+"""Bars over HTTP: columns in JSON, tables in CSV, and the query parameters.
 
-No pandas here: this is the web process, and the csv module reads 20,000 rows in the time pandas takes to load.
+Without pandas: the csv module parses 20,000 rows in the time that pandas takes to load.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from app.market.columns import (
     NAMES,
     REQUIRED,
     HeaderError,
-    bars_of,
-    bars_of_table,
+    column_indices,
+    parse_bars,
+    parse_table,
     parse_time,
-    places_of,
 )
 from app.market.domain import MAX_BARS, BarError, Bars
 from app.shared.errors import FieldError, ValidationFailed
@@ -32,7 +32,7 @@ DEFAULT_LIMIT: Final = 500
 
 
 class TimeField(fields.Field[int]):
-    """Epoch milliseconds, from any of the ways a time may be written."""
+    """A time as epoch milliseconds, from milliseconds, RFC 3339 or a date."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -56,19 +56,19 @@ class TimeField(fields.Field[int]):
 class BarsQuery(Schema):
     until = TimeField(
         metadata={
-            "description": "start of the last bar: epoch ms, RFC 3339, or a day, in the years 1800 to 2199; "
-            "default: the newest bar"
+            "description": "latest start of a bar: epoch ms, RFC 3339, or a date, in the years 1800 to 2199; "
+            "default: no limit"
         },
     )
     limit = fields.Integer(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_BARS),
-        metadata={"description": "how many of the bars up to there are given"},
+        metadata={"description": "maximum number of bars; the last ones are returned"},
     )
 
 
 class Columns(Schema):
-    """Bars as columns of one length, times strictly increasing. For the document: `parse_columns` does the work."""
+    """Bars as columns of equal length, times strictly increasing. Documents what `parse_columns` reads."""
 
     class Meta:
         unknown = RAISE
@@ -76,7 +76,7 @@ class Columns(Schema):
     time = fields.List(
         fields.Raw(metadata={"type": ["integer", "string"]}),
         required=True,
-        metadata={"description": "starts of the bars: epoch ms, RFC 3339, or days"},
+        metadata={"description": "starts of the bars: epoch ms, RFC 3339, or dates"},
     )
     open = fields.List(fields.Float(), required=True)
     high = fields.List(fields.Float(), required=True)
@@ -92,12 +92,12 @@ class StoredColumns(Columns):
 
 
 class UpsertedSchema(Schema):
-    inserted = fields.Integer(metadata={"description": "bars that were new"})
-    updated = fields.Integer(metadata={"description": "bars that took the place of one of the same time"})
+    inserted = fields.Integer(metadata={"description": "number of new bars"})
+    updated = fields.Integer(metadata={"description": "number of bars that replaced one of the same time"})
 
 
 def parse_series(instrument: str, timeframe: str) -> tuple[str, str]:
-    """The names of a series as they are stored. Raises ValidationFailed."""
+    """The instrument and the timeframe as they are stored. Raises ValidationFailed."""
     errors = []
     try:
         instrument = normalize_instrument(instrument)
@@ -111,9 +111,9 @@ def parse_series(instrument: str, timeframe: str) -> tuple[str, str]:
 
 
 def parse_columns(value: Any) -> Bars:
-    """Bars from parsed JSON. Raises ValidationFailed, which names the first bad row."""
+    """Bars from parsed JSON. Raises ValidationFailed, which names the first invalid row."""
     if not isinstance(value, Mapping):
-        raise _refused("", "an object with a list for each column")
+        raise _error("", "an object with a list for each column")
     columns = {name: cells for name, cells in value.items() if not (name == "volume" and cells is None)}
     errors = [FieldError(f"/{name}", "missing") for name in REQUIRED if name not in columns]
     errors += [FieldError("", f"no such column: {name[:64]}") for name in columns if name not in NAMES]
@@ -122,54 +122,55 @@ def parse_columns(value: Any) -> Bars:
         raise ValidationFailed(errors)
     _check_count(len(columns["time"]))
     try:
-        return bars_of(columns)
+        return parse_bars(columns)
     except BarError as error:
-        raise _refused(f"/{error.column}/{error.row}", error.message) from error
+        raise _error(f"/{error.column}/{error.row}", error.message) from error
 
 
 def parse_csv(body: bytes) -> Bars:
-    """Bars from a table with a header row, whose columns may stand in any order and among others.
+    """Bars from a table with a header row. Columns may have any order; others are ignored.
 
-    Raises ValidationFailed, which names the first bad row, counted from 0 after the header, and its line.
+    Raises ValidationFailed, which names the first invalid row, counted from 0 after the header, and its line.
     """
     try:
         columns, lines = _read_table(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise _refused("", f"not UTF-8 at byte {error.start}") from error
+        raise _error("", f"not UTF-8 at byte {error.start}") from error
     except (csv.Error, HeaderError) as error:
-        raise _refused("", f"not a table of bars: {error}") from error
+        raise _error("", f"not a table of bars: {error}") from error
     _check_count(len(lines))
     try:
-        return bars_of_table(columns)
+        return parse_table(columns)
     except BarError as error:
-        raise _refused(f"/{error.column}/{error.row}", f"{error.message} (line {lines[error.row]})") from error
+        raise _error(f"/{error.column}/{error.row}", f"{error.message} (line {lines[error.row]})") from error
 
 
-def columnar(instrument: str, timeframe: str, bars: Bars) -> dict[str, Any]:
+def bars_view(instrument: str, timeframe: str, bars: Bars) -> dict[str, Any]:
+    """Bars as StoredColumns describes them."""
     columns = {name: getattr(bars, name) for name in NAMES}
     return {"instrument": instrument, "timeframe": timeframe} | columns
 
 
 def _read_table(text: str) -> tuple[dict[str, list[str]], list[int]]:
-    """The columns of a table, and the line each of its rows ended on. Stops reading after one row too many."""
+    """The columns of a table, and the last line of each row. Stops after MAX_BARS + 1 rows."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = next(reader, [])
-    places = places_of(header)
-    columns: dict[str, list[str]] = {name: [] for name in places}
+    indices = column_indices(header)
+    columns: dict[str, list[str]] = {name: [] for name in indices}
     lines: list[int] = []
     for cells in islice(filter(None, reader), MAX_BARS + 1):
         if len(cells) > len(header):
             raise csv.Error(f"expected {len(header)} fields in line {reader.line_num}, saw {len(cells)}")
         lines.append(reader.line_num)
-        for name, place in places.items():
-            columns[name].append(cells[place] if place < len(cells) else "")
+        for name, index in indices.items():
+            columns[name].append(cells[index] if index < len(cells) else "")
     return columns, lines
 
 
 def _check_count(bars: int) -> None:
     if not 0 < bars <= MAX_BARS:
-        raise _refused("/time", f"1 to {MAX_BARS} bars")
+        raise _error("/time", f"1 to {MAX_BARS} bars")
 
 
-def _refused(pointer: str, message: str) -> ValidationFailed:
+def _error(pointer: str, message: str) -> ValidationFailed:
     return ValidationFailed([FieldError(pointer, message)])

@@ -1,4 +1,4 @@
-"""Stores bars and reads them back, many at a time. The same bar sent twice is one bar, as it was sent last."""
+"""Stores and reads bars in bulk. A bar replaces the stored one of the same instrument, timeframe and time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.market.domain import Bars
 from app.market.models import Bar
 from app.shared.instruments import TIMEFRAME_SECONDS
 
-_ROWS_AT_ONCE: Final = 5_000
+_BATCH_SIZE: Final = 5_000
 _BARS: Final = cast("Table", Bar.__table__)
 _KEY: Final = ("instrument", "timeframe", "time")
 _VALUES: Final = ("open", "high", "low", "close", "volume")
@@ -34,14 +34,14 @@ _COLUMNS: Final = ("time", *_VALUES)
 
 
 class Upserted(NamedTuple):
-    """How many bars were new, and how many took the place of one of the same time."""
+    """The numbers of new bars and of bars that replaced one of the same time."""
 
     inserted: int
     updated: int
 
 
-class Holding(NamedTuple):
-    """What is stored of one instrument and timeframe; `first` and `last` in epoch milliseconds."""
+class StoredSeries(NamedTuple):
+    """The stored bars of an instrument and timeframe: their number, first and last time in epoch milliseconds."""
 
     instrument: str
     timeframe: str
@@ -51,22 +51,22 @@ class Holding(NamedTuple):
 
 
 def upsert(session: Session, instrument: str, timeframe: str, bars: Bars) -> Upserted:
-    """Store bars by their time. `bars` must have passed `domain.check`; any number of them; idempotent."""
+    """Store any number of bars, which must have passed `domain.check`. Idempotent."""
     if not bars.time:
         return Upserted(0, 0)
     _lock(session, instrument, timeframe)
     updated = 0
-    for start in range(0, len(bars), _ROWS_AT_ONCE):
-        columns = _columns(bars, slice(start, start + _ROWS_AT_ONCE))
+    for start in range(0, len(bars), _BATCH_SIZE):
+        columns = _columns(bars, slice(start, start + _BATCH_SIZE))
         updated += _count(session, instrument, timeframe, columns["time"])
         _store(session, instrument, timeframe, columns)
     return Upserted(len(bars) - updated, updated)
 
 
 def read(session: Session, instrument: str, timeframe: str, *, until_ms: int | None = None, limit: int) -> Bars:
-    """The last `limit` bars that start at or before `until_ms`, oldest first; none stored: no bars.
+    """The last `limit` bars that start at or before `until_ms`, oldest first; empty if none are stored.
 
-    Bars have a volume in all rows or in none, so when one of those read came without, all are given without.
+    Bars have a volume in all rows or in none: if one of these bars has no volume, all are returned without.
     """
     newest_first = (
         select(*(_BARS.c[name] for name in _COLUMNS))
@@ -78,7 +78,7 @@ def read(session: Session, instrument: str, timeframe: str, *, until_ms: int | N
 
 
 def read_first(session: Session, instrument: str, timeframe: str, *, limit: int) -> Bars:
-    """The first `limit` bars there are, as `read` gives them."""
+    """The first `limit` bars, oldest first, as `read` returns them."""
     oldest_first = (
         select(*(_BARS.c[name] for name in _COLUMNS))
         .where(_series(instrument, timeframe))
@@ -88,30 +88,26 @@ def read_first(session: Session, instrument: str, timeframe: str, *, limit: int)
     return _bars(session.execute(oldest_first).all())
 
 
-def known(session: Session, instrument: str, timeframe: str, *, until_ms: int | None = None) -> bool:
-    """Whether there is at least one bar (that starts at or before `until_ms`)."""
-    return bool(session.scalar(select(_any(instrument, timeframe, until_ms))))
-
-
 def finest_timeframe(session: Session, instrument: str, *, until_ms: int | None = None) -> str | None:
-    """The shortest timeframe with bars of the instrument (at or before `until_ms`); None when there are none."""
-    # One look at the key for each timeframe; DISTINCT would walk over every bar of the instrument.
-    held = session.execute(select(*(_any(instrument, timeframe, until_ms) for timeframe in TIMEFRAME_SECONDS))).one()
-    return next((timeframe for timeframe, is_held in zip(TIMEFRAME_SECONDS, held, strict=True) if is_held), None)
+    """The shortest timeframe with bars of the instrument (at or before `until_ms`); None if there are none."""
+    # One index lookup for each timeframe; DISTINCT would scan all bars of the instrument.
+    conditions = [exists().where(_series(instrument, timeframe), *_until(until_ms)) for timeframe in TIMEFRAME_SECONDS]
+    stored = zip(TIMEFRAME_SECONDS, session.execute(select(*conditions)).one(), strict=True)
+    return next((timeframe for timeframe, has_bars in stored if has_bars), None)
 
 
-def holdings(session: Session) -> list[Holding]:
-    """Everything stored, by instrument and then from the shortest timeframe on. Walks over the whole table."""
+def summarize(session: Session) -> list[StoredSeries]:
+    """All stored series, by instrument and length of timeframe. Scans the whole table."""
     series, time = (_BARS.c.instrument, _BARS.c.timeframe), _BARS.c.time
     counted: Select[Any] = select(*series, func.count(), func.min(time), func.max(time)).group_by(*series)
-    found = [Holding(*row) for row in session.execute(counted)]
-    return sorted(found, key=lambda holding: (holding.instrument, TIMEFRAME_SECONDS[holding.timeframe]))
+    stored = [StoredSeries(*row) for row in session.execute(counted)]
+    return sorted(stored, key=lambda item: (item.instrument, TIMEFRAME_SECONDS[item.timeframe]))
 
 
 def _lock(session: Session, instrument: str, timeframe: str) -> None:
-    """One writer of a series at a time, or two might both count the same bars as new.
+    """Lets one transaction at a time write a series: otherwise two could count the same bars as new.
 
-    A write transaction on SQLite is alone already.
+    SQLite has only one writing transaction anyway.
     """
     if _on_postgresql(session):
         key = f"bars:{instrument}:{timeframe}"
@@ -119,18 +115,18 @@ def _lock(session: Session, instrument: str, timeframe: str) -> None:
 
 
 def _count(session: Session, instrument: str, timeframe: str, times: Sequence[int]) -> int:
-    """How many of these bars are held."""
+    """The number of bars that are stored with one of these times."""
     among: ColumnElement[bool] = _BARS.c.time.in_(times)
     if _on_postgresql(session):
-        # One array is ten times as fast as thousands of parameters.
+        # An array parameter is ten times as fast as thousands of parameters.
         among = _BARS.c.time == any_(_array("time", times))
-    held = _series(instrument, timeframe) & among
-    return session.scalar(select(func.count()).select_from(_BARS).where(held)) or 0
+    stored = _series(instrument, timeframe) & among
+    return session.scalar(select(func.count()).select_from(_BARS).where(stored)) or 0
 
 
 def _store(session: Session, instrument: str, timeframe: str, columns: dict[str, Sequence[Any]]) -> None:
     if _on_postgresql(session):
-        # Columns as arrays: half the time of sending row by row.
+        # Columns sent as arrays take half the time of rows.
         arrays = (_array(name, cells) for name, cells in columns.items())
         rows = func.unnest(*arrays).table_valued(*columns).render_derived()
         source = select(literal(instrument), literal(timeframe), *rows.c)
@@ -169,10 +165,6 @@ def _bars(rows: Sequence[Row[Any]]) -> Bars:
 def _until(until_ms: int | None) -> Iterator[ColumnElement[bool]]:
     if until_ms is not None:
         yield _BARS.c.time <= until_ms
-
-
-def _any(instrument: str, timeframe: str, until_ms: int | None) -> ColumnElement[bool]:
-    return exists().where(_series(instrument, timeframe), *_until(until_ms))
 
 
 def _on_postgresql(session: Session) -> bool:

@@ -1,1 +1,1 @@
-"""The form a producer gave to the payloads of its signals, version by version."""
+"""JSON schemas that validate the payloads of signals, by producer and version."""

@@ -1,8 +1,7 @@
-"""`flask schemas`: which form the payloads of a producer's versions have."""
+"""`flask schemas`: add, list and remove the JSON schemas of payloads."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +11,13 @@ from flask.cli import with_appcontext
 from app.access.service import PRODUCER_ID
 from app.payloads import service
 from app.payloads.documents import BadSchema
-from app.payloads.domain import PayloadSchema
-from app.payloads.service import Added
+from app.payloads.domain import VERSION, PayloadSchema
+from app.payloads.service import AddResult
 from app.shared.clock import rfc3339
 from app.shared.terminal import database_errors_in_one_line, show_columns
 from app.web.context import resources
 
-_FORMS: Final = {"producer": PRODUCER_ID, "version": re.compile(r"[A-Za-z0-9._-]{1,20}")}
+_FORMS: Final = {"producer": PRODUCER_ID, "version": VERSION}
 
 
 def _name(_context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -41,26 +40,25 @@ def schemas() -> None:
 @_producer
 @_version
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Put it in the place of another one.")
+@click.option("--replace", is_flag=True, help="Replace the schema that the version has.")
 @with_appcontext
 def add(producer: str, version: str, file: Path, *, replace: bool) -> None:
-    """Hold every payload of PRODUCER's VERSION to the schema in FILE.
+    """Validate payloads of PRODUCER's VERSION with the schema in FILE.
 
-    References lead to the schema's own $defs and never in a circle; patterns are those of RE2.
+    References may only lead to the schema's own $defs and must not form a cycle; patterns are those of RE2.
     """
-    schema = _read(file)
-    held = resources()
-    with database_errors_in_one_line(), held.database.transaction() as session:
-        added = service.add(session, producer, version, schema, now=held.clock(), replace=replace)
-    if added is Added.REFUSED:
-        raise click.ClickException(f"{producer} {version} has another schema; --replace puts this one in its place")
-    click.echo(f"{producer} {version}: {added}")
+    schema, now = _read(file), resources().clock()
+    with database_errors_in_one_line(), resources().database.transaction() as session:
+        result = service.add(session, producer, version, schema, now=now, replace=replace)
+    if result is AddResult.REFUSED:
+        raise click.ClickException(f"{producer} {version} has another schema; use --replace to replace it")
+    click.echo(f"{producer} {version}: {result}")
 
 
 @schemas.command("list")
 @with_appcontext
 def list_schemas() -> None:
-    """Tell which versions have a schema, and which producers may send no others."""
+    """List the versions that have a schema, and the producers that may send no others."""
     with database_errors_in_one_line(), resources().database.reading() as session:
         stored, strict = service.stored_schemas(session), service.strict_producers(session)
     rows = [
@@ -84,7 +82,7 @@ def list_schemas() -> None:
 @_version
 @with_appcontext
 def remove(producer: str, version: str) -> None:
-    """Take any payload of PRODUCER's VERSION again."""
+    """Accept any payload of PRODUCER's VERSION again."""
     with database_errors_in_one_line(), resources().database.transaction() as session:
         removed = service.remove(session, producer, version)
     if not removed:
@@ -97,10 +95,10 @@ def remove(producer: str, version: str) -> None:
 @click.argument("switch", metavar="on|off", type=click.Choice(["on", "off"]))
 @with_appcontext
 def strict(producer: str, switch: str) -> None:
-    """Refuse, or take again, what PRODUCER sends under a version without a schema."""
-    held = resources()
-    with database_errors_in_one_line(), held.database.transaction() as session:
-        changed = service.set_strict(session, producer, strict=switch == "on", now=held.clock())
+    """Refuse, or accept again, PRODUCER's signals with a version that has no schema."""
+    now = resources().clock()
+    with database_errors_in_one_line(), resources().database.transaction() as session:
+        changed = service.set_strict(session, producer, strict=switch == "on", now=now)
     click.echo(f"{producer}: strict {switch}{'' if changed else ' already'}")
 
 

@@ -1,13 +1,14 @@
-"""A payload schema and what it says of a payload; the rules of all producers. Pure.
+"""Payload schemas and the errors they find in a payload; the rules of all producers. Pure.
 
-A schema costs at most its size times the values of the payload, and its patterns their instructions times the bytes of
-the texts they are tried on. Both are limited.
+Validation takes at most the number of subschemas times the number of values, and for patterns the number of
+instructions times the bytes of the matched texts. Both products are limited.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,10 +17,22 @@ from typing import Any, Final
 from jsonschema import ValidationError
 from referencing import Registry
 
-from app.payloads.documents import NOTHING, BadSchema, check, check_parts, cut, pointer, size, written_out
+from app.payloads.documents import (
+    NOTHING,
+    BadSchema,
+    check,
+    check_contents,
+    count_subschemas,
+    pointer,
+    resolve_references,
+    shorten,
+)
 from app.payloads.keywords import OWN_KEYWORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
 from app.shared import exact_json
 from app.shared.errors import FieldError, MalformedJson
+
+VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,20}")
+"""The form of a signal's version."""
 
 MAX_BYTES: Final = 65_536
 MAX_STEPS: Final = 300_000
@@ -28,19 +41,19 @@ MAX_ERRORS: Final = 20
 
 @dataclass(frozen=True)
 class PayloadSchema:
-    """One schema. `text` is the JSON it was read from."""
+    """One schema. `text` is its JSON."""
 
     text: str
     document: Mapping[str, Any]
     defect: str = ""
-    """Why a stored schema is of no use to this release. Such a schema accepts every payload."""
+    """Why this release cannot use a stored schema, if it cannot. Such a schema accepts every payload."""
 
     @classmethod
     def stored(cls, text: str) -> PayloadSchema:
-        """One that was accepted when it came, perhaps by a release with other rules. Never raises for its content."""
+        """A stored schema, perhaps accepted by a release with other rules. An invalid one gets a defect."""
         try:
             document = exact_json.loads(text.encode())
-            check_parts(document)
+            check_contents(document)
         except MalformedJson as error:
             return cls(text, {}, error.detail)
         except BadSchema as error:
@@ -49,7 +62,7 @@ class PayloadSchema:
 
     @classmethod
     def read(cls, body: bytes) -> PayloadSchema:
-        """Raises BadSchema for what is too large, not JSON, not a schema of draft 2020-12, or could cost too much."""
+        """A new schema. Raises BadSchema for what is too large, not JSON or not a supported schema."""
         if len(body) > MAX_BYTES:
             raise BadSchema("", f"larger than {MAX_BYTES} bytes")
         try:
@@ -64,41 +77,43 @@ class PayloadSchema:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def errors(self, payload: Mapping[str, Any]) -> list[FieldError]:
-        """What does not fit, at most 20 of it, by pointers below /payload."""
+        """The first MAX_ERRORS errors of a payload, with pointers below /payload."""
         if self._size * _count(payload) > MAX_STEPS:
             return [FieldError("/payload", "Has too many values for its schema.")]
         try:
             with pattern_budget():
-                found = list(itertools.islice(self._validator.iter_errors(payload), MAX_ERRORS))
+                errors = list(itertools.islice(self._validator.iter_errors(payload), MAX_ERRORS))
         except PatternBudgetExceeded:
             return [FieldError("/payload", "Has too much text for the patterns of its schema.")]
-        return [FieldError(pointer(("payload", *error.absolute_path)), _message(error)) for error in found]
+        return [FieldError(pointer(("payload", *error.absolute_path)), _message(error)) for error in errors]
 
     @cached_property
     def _size(self) -> int:
-        return size(self.document)
+        return count_subschemas(self.document)
 
     @cached_property
     def _validator(self) -> Any:
-        # An empty registry: a reference to anywhere else is an error and never a request.
-        return PayloadValidator(written_out(self.document), registry=Registry())
+        # With an empty registry a remote reference is an error; without one the library may fetch it.
+        return PayloadValidator(resolve_references(self.document), registry=Registry())
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All schemas by producer and version, and the producers whose versions must have one."""
+    """All schemas by producer and version, and the strict producers, whose versions must have a schema."""
 
     schemas: Mapping[tuple[str, str], PayloadSchema] = field(default_factory=dict)
     strict: frozenset[str] = frozenset()
 
     def errors(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:
-        """What is wrong with a signal's payload, or with its version where the producer is strict."""
+        """Errors of a signal's payload, or of its version if the producer is strict and the version has no schema."""
         schema = self.schemas.get((producer_id, version))
         if schema is not None:
             return schema.errors(payload)
         if producer_id in self.strict:
-            known = sorted(version for producer, version in self.schemas if producer == producer_id)
-            return [FieldError("/version", f"Must be one with a schema: {', '.join(known[:20]) or 'there is none'}.")]
+            versions = sorted(version for producer, version in self.schemas if producer == producer_id)
+            return [
+                FieldError("/version", f"Must be one with a schema: {', '.join(versions[:20]) or 'there is none'}.")
+            ]
         return []
 
 
@@ -111,19 +126,19 @@ def _count(value: Any) -> int:
 
 
 def _message(error: ValidationError) -> str:
-    """Says what the schema wants and never repeats what was sent: that may be long, or a secret."""
-    keyword, wanted = str(error.validator), error.validator_value
+    """What the schema requires, without the value that was sent: it may be long or secret."""
+    keyword, required = str(error.validator), error.validator_value
     if error.schema == NOTHING:
-        return "Must not be there."
+        return "Must not be present."
     if keyword in OWN_KEYWORDS:
-        return cut(error.message)
+        return shorten(error.message)
     if keyword in _MESSAGES:
-        return cut(_MESSAGES[keyword](wanted))
-    return f"Must fit {keyword!r} of the schema."
+        return shorten(_MESSAGES[keyword](required))
+    return f"Must match {keyword!r} of the schema."
 
 
-def _types(wanted: Any) -> str:
-    return f"Must be of type {' or '.join(wanted if isinstance(wanted, list) else [wanted])}."
+def _types(types: Any) -> str:
+    return f"Must be of type {' or '.join(types if isinstance(types, list) else [types])}."
 
 
 def _json(value: Any) -> str:
@@ -132,16 +147,16 @@ def _json(value: Any) -> str:
 
 _MESSAGES: Final[Mapping[str, Callable[[Any], str]]] = {
     "type": _types,
-    "enum": lambda wanted: f"Must be one of: {', '.join(map(_json, wanted))}.",
-    "const": lambda wanted: f"Must be {_json(wanted)}.",
-    "minimum": lambda wanted: f"Must be at least {_json(wanted)}.",
-    "maximum": lambda wanted: f"Must be at most {_json(wanted)}.",
-    "exclusiveMinimum": lambda wanted: f"Must be greater than {_json(wanted)}.",
-    "exclusiveMaximum": lambda wanted: f"Must be less than {_json(wanted)}.",
-    "minLength": lambda wanted: f"Must have at least {wanted} characters.",
-    "maxLength": lambda wanted: f"Must have at most {wanted} characters.",
-    "minItems": lambda wanted: f"Must have at least {wanted} items.",
-    "maxItems": lambda wanted: f"Must have at most {wanted} items.",
-    "minProperties": lambda wanted: f"Must have at least {wanted} fields.",
-    "maxProperties": lambda wanted: f"Must have at most {wanted} fields.",
+    "enum": lambda value: f"Must be one of: {', '.join(map(_json, value))}.",
+    "const": lambda value: f"Must be {_json(value)}.",
+    "minimum": lambda value: f"Must be at least {_json(value)}.",
+    "maximum": lambda value: f"Must be at most {_json(value)}.",
+    "exclusiveMinimum": lambda value: f"Must be greater than {_json(value)}.",
+    "exclusiveMaximum": lambda value: f"Must be less than {_json(value)}.",
+    "minLength": lambda value: f"Must have at least {value} characters.",
+    "maxLength": lambda value: f"Must have at most {value} characters.",
+    "minItems": lambda value: f"Must have at least {value} items.",
+    "maxItems": lambda value: f"Must have at most {value} items.",
+    "minProperties": lambda value: f"Must have at least {value} fields.",
+    "maxProperties": lambda value: f"Must have at most {value} fields.",
 }

@@ -1,9 +1,9 @@
-"""The JSON Schema validator of payloads: draft 2020-12, exact with decimals, and never slow on hostile values.
+"""The JSON Schema validator of payloads: draft 2020-12, exact with decimals, and fast for hostile values too.
 
-The library's own patterns backtrack without end, its unique items take time by the square, and its multiples break on
-large decimals. These keywords are ours; so are those that can name the one property that is wrong.
+It replaces keywords of jsonschema: patterns, which may backtrack without end; uniqueItems, which takes quadratic time;
+multipleOf, which fails for large decimals; and those whose errors can point to a single property.
 
-A check that may match patterns runs inside `pattern_budget`, which bounds the steps of all matches together.
+Validation runs inside `pattern_budget`, which limits the steps of all pattern matches together.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ UNKNOWN: Final = "Unknown field."
 MISSING: Final = "Missing data for required field."
 
 MAX_PATTERN_STEPS: Final = 10_000_000
-"""Instructions of patterns times bytes of the texts they are tried on, for one payload. A step takes 25 ns at worst."""
-STEPS_OF_A_CALL: Final = 200
-"""What a match of an empty text costs, in the same unit."""
+"""Limit for one payload: instructions of patterns times bytes of the matched texts. A step takes at most 25 ns."""
+STEPS_PER_CALL: Final = 200
+"""The cost of matching an empty text, in steps."""
 
-_steps_left: ContextVar[int] = ContextVar("steps_left")
+_remaining_steps: ContextVar[int] = ContextVar("remaining_steps")
 
 Errors = Iterator[ValidationError]
 
 
 class PatternBudgetExceeded(Exception):
-    """The patterns of a schema and the texts of a payload together are more than may be matched."""
+    """Matching the patterns of a schema with the texts of a payload takes more steps than allowed."""
 
 
 @contextmanager
 def pattern_budget() -> Iterator[None]:
-    """Bounds the steps of all matches inside the block: beyond MAX_PATTERN_STEPS, PatternBudgetExceeded is raised."""
-    token = _steps_left.set(MAX_PATTERN_STEPS)
+    """Limits the steps of all matches inside the block to MAX_PATTERN_STEPS. Raises PatternBudgetExceeded."""
+    token = _remaining_steps.set(MAX_PATTERN_STEPS)
     try:
         yield
     finally:
-        _steps_left.reset(token)
+        _remaining_steps.reset(token)
 
 
 def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Errors:
@@ -78,12 +78,12 @@ def _required(validator: Any, names: list[str], value: Any, _schema: Any) -> Err
         yield from (ValidationError(MISSING, path=(name,)) for name in names if name not in value)
 
 
-def _dependent_required(validator: Any, needs: Mapping[str, list[str]], value: Any, _schema: Any) -> Errors:
+def _dependent_required(validator: Any, dependencies: Mapping[str, list[str]], value: Any, _schema: Any) -> Errors:
     if validator.is_type(value, "object"):
-        for name, needed in needs.items():
+        for name, dependents in dependencies.items():
             if name in value:
-                lacking = (other for other in needed if other not in value)
-                yield from (ValidationError(f"Needed beside {name}.", path=(other,)) for other in lacking)
+                absent = (other for other in dependents if other not in value)
+                yield from (ValidationError(f"Required with {name}.", path=(other,)) for other in absent)
 
 
 def _multiple_of(validator: Any, divisor: int | Decimal, value: Any, _schema: Any) -> Errors:
@@ -91,23 +91,23 @@ def _multiple_of(validator: Any, divisor: int | Decimal, value: Any, _schema: An
         yield ValidationError(f"Must be a multiple of {divisor}.")
 
 
-def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Errors:
-    if wanted and validator.is_type(value, "array") and len({_key(item) for item in value}) < len(value):
-        yield ValidationError("Must not hold the same value twice.")
+def _unique_items(validator: Any, required: Any, value: Any, _schema: Any) -> Errors:
+    if required and validator.is_type(value, "array") and len({_key(item) for item in value}) < len(value):
+        yield ValidationError("Must not contain the same value twice.")
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Whether the pattern is found in the text. Raises PatternBudgetExceeded."""
+    """Whether the pattern matches anywhere in the text. Raises PatternBudgetExceeded."""
     compiled, encoded = compile_pattern(pattern), text.encode()
-    left = _steps_left.get() - STEPS_OF_A_CALL - compiled.instructions * len(encoded)
-    if left < 0:
+    remaining = _remaining_steps.get() - STEPS_PER_CALL - compiled.instructions * len(encoded)
+    if remaining < 0:
         raise PatternBudgetExceeded
-    _steps_left.set(left)
+    _remaining_steps.set(remaining)
     return compiled.matches(encoded)
 
 
 def _key(value: Any) -> Any:
-    """A hashable stand-in that is equal for equal JSON values: 1 is 1.0, and true is not 1."""
+    """A hashable key, equal for equal JSON values: 1 equals 1.0, and true does not equal 1."""
     if isinstance(value, dict):
         return "object", frozenset((name, _key(member)) for name, member in value.items())
     if isinstance(value, list):
@@ -139,4 +139,4 @@ PayloadValidator: Final = validators.extend(  # type: ignore[no-untyped-call]
 OWN_KEYWORDS: Final = frozenset(
     {"pattern", "additionalProperties", "required", "dependentRequired", "multipleOf", "uniqueItems"}
 )
-"""Keywords whose messages are fit to be shown as they are."""
+"""Keywords that are replaced here. Their messages do not repeat the value that was sent."""

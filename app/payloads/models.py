@@ -1,4 +1,4 @@
-"""The tables of payload schemas, and of the producers that may send nothing without one."""
+"""The tables of payload schemas and of strict producers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ class StoredSchema(Base):
     version: Mapped[str] = mapped_column(String(20), primary_key=True)
     document: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the document: a process that has this one need not read it again."""
+    """SHA-256 of the document, by which a process knows a schema that it has loaded before."""
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class StrictProducer(Base):
+    """A producer whose signals need a version that has a schema."""
+
     __tablename__ = "strict_producers"
 
     producer_id: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,6 +1,7 @@
-"""Patterns of payload schemas, matched by RE2: the time grows with the length of the text, whatever the pattern.
+"""Patterns of payload schemas, matched by RE2, whose time grows linearly with the text for every pattern.
 
-The dialect is RE2's, which reads what JSON Schema recommends of ECMA-262 alike. What needs backtracking is refused.
+The syntax is RE2's. It reads the subset of ECMA-262 that JSON Schema recommends in the same way, and refuses what
+needs backtracking.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import re2
 
 MAX_LENGTH: Final = 500
 MAX_INSTRUCTIONS: Final = 2_000
-"""Of the compiled program. RE2 looks at each of them for each byte of a text at worst."""
+"""Of the compiled program. In the worst case RE2 runs each of them for each byte of a text."""
 MEMORY_BYTES: Final = 512 * 1024
-"""For one pattern, its program and the states that RE2 keeps. Without room for more states it matches more slowly."""
+"""For one pattern: its program and RE2's cached states. Without room for more states RE2 matches more slowly."""
 MAX_CACHED: Final = 4_096
 
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|(.))", re.DOTALL)
@@ -25,24 +26,24 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 
 class BadPattern(ValueError):
-    """A pattern that is not accepted, and why."""
+    """A pattern that is not accepted, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern. `instructions` times the bytes of a text bounds the steps of a match."""
+    """A compiled pattern. A match takes at most `instructions` times the bytes of the text, in steps."""
 
     instructions: int
     _expression: Any
 
     def matches(self, text: bytes) -> bool:
-        """Whether the pattern is found anywhere in the UTF-8 text."""
+        """Whether the pattern matches anywhere in the UTF-8 text."""
         return self._expression.search(text) is not None
 
 
 @functools.lru_cache(maxsize=MAX_CACHED)
 def compile_pattern(text: str) -> Pattern:
-    """Raises BadPattern for what RE2 does not read, and for what is too long or takes too much room."""
+    """Raises BadPattern for a pattern that RE2 does not support, that is too long or needs too much memory."""
     if len(text) > MAX_LENGTH:
         raise BadPattern(f"longer than {MAX_LENGTH} characters")
     options = re2.Options()
@@ -59,7 +60,7 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def _translate(escape: re.Match[str]) -> str:
-    r"""An escape of ECMA-262 as RE2 writes it: `\u20ac` and `\u{20ac}` become `\x{20ac}`."""
+    r"""An escape of ECMA-262 in the syntax of RE2: `\u20ac` and `\u{20ac}` become `\x{20ac}`."""
     code, other = escape[1] or escape[2], escape[3]
     if other is not None:
         if other in _NOT_IN_ECMA:
@@ -71,5 +72,5 @@ def _translate(escape: re.Match[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    told = error.args[0] if error.args else ""
-    return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

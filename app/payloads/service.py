@@ -1,4 +1,4 @@
-"""Keeps payload schemas and reads them all as the rules of the moment. Nothing here commits."""
+"""Stores payload schemas and loads all of them as rules. Nothing here commits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from app.shared import logs
 log = logs.get_logger(__name__)
 
 
-class Added(StrEnum):
-    """What became of a schema that was to be added."""
+class AddResult(StrEnum):
+    """The result of adding a schema."""
 
     NEW = "added"
     SAME = "unchanged"
@@ -27,8 +27,8 @@ class Added(StrEnum):
 
 def add(
     session: Session, producer_id: str, version: str, schema: PayloadSchema, *, now: datetime, replace: bool = False
-) -> Added:
-    """Store a schema for a version of a producer. Another one that is there is kept unless it may be replaced."""
+) -> AddResult:
+    """Store a schema for a version of a producer. An existing other schema is replaced only with `replace`."""
     stored = session.get(StoredSchema, (producer_id, version))
     if stored is None:
         session.add(
@@ -37,23 +37,23 @@ def add(
             )
         )
         session.flush()
-        return Added.NEW
+        return AddResult.NEW
     if stored.digest == schema.digest:
-        return Added.SAME
+        return AddResult.SAME
     if not replace:
-        return Added.REFUSED
+        return AddResult.REFUSED
     stored.document, stored.digest, stored.changed_at = schema.text, schema.digest, now
-    return Added.REPLACED
+    return AddResult.REPLACED
 
 
 def remove(session: Session, producer_id: str, version: str) -> bool:
-    """Whether there was one."""
-    named = (StoredSchema.producer_id == producer_id, StoredSchema.version == version)
-    return session.execute(delete(StoredSchema).where(*named).returning(StoredSchema.version)).first() is not None
+    """Returns whether there was a schema."""
+    key = (StoredSchema.producer_id == producer_id, StoredSchema.version == version)
+    return session.execute(delete(StoredSchema).where(*key).returning(StoredSchema.version)).first() is not None
 
 
 def set_strict(session: Session, producer_id: str, *, strict: bool, now: datetime) -> bool:
-    """Whether that changed anything. A strict producer's signals are refused unless their version has a schema."""
+    """Returns whether this changed anything. A strict producer's signals need a version that has a schema."""
     stored = session.get(StrictProducer, producer_id)
     if strict and stored is None:
         session.add(StrictProducer(producer_id=producer_id, since=now))
@@ -63,7 +63,7 @@ def set_strict(session: Session, producer_id: str, *, strict: bool, now: datetim
 
 
 def stored_schemas(session: Session) -> Sequence[StoredSchema]:
-    """By producer and version."""
+    """All stored schemas, by producer and version."""
     return session.scalars(select(StoredSchema).order_by(StoredSchema.producer_id, StoredSchema.version)).all()
 
 
@@ -71,24 +71,24 @@ def strict_producers(session: Session) -> frozenset[str]:
     return frozenset(session.scalars(select(StrictProducer.producer_id)))
 
 
-def load(session: Session, known: Rules) -> Rules:
-    """The rules as they are stored. Schemas that are in `known` unchanged are taken from there, not read again."""
-    have = {schema.digest: schema for schema in known.schemas.values()}
+def load(session: Session, previous: Rules) -> Rules:
+    """The stored rules. Unchanged schemas are taken from `previous`, so that their documents are not read again."""
+    schemas = {schema.digest: schema for schema in previous.schemas.values()}
     columns = (StoredSchema.producer_id, StoredSchema.version, StoredSchema.digest)
-    wanted = {(producer, version): digest for producer, version, digest in session.execute(select(*columns))}
-    if missing := set(wanted.values()) - set(have):
+    digests = {(producer, version): digest for producer, version, digest in session.execute(select(*columns))}
+    if missing := set(digests.values()) - set(schemas):
         documents = select(StoredSchema.digest, StoredSchema.document).where(StoredSchema.digest.in_(missing))
         new = {digest: PayloadSchema.stored(document) for digest, document in session.execute(documents)}
-        _report_defects(wanted, new)
-        have |= new
-    # A row that was removed between the two reads is on its way out.
-    schemas = {key: have[digest] for key, digest in wanted.items() if digest in have}
-    return Rules(schemas, strict_producers(session))
+        _log_defects(digests, new)
+        schemas |= new
+    # A schema that was removed between the two queries has no document.
+    by_version = {key: schemas[digest] for key, digest in digests.items() if digest in schemas}
+    return Rules(by_version, strict_producers(session))
 
 
-def _report_defects(wanted: Mapping[tuple[str, str], str], read: Mapping[str, PayloadSchema]) -> None:
-    """Log each version whose schema this release cannot use; its payloads are accepted unchecked."""
-    for (producer_id, version), digest in wanted.items():
-        schema = read.get(digest)
+def _log_defects(digests: Mapping[tuple[str, str], str], new: Mapping[str, PayloadSchema]) -> None:
+    """Logs each version whose schema this release cannot use, so that its payloads are accepted unchecked."""
+    for (producer_id, version), digest in digests.items():
+        schema = new.get(digest)
         if schema is not None and schema.defect:
             log.error("payload_schema_unusable", producer=producer_id, version=version, reason=schema.defect)

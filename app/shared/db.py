@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Executable,
+    Index,
     Insert,
     MetaData,
     Numeric,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,7 +46,16 @@ from uuid_utils.compat import uuid7
 from app.shared.engines import database_file, postgresql_engine, sqlite_engine
 from app.shared.fifo_lock import Turns
 
-__all__ = ["Base", "Database", "ExactDecimal", "UtcDateTime", "insert_many", "insert_or_conflict", "uuid7"]
+__all__ = [
+    "Base",
+    "Database",
+    "ExactDecimal",
+    "UtcDateTime",
+    "insert_many",
+    "insert_or_conflict",
+    "partial_index",
+    "uuid7",
+]
 
 _NAMING: Final = {
     "ix": "ix_%(column_0_N_label)s",
@@ -93,6 +104,11 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's signature
         return None if value is None else Decimal(value)
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows that match a condition, on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 def insert_or_conflict(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:

@@ -1,4 +1,4 @@
-"""What every fault test starts from: a seed, servers to break, the programs, a ledger; and the table of results."""
+"""Fixtures of the fault tests: the seed, servers to break, a ledger, and the table of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.shared.db import Base, Database
 from config import Settings
 from tests.databases import migrate
 from tests.faults.ledger import Ledger
-from tests.faults.promises import Verdict
+from tests.faults.promises import Outcome
 from tests.faults.servers import Cluster, Valkey, cluster
 
 SEED = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
@@ -26,7 +26,7 @@ LEASE_SECONDS = 3
 
 @dataclass(frozen=True)
 class Result:
-    """A line of the table in docs/reliability.md."""
+    """A row of the table in docs/reliability.md."""
 
     fault: str
     load: str
@@ -40,9 +40,11 @@ RESULTS: list[Result] = []
 
 
 class Results:
-    def add(self, fault: str, load: str, verdict: Verdict | None, recovery_seconds: float, note: str = "") -> None:
-        lost, doubled = (verdict.lost, verdict.doubled) if verdict else (0, 0)
-        RESULTS.append(Result(fault, load, lost, doubled, round(recovery_seconds, 1), note))
+    """Collects the rows of the table."""
+
+    def add(self, fault: str, load: str, outcome: Outcome | None, recovery_seconds: float, note: str = "") -> None:
+        lost, duplicated = (outcome.lost, outcome.duplicated) if outcome else (0, 0)
+        RESULTS.append(Result(fault, load, lost, duplicated, round(recovery_seconds, 1), note))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -88,7 +90,7 @@ def whole_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgresql_cluster(whole_cluster: Cluster) -> Cluster:
-    """A PostgreSQL of the fault tests alone, every table empty."""
+    """A PostgreSQL for the fault tests alone, with empty tables."""
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     engine = sa.create_engine(whole_cluster.url)
     with engine.begin() as connection:
@@ -99,7 +101,7 @@ def postgresql_cluster(whole_cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def settings(postgresql_cluster: Cluster, valkey_server: Valkey, tmp_path: Path) -> Settings:
-    """Periods short enough to wait for; the time limits are those of production."""
+    """Settings with short periods, to save time. Timeouts are those of production."""
     return Settings(
         database_url=postgresql_cluster.url,
         redis_url=valkey_server.url,
@@ -115,7 +117,7 @@ def settings(postgresql_cluster: Cluster, valkey_server: Valkey, tmp_path: Path)
 
 @pytest.fixture
 def resources(settings: Settings) -> Iterator[Resources]:
-    """The eyes of the checker: patient, and with a Redis of its own connections."""
+    """Resources of the checker: long timeouts, and Redis without the proxy."""
     built = Resources.build(replace(settings, database_timeout_seconds=30, redis_timeout_seconds=5, failpoint=""))
     yield built
     built.close()
@@ -123,14 +125,14 @@ def resources(settings: Settings) -> Iterator[Resources]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    kept = Ledger(tmp_path / "ledger.jsonl")
-    yield kept
-    kept.close()
+    opened = Ledger(tmp_path / "ledger.jsonl")
+    yield opened
+    opened.close()
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a test of one fault after the other works with."""
+    """The fixtures of tests that are run for many faults, as one object."""
 
     settings: Settings
     resources: Resources

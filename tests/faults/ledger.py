@@ -1,4 +1,4 @@
-"""A client that posts signals through any fault, and writes down each answer before it does anything else."""
+"""A client that posts signals during faults and records each response on disk before it goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 PATH = "/api/v1/signals"
 CUT = 0
-"""The status of a request that got no whole answer."""
+"""The status of a request without a complete response."""
 FINAL = (201, 409)
 TIMEOUT_SECONDS = 20.0
 RETRY_SECONDS = 0.1
@@ -25,7 +25,7 @@ RETRY_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Entry:
-    """One answer. `id` is that of the signal it names; `began` and `seconds` are of the monotonic clock."""
+    """One response. `id` is the signal that it names; `began` and `seconds` are of the monotonic clock."""
 
     key: str
     body_hash: str
@@ -36,7 +36,7 @@ class Entry:
 
 
 class Ledger:
-    """Entries in a file, each on disk before its writer goes on: what stands here was promised to a client."""
+    """Entries in a file, each synced to disk before its writer goes on: the promises made to clients."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+")
@@ -59,14 +59,14 @@ class Ledger:
 
 
 def body_of(key: str) -> bytes:
-    """The signal of a key: an instrument of its own, so that no two keys are duplicates of each other."""
+    """The signal of a key. Each key has an instrument of its own, so no two keys are duplicates."""
     price = 1 + int(hashlib.sha256(key.encode()).hexdigest()[:6], 16) / 1_000
-    told = {"instrument": f"F-{key}"[:32], "side": "buy", "price": f"{price:.3f}", "external_id": key}
-    return json.dumps(told).encode()
+    signal = {"instrument": f"F-{key}"[:32], "side": "buy", "price": f"{price:.3f}", "external_id": key}
+    return json.dumps(signal).encode()
 
 
 class Connection:
-    """One kept-alive connection; made anew after each cut."""
+    """A keep-alive connection, reopened after each cut."""
 
     def __init__(self, address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(address)
@@ -75,17 +75,17 @@ class Connection:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, path: str, body: bytes) -> tuple[int, dict[str, object]]:
-        """Status and document, or CUT and nothing."""
+        """Status and document, or CUT and an empty document."""
         try:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_seconds)
             self._connection.request("POST", path, body, {"Content-Type": "application/json"})
-            answer = self._connection.getresponse()
-            document = json.loads(answer.read())
+            response = self._connection.getresponse()
+            document = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
             return CUT, {}
-        return answer.status, document
+        return response.status, document
 
     def close(self) -> None:
         if self._connection is not None:
@@ -95,7 +95,7 @@ class Connection:
 
 @dataclass
 class Load:
-    """Threads that post ever new keys, each key by `copies` of them, and repeat each until its answer is final."""
+    """Threads that post new keys, each key `copies` times, and repeat each request until its response is final."""
 
     ledger: Ledger
     addresses: list[str]
@@ -104,14 +104,14 @@ class Load:
     pace_seconds: float = 0.02
     seed: int = 0
     closed: set[str] = field(default_factory=set)
-    """Addresses a load balancer would send nothing to now."""
+    """Addresses to which a load balancer would send no requests now."""
     stopping: threading.Event = field(default_factory=threading.Event)
     give_up: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def running(self, most_keys: int | None = None) -> Iterator[None]:
-        """Post while the block runs, then finish the keys at hand. With `most_keys`: no more than that many."""
-        keys = self._keys(most_keys)
+    def running(self, max_keys: int | None = None) -> Iterator[None]:
+        """Post while the block runs, then finish the keys in progress. `max_keys` limits the number of keys."""
+        keys = self._keys(max_keys)
         lock = threading.Lock()
 
         def take() -> str | None:
@@ -124,7 +124,7 @@ class Load:
         try:
             yield
         finally:
-            if most_keys is None:
+            if max_keys is None:
                 self.stopping.set()
             for thread in threads:
                 thread.join(60)
@@ -132,14 +132,14 @@ class Load:
             for thread in threads:
                 thread.join()
 
-    def post(self, most_keys: int) -> None:
-        """Post so many keys until each has its final answer."""
-        with self.running(most_keys):
+    def post(self, max_keys: int) -> None:
+        """Post `max_keys` keys until each has its final response."""
+        with self.running(max_keys):
             pass
 
-    def _keys(self, most: int | None) -> Iterator[str]:
+    def _keys(self, limit: int | None) -> Iterator[str]:
         number = 0
-        while not self.stopping.is_set() and (most is None or number < most):
+        while not self.stopping.is_set() and (limit is None or number < limit):
             for _ in range(self.copies):
                 yield f"k{self.seed % 10_000}-{number}"
             number += 1
@@ -161,8 +161,8 @@ class Load:
         body = body_of(key)
         began = time.monotonic()
         status, document = connection.post(PATH, body)
-        named = document.get("id" if status == 201 else "existing_signal_id", "")
+        signal_id = document.get("id" if status == 201 else "existing_signal_id", "")
         self.ledger.write(
-            Entry(key, hashlib.sha256(body).hexdigest(), status, str(named or ""), began, time.monotonic() - began)
+            Entry(key, hashlib.sha256(body).hexdigest(), status, str(signal_id or ""), began, time.monotonic() - began)
         )
         return status

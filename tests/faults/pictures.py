@@ -1,4 +1,4 @@
-"""Charts for the fault tests: small, each of its own title, asked for until the service says it has them."""
+"""Requests charts for the fault tests: small ones with distinct titles, repeated until the service accepts them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.faults.ledger import Connection
 
-MOST_TRIES = 300
+MAX_TRIES = 300
 
 
 def a_chart(title: str, **changes: Any) -> dict[str, Any]:
@@ -24,19 +24,19 @@ def a_chart(title: str, **changes: Any) -> dict[str, Any]:
     return {"type": "candlestick", "title": title, "width": 160, "height": 120, "data": data, **changes}
 
 
-def ask(address: str, titles: Iterable[str], **changes: Any) -> list[str]:
-    """The ids of the charts, each of which the service has said it keeps."""
+def request_charts(address: str, titles: Iterable[str], **changes: Any) -> list[str]:
+    """Request charts. Returns their ids after the service has accepted each of them."""
     connection = Connection(address)
-    ids = [_ask(connection, json.dumps(a_chart(title, **changes)).encode()) for title in titles]
+    ids = [_request_chart(connection, json.dumps(a_chart(title, **changes)).encode()) for title in titles]
     connection.close()
     return ids
 
 
-def _ask(connection: Connection, body: bytes) -> str:
-    for _ in range(MOST_TRIES):
+def _request_chart(connection: Connection, body: bytes) -> str:
+    for _ in range(MAX_TRIES):
         status, document = connection.post("/api/v1/charts", body)
         if status in (200, 202):
             return str(document["id"])
         assert status in (0, 503), (status, document)
         time.sleep(0.1)
-    raise AssertionError("no chart could be asked for")
+    raise AssertionError("the service accepted no chart")

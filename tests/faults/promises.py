@@ -1,4 +1,4 @@
-"""Holds what was promised against what is there, once the fault is healed and the work is done."""
+"""Checks the promises of docs/reliability.md against the stored data, after the fault is over and all work is done."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ DONE = ("ready", "failed", "expired")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the checker counts: keys with a final answer, accepted ones that are gone, keys stored more than once."""
+class Outcome:
+    """Counts of the checker: keys with a final response, accepted ones that are lost, keys stored more than once."""
 
     keys: int
     lost: int
-    doubled: int
+    duplicated: int
     statuses: Counter[int]
     p99_seconds: float
 
 
-def signals_kept(resources: Resources, entries: list[Entry], allowed: Iterable[int] = (*FINAL, 503)) -> Verdict:
-    """P1, P2, P5: every 201 is stored once with what was posted, 409 names the stored one, nothing else was said."""
+def check_signals(resources: Resources, entries: list[Entry], allowed: Iterable[int] = (*FINAL, 503)) -> Outcome:
+    """P1, P2, P5: every 201 is stored once as posted, 409 names the stored signal, other statuses must be `allowed`."""
     allowed = set(allowed)
-    strange = [entry for entry in entries if entry.status not in allowed]
-    assert not strange, f"answers that must not be: {strange[:5]}"
+    unexpected = [entry for entry in entries if entry.status not in allowed]
+    assert not unexpected, f"unexpected responses: {unexpected[:5]}"
     with resources.database.reading() as session:
         rows = session.execute(select(Signal.external_id, Signal.id, Signal.price)).all()
         events = Counter(session.scalars(select(Event.subject)).all())
@@ -46,17 +46,17 @@ def signals_kept(resources: Resources, entries: list[Entry], allowed: Iterable[i
     prices = {row.external_id: row.price for row in rows}
     final = {entry.key for entry in entries if entry.status in FINAL}
     unanswered = {entry.key for entry in entries} - final
-    assert not unanswered, f"never got a final answer: {sorted(unanswered)[:5]}"
+    assert not unanswered, f"without a final response: {sorted(unanswered)[:5]}"
     lost = {entry.key for entry in entries if entry.status in FINAL and entry.id not in stored.get(entry.key, [])}
-    doubled = {key for key, ids in stored.items() if len(ids) > 1}
-    twice = [key for key, many in Counter(e.key for e in entries if e.status == 201).items() if many > 1]
-    assert not lost, f"promised and not stored: {sorted(lost)[:5]}"
-    assert not doubled, f"stored more than once: {sorted(doubled)[:5]}"
-    assert not twice, f"accepted more than once: {twice[:5]}"
+    duplicated = {key for key, ids in stored.items() if len(ids) > 1}
+    accepted_twice = [key for key, number in Counter(e.key for e in entries if e.status == 201).items() if number > 1]
+    assert not lost, f"accepted and not stored: {sorted(lost)[:5]}"
+    assert not duplicated, f"stored more than once: {sorted(duplicated)[:5]}"
+    assert not accepted_twice, f"accepted more than once: {accepted_twice[:5]}"
     changed = [key for key in final if f'"{prices[key]:.3f}"'.encode() not in body_of(key)]
     assert not changed, f"stored with another price: {changed[:5]}"
-    assert {events[ids[0]] for ids in stored.values()} <= {1}, "each stored signal has one event of its own"
-    return Verdict(len(final), len(lost), len(doubled), Counter(e.status for e in entries), p99(entries))
+    assert {events[ids[0]] for ids in stored.values()} <= {1}, "each stored signal has exactly one event"
+    return Outcome(len(final), len(lost), len(duplicated), Counter(e.status for e in entries), p99(entries))
 
 
 def p99(entries: list[Entry]) -> float:
@@ -64,55 +64,56 @@ def p99(entries: list[Entry]) -> float:
     return seconds[int(len(seconds) * 0.99)] if seconds else 0.0
 
 
-def longest(entries: list[Entry]) -> float:
+def max_seconds(entries: list[Entry]) -> float:
     return max((entry.seconds for entry in entries), default=0.0)
 
 
-def quiet(resources: Resources, within_seconds: float) -> float:
-    """Wait until no chart and no event is to be done (P3); how many seconds that took."""
-    return eventually(lambda: None if _at_work(resources) else True, within_seconds)
+def wait_until_idle(resources: Resources, within_seconds: float) -> float:
+    """Wait until no chart and no event is pending (P3). Returns seconds."""
+    return eventually(lambda: None if _is_busy(resources) else True, within_seconds)
 
 
-def eventually(look: Callable[[], object | None], within_seconds: float) -> float:
-    """Wait until `look` finds something; how many seconds that took."""
+def eventually(condition: Callable[[], object | None], within_seconds: float) -> float:
+    """Wait until `condition` returns something other than None. Returns seconds."""
     began = time.monotonic()
-    while look() is None:
-        assert time.monotonic() - began < within_seconds, f"did not come about within {within_seconds} s"
+    while condition() is None:
+        assert time.monotonic() - began < within_seconds, f"did not happen within {within_seconds} s"
         time.sleep(0.1)
     return time.monotonic() - began
 
 
-def charts_done(resources: Resources, asked: Iterable[str]) -> Counter[str]:
-    """P3: each chart that was asked for has ended, and a failed one says why. The statuses, counted."""
+def check_charts(resources: Resources, chart_ids: Iterable[str]) -> Counter[str]:
+    """P3: each requested chart is ready or failed, and a failed one has a reason. Returns the number of each status."""
     with resources.database.reading() as session:
         rows = {row.id: row for row in session.scalars(select(Chart)).all()}
-    asked = set(asked)
-    missing = asked - set(rows)
-    assert not missing, f"promised and not stored: {sorted(missing)[:5]}"
+    requested = set(chart_ids)
+    missing = requested - set(rows)
+    assert not missing, f"accepted and not stored: {sorted(missing)[:5]}"
     unfinished = [row.id for row in rows.values() if row.status not in DONE]
     assert not unfinished, f"neither ready nor failed: {unfinished[:5]}"
-    silent = [row.id for row in rows.values() if row.status == "failed" and not row.error]
-    assert not silent, f"failed without a reason: {silent[:5]}"
-    return Counter(rows[chart].status for chart in asked)
+    without_reason = [row.id for row in rows.values() if row.status == "failed" and not row.error]
+    assert not without_reason, f"failed without a reason: {without_reason[:5]}"
+    return Counter(rows[chart].status for chart in requested)
 
 
-def media_whole(resources: Resources) -> int:
-    """P4: each ready chart has its whole file, each file its ready chart. How many files there are."""
-    assert not (wrong := media_faults(resources)), wrong[:5]
+def check_media(resources: Resources) -> int:
+    """P4: each ready chart has its complete file, each file its ready chart. Returns the number of files."""
+    assert not (errors := media_errors(resources)), errors[:5]
     return len(_files(resources))
 
 
-def media_faults(resources: Resources) -> list[str]:
+def media_errors(resources: Resources) -> list[str]:
+    """Ready charts without a complete file, and files without a ready chart."""
     with resources.database.reading() as session:
         ready = {row.path: row for row in session.scalars(select(Chart).where(Chart.status == "ready")).all()}
-    found = []
+    errors = []
     for path, row in ready.items():
         data = resources.store.read(path or "")
         if data is None:
-            found.append(f"no file of {row.id}")
+            errors.append(f"no file of {row.id}")
         elif (hashlib.sha256(data).hexdigest(), len(data)) != (row.etag, row.bytes):
-            found.append(f"not whole: {path}")
-    return found + [f"no row of {path}" for path in sorted(_files(resources) - set(ready))]
+            errors.append(f"incomplete: {path}")
+    return errors + [f"no row of {path}" for path in sorted(_files(resources) - set(ready))]
 
 
 def _files(resources: Resources) -> set[str]:
@@ -124,7 +125,7 @@ def _files(resources: Resources) -> set[str]:
     }
 
 
-def _at_work(resources: Resources) -> bool:
+def _is_busy(resources: Resources) -> bool:
     try:
         with resources.database.reading() as session:
             charts = session.scalar(select(func.count()).where(Chart.status.not_in(DONE)))

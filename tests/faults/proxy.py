@@ -1,4 +1,4 @@
-"""A TCP proxy between the programs and Redis that delays, cuts or swallows what passes."""
+"""A TCP proxy in front of Redis that delays, drops or cuts the traffic."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import contextmanager, suppress
 
 from tests.processes import free_port
 
-PIECE_BYTES = 65_536
+CHUNK_BYTES = 65_536
 
 
 class Proxy:
-    """`delay_seconds` holds back every piece of an answer; `swallow` lets nothing through; `cut` ends what is open."""
+    """`delay_seconds` delays every chunk from Redis; `drop` discards all traffic; `cut` closes all connections."""
 
     def __init__(self, port: int) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.delay_seconds = 0.0
-        self.swallow = False
+        self.drop = False
         self._behind = port
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,12 +69,12 @@ class Proxy:
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, delayed: bool) -> None:
         with suppress(OSError):
-            while piece := await source.read(PIECE_BYTES):
-                if self.swallow:
+            while chunk := await source.read(CHUNK_BYTES):
+                if self.drop:
                     continue
                 if delayed and self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
-                target.write(piece)
+                target.write(chunk)
                 await target.drain()
         target.transport.abort()
         self._open.discard(target)

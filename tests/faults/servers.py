@@ -1,4 +1,4 @@
-"""A Valkey and a PostgreSQL that can be stopped, killed, frozen, emptied and filled, each on its one address."""
+"""A Valkey and a PostgreSQL that tests can stop, kill, freeze, empty and fill. Their addresses stay the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.processes import free_port
 
 
 class Valkey:
-    """Without persistence unless asked: whatever kills it takes all it holds."""
+    """A Valkey server. Without `append_only` it loses all data when it ends."""
 
     def __init__(self, folder: Path, *, append_only: bool = False) -> None:
         self.port = free_port()
@@ -36,7 +36,7 @@ class Valkey:
         options += ["--appendonly", "yes" if self._append_only else "no", "--logfile", str(self._folder / "valkey.log")]
         self._process = subprocess.Popen([str(get_binary_path()), *options])
         deadline = time.monotonic() + 20
-        while not self._answers():
+        while not self._responds():
             assert time.monotonic() < deadline, "Valkey did not start"
             time.sleep(0.05)
 
@@ -48,7 +48,7 @@ class Valkey:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Connections stand and are taken, and nothing is answered."""
+        """Stop the process: connections are accepted, but no command gets a response."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -58,7 +58,7 @@ class Valkey:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """No byte left: whatever would need memory is refused."""
+        """Set maxmemory to 1 byte: commands that need memory are refused."""
         with Redis.from_url(self.url) as client:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", "1")
@@ -71,40 +71,40 @@ class Valkey:
         with Redis.from_url(self.url) as client:
             client.flushall()
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         with Redis.from_url(self.url) as client, suppress(RedisError):
             return bool(client.ping())
         return False
 
 
 class Cluster:
-    """One PostgreSQL with fsync on."""
+    """A PostgreSQL server with fsync on."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self.url: str = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
 
     def owner(self) -> tuple[int, int]:
-        """The user and the group the server runs as."""
+        """The user and the group that the server runs as."""
         process = psutil.Process(self._server.get_pid())
         return process.uids().real, process.gids().real
 
     def restart(self) -> None:
-        """As after a crash: no connection is asked to finish."""
+        """Restart as after a crash, without waiting for connections."""
         pg_ctl(["-m", "immediate", "-w", "restart"], pgdata=self._server.pgdata, user=self._server.system_user)
-        # It has another pid now, by which the one who made it will end it.
+        # Reads the new pid, by which get_server ends the server.
         self._server.ensure_postgres_running()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         leader = psutil.Process(self._server.get_pid())
-        stopped = [leader, *leader.children(recursive=True)]
-        for process in stopped:
+        suspended = [leader, *leader.children(recursive=True)]
+        for process in suspended:
             process.suspend()
         try:
             yield
         finally:
-            for process in stopped:
+            for process in suspended:
                 with suppress(psutil.NoSuchProcess):
                     process.resume()
 
@@ -119,7 +119,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    # Not below pytest's own folder: run as root, the server has a user of its own, who may not go in there.
+    # Not in pytest's folder: as root, the server runs as a user of its own, which cannot enter that folder.
     folder = Path(tempfile.mkdtemp(prefix="signalbox-faults-"))
     with get_server(folder, cleanup_mode="delete") as server:
         yield Cluster(server)
@@ -131,7 +131,7 @@ def kill(pid: int) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The living children of a server: its web processes or its pool."""
+    """The running children of a server: its web processes or its pool."""
     try:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:

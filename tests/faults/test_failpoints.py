@@ -1,4 +1,4 @@
-"""A crash at every named point, of the web processes and of the workers' children, while they are used."""
+"""A crash at every failpoint, of web processes and of worker children, under load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Results
 from tests.faults.ledger import CUT, FINAL, Ledger, Load
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 from worker import cleaning
 
 pytestmark = pytest.mark.faults
@@ -38,7 +38,7 @@ def test_every_failpoint_has_its_test() -> None:
 
 
 @pytest.mark.parametrize("point", [quick(name, "after_commit") for name in IN_WEB])
-def test_web_processes_that_die_at_a_failpoint_lose_and_double_nothing(
+def test_web_processes_that_die_at_a_failpoint_lose_and_duplicate_nothing(
     settings: Settings,
     resources: Resources,
     ledger: Ledger,
@@ -47,76 +47,78 @@ def test_web_processes_that_die_at_a_failpoint_lose_and_double_nothing(
     tmp_path: Path,
     point: str,
 ) -> None:
-    # Wake-ups are sent once a second at most.
+    # Wake-ups are published once a second at most.
     every = 1 if point == "after_publish" else 7
     with processes.serving(replace(settings, failpoint=f"{point}/{every}"), tmp_path) as (web, address):
         Load(ledger, [address], threads=6, seed=seed).post(40)
         crashes = web.log.read_text().count(CRASHED)
     entries = ledger.entries()
     assert any(entry.status == CUT for entry in entries), "nothing crashed"
-    verdict = promises.signals_kept(resources, entries, (*FINAL, 503, CUT))
-    assert verdict.keys == 40
-    results.add(f"web: crash {point}", f"40 keys twice, {crashes} crashes", verdict, 0)
+    outcome = promises.check_signals(resources, entries, (*FINAL, 503, CUT))
+    assert outcome.keys == 40
+    results.add(f"web: crash {point}", f"40 keys twice, {crashes} crashes", outcome, 0)
 
 
 @pytest.mark.parametrize("point", [quick(name, "mid_render") for name in IN_WORKER])
-def test_worker_children_that_die_at_a_failpoint_leave_no_chart_undone(
+def test_worker_children_that_die_at_a_failpoint_leave_no_chart_unfinished(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path, point: str
 ) -> None:
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, (f"{point} {number}" for number in range(16)))
+        chart_ids = request_charts(address, (f"{point} {number}" for number in range(16)))
     with (
         processes.worker(replace(settings, failpoint=f"{point}/4"), tmp_path) as worker,
         processes.beat(settings, tmp_path),
     ):
-        seconds = promises.quiet(resources, 60)
+        seconds = promises.wait_until_idle(resources, 60)
         crashes = worker.log.read_text().count(LOST_CHILD)
     assert crashes >= 1, "nothing crashed"
-    statuses = promises.charts_done(resources, asked)
+    statuses = promises.check_charts(resources, chart_ids)
     assert statuses["ready"] == 16, statuses
-    promises.media_whole(resources)
+    promises.check_media(resources)
     results.add(f"worker: crash {point}", f"16 charts, {crashes} crashes", None, seconds, "all ready")
 
 
-def test_a_chart_that_kills_every_worker_ends_failed_and_holds_up_no_other(
+def test_a_chart_that_kills_every_worker_fails_and_blocks_no_other(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path
 ) -> None:
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, ["poison", *(f"harmless {number}" for number in range(12))])
+        chart_ids = request_charts(address, ["poison", *(f"harmless {number}" for number in range(12))])
     with (
         processes.worker(replace(settings, failpoint="mid_render:poison"), tmp_path),
         processes.beat(settings, tmp_path),
     ):
-        seconds = promises.quiet(resources, (settings.charts_lease_seconds + 3) * settings.charts_max_attempts + 20)
-    assert promises.charts_done(resources, asked) == Counter(ready=12, failed=1)
+        seconds = promises.wait_until_idle(
+            resources, (settings.charts_lease_seconds + 3) * settings.charts_max_attempts + 20
+        )
+    assert promises.check_charts(resources, chart_ids) == Counter(ready=12, failed=1)
     with resources.database.reading() as session:
-        poison = session.get_one(Chart, asked[0])
+        poison = session.get_one(Chart, chart_ids[0])
         assert (poison.status, poison.attempts) == ("failed", settings.charts_max_attempts)
-    promises.media_whole(resources)
+    promises.check_media(resources)
     results.add("poison chart kills its child at every attempt", "13 charts", None, seconds, "poison failed, 12 ready")
 
 
-def test_a_cleaner_that_dies_after_each_file_it_deletes_is_finished_by_the_next(
+def test_a_cleanup_that_dies_after_each_deleted_file_is_finished_by_the_next(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path
 ) -> None:
     settings = replace(settings, cleanup_interval_seconds=1)
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, (f"old {number}" for number in range(8)))
+        chart_ids = request_charts(address, (f"old {number}" for number in range(8)))
     with processes.worker(replace(settings, cleanup_interval_seconds=3_600), tmp_path) as worker:
-        promises.quiet(resources, 60)
+        promises.wait_until_idle(resources, 60)
         assert worker.process.poll() is None
-    assert promises.media_whole(resources) == 8
+    assert promises.check_media(resources) == 8
     with resources.database.transaction() as session:
-        for chart in asked[:4]:
+        for chart in chart_ids[:4]:
             session.get_one(Chart, chart).expires_at = utc_now()
     crashing = replace(settings, failpoint="after_unlink/2")
     with processes.worker(crashing, tmp_path, "cleaner") as worker, processes.beat(settings, tmp_path):
         seconds = promises.eventually(lambda: LOST_CHILD in worker.log.read_text() or None, 30)
     long_ago = utc_now().timestamp() - 2 * cleaning.MIN_ABANDONED_AGE.total_seconds()
-    for left in settings.media_dir.rglob("*.png"):
-        os.utime(left, (long_ago, long_ago))
+    for file in settings.media_dir.rglob("*.png"):
+        os.utime(file, (long_ago, long_ago))
     with processes.worker(settings, tmp_path, "next"), processes.beat(settings, tmp_path):
-        seconds += promises.eventually(lambda: None if promises.media_faults(resources) else True, 60)
-    assert promises.charts_done(resources, asked) == Counter(ready=4, expired=4)
-    assert promises.media_whole(resources) == 4
+        seconds += promises.eventually(lambda: None if promises.media_errors(resources) else True, 60)
+    assert promises.check_charts(resources, chart_ids) == Counter(ready=4, expired=4)
+    assert promises.check_media(resources) == 4
     results.add("worker: crash after_unlink", "4 of 8 images expired", None, seconds)

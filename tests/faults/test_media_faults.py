@@ -1,4 +1,4 @@
-"""A full disk, and a cleaner at work while images are drawn and read."""
+"""A full disk, and the cleanup while images are drawn and read."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Results
 from tests.faults.ledger import FINAL, Ledger, Load
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 512 kB."""
+    """A file system of 512 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(folder)]
@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.faults_quick
-def test_a_full_disk_fails_charts_with_its_reason_and_signals_are_taken_all_the_while(
+def test_a_full_disk_fails_charts_with_a_reason_while_signals_are_accepted(
     settings: Settings,
     resources: Resources,
     ledger: Ledger,
@@ -60,36 +60,36 @@ def test_a_full_disk_fails_charts_with_its_reason_and_signals_are_taken_all_the_
         processes.worker(settings, tmp_path),
         processes.beat(settings, tmp_path),
     ):
-        (kept,) = ask(address, ["while there is room"])
-        promises.quiet(resources, 30)
+        (first_id,) = request_charts(address, ["while there is room"])
+        promises.wait_until_idle(resources, 30)
         with filler.open("wb") as file:
             while _written(file.fileno()):
                 pass
-        asked = ask(address, (f"no room {number}" for number in range(6)))
+        chart_ids = request_charts(address, (f"no room {number}" for number in range(6)))
         Load(ledger, [address], threads=4, seed=seed).post(40)
-        promises.quiet(resources, 60)
-        assert promises.charts_done(resources, asked) == Counter(failed=6)
+        promises.wait_until_idle(resources, 60)
+        assert promises.check_charts(resources, chart_ids) == Counter(failed=6)
         with resources.database.reading() as session:
-            reasons = {session.get_one(Chart, chart).error for chart in asked}
+            reasons = {session.get_one(Chart, chart).error for chart in chart_ids}
         assert reasons == {"storage: No space left on device"}
         assert not list(settings.media_dir.rglob(f"{TEMPORARY_PREFIX}*"))
-        promises.media_whole(resources)
+        promises.check_media(resources)
         filler.unlink()
-        assert ask(address, (f"no room {number}" for number in range(6))) == asked
-        seconds = promises.quiet(resources, 60)
-    assert promises.charts_done(resources, [kept, *asked]) == Counter(ready=7)
-    promises.media_whole(resources)
-    verdict = promises.signals_kept(resources, ledger.entries(), FINAL)
+        assert request_charts(address, (f"no room {number}" for number in range(6))) == chart_ids
+        seconds = promises.wait_until_idle(resources, 60)
+    assert promises.check_charts(resources, [first_id, *chart_ids]) == Counter(ready=7)
+    promises.check_media(resources)
+    outcome = promises.check_signals(resources, ledger.entries(), FINAL)
     resources.close()
-    results.add("disk full", "80 posts, 6 charts", verdict, seconds, "failed: storage; drawn when asked again")
+    results.add("disk full", "80 posts, 6 charts", outcome, seconds, "failed: storage; drawn when requested again")
 
 
-def test_images_are_whole_or_absent_while_the_cleaner_works_beside_drawing_and_reading(
+def test_images_are_complete_or_absent_while_the_cleanup_runs_during_drawing_and_reading(
     settings: Settings, resources: Resources, results: Results, seed: int, tmp_path: Path
 ) -> None:
     settings = replace(settings, cleanup_interval_seconds=0.5, media_quota_bytes=40_000, media_ttl_seconds=1)
     titles = [f"cleaned {number}" for number in range(24)]
-    seen: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     broken: list[str] = []
     ended = threading.Event()
     with (
@@ -97,45 +97,47 @@ def test_images_are_whole_or_absent_while_the_cleaner_works_beside_drawing_and_r
         processes.worker(settings, tmp_path),
         processes.beat(settings, tmp_path),
     ):
-        asked = ask(address, titles)
+        chart_ids = request_charts(address, titles)
         readers = [
-            threading.Thread(target=_read, args=(address, asked, seed + number, ended, seen, broken))
+            threading.Thread(target=_read, args=(address, chart_ids, seed + number, ended, statuses, broken))
             for number in range(3)
         ]
         for reader in readers:
             reader.start()
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         deadline = time.monotonic() + 12
         while time.monotonic() < deadline:
-            _expire(resources, chance.sample(asked, 4))
-            ask(address, chance.sample(titles, 8))
+            _expire(resources, rng.sample(chart_ids, 4))
+            request_charts(address, rng.sample(titles, 8))
             time.sleep(0.1)
         ended.set()
         for reader in readers:
             reader.join()
-        promises.quiet(resources, 60)
-        seconds = promises.eventually(lambda: None if promises.media_faults(resources) else True, 30)
+        promises.wait_until_idle(resources, 60)
+        seconds = promises.eventually(lambda: None if promises.media_errors(resources) else True, 30)
     assert not broken, broken[:5]
-    assert set(seen) <= {200, 202, 304, 410}, seen
-    assert seen[200] > 20
-    assert seen[410] + seen[202] > 5, "the cleaner did nothing"
-    promises.charts_done(resources, asked)
-    told = ", ".join(f"{many} times {status}" for status, many in sorted(seen.items()))
-    results.add("clean-up twice a second while drawing and reading", f"24 charts, {told}", None, seconds, "all whole")
+    assert set(statuses) <= {200, 202, 304, 410}, statuses
+    assert statuses[200] > 20
+    assert statuses[410] + statuses[202] > 5, "the cleanup did nothing"
+    promises.check_charts(resources, chart_ids)
+    counts = ", ".join(f"{number} times {status}" for status, number in sorted(statuses.items()))
+    results.add(
+        "cleanup twice a second while drawing and reading", f"24 charts, {counts}", None, seconds, "all complete"
+    )
 
 
 def _read(
-    address: str, charts: list[str], seed: int, ended: threading.Event, seen: Counter[int], broken: list[str]
+    address: str, charts: list[str], seed: int, ended: threading.Event, statuses: Counter[int], broken: list[str]
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     with requests.Session() as session:
         while not ended.is_set():
-            chart = chance.choice(charts)
-            answer = session.get(f"{address}/api/v1/charts/{chart}.png", timeout=20)
-            seen[answer.status_code] += 1
+            chart = rng.choice(charts)
+            response = session.get(f"{address}/api/v1/charts/{chart}.png", timeout=20)
+            statuses[response.status_code] += 1
             if (
-                answer.status_code == 200
-                and answer.headers["ETag"].strip('"') != hashlib.sha256(answer.content).hexdigest()
+                response.status_code == 200
+                and response.headers["ETag"].strip('"') != hashlib.sha256(response.content).hexdigest()
             ):
                 broken.append(chart)
 

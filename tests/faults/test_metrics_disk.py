@@ -1,4 +1,4 @@
-"""The metrics folder's disk full: web and worker start, serve and say so, and go on when it fills under them."""
+"""A full disk of the metrics folder: web and worker start, serve and log it, and go on when it fills up later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from config import Settings
 from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Results
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 from tests.faults.servers import children
 from tests.faults.test_storage_faults import fill, mounted
 
@@ -31,7 +31,7 @@ def events_of(log: Path) -> list[str]:
 
 
 def make_series(address: str, count: int) -> None:
-    """Requests that each begin a series of their own."""
+    """Send requests that each create new time series."""
     for number in range(count):
         signal = {"instrument": f"X{number}", "side": "buy", "price": "1.1"}
         assert requests.post(f"{address}/api/v1/signals", json=signal, timeout=10).status_code in (201, 409)
@@ -50,9 +50,9 @@ def test_web_and_worker_start_and_serve_without_room_for_metrics(
             processes.beat(settings, tmp_path),
         ):
             before = set(children(web.process.pid)), set(children(worker.process.pid))
-            asked = ask(address, (f"no room {number}" for number in range(4)))
+            chart_ids = request_charts(address, (f"no room {number}" for number in range(4)))
             make_series(address, 20)
-            seconds = promises.quiet(resources, 60)
+            seconds = promises.wait_until_idle(resources, 60)
             for server, metric in (
                 (address, "signals_create_seconds_count"),
                 (f"http://127.0.0.1:{settings.worker_metrics_port}", "sweep_last_success_timestamp_seconds"),
@@ -61,11 +61,11 @@ def test_web_and_worker_start_and_serve_without_room_for_metrics(
             assert (set(children(web.process.pid)), set(children(worker.process.pid))) == before, "processes ended"
             for program in (web, worker):
                 assert "metrics_not_shared" in events_of(program.log)
-    promises.charts_done(resources, asked)
+    promises.check_charts(resources, chart_ids)
     results.add("metrics folder full at the start", "20 posts, 4 charts", None, seconds, "no process ended")
 
 
-def test_a_metrics_folder_that_fills_ends_nobody_and_what_was_counted_stays(
+def test_a_metrics_folder_that_fills_up_stops_no_process_and_keeps_its_counts(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "disk", "2m") as disk:
@@ -78,14 +78,14 @@ def test_a_metrics_folder_that_fills_ends_nobody_and_what_was_counted_stays(
             make_series(address, 3)
             filler = fill(disk)
             before = set(children(web.process.pid)), set(children(worker.process.pid))
-            asked = ask(address, (f"filled {number}" for number in range(4)))
+            chart_ids = request_charts(address, (f"filled {number}" for number in range(4)))
             make_series(address, 45)
-            seconds = promises.quiet(resources, 60)
+            seconds = promises.wait_until_idle(resources, 60)
             text = requests.get(f"{address}/metrics", timeout=10).text
             for number in range(3):
                 assert f'signals_ingested_total{{instrument="X{number}",side="buy"}} ' in text
             assert (set(children(web.process.pid)), set(children(worker.process.pid))) == before, "processes ended"
             filler.unlink()
             assert requests.get(f"{address}/metrics", timeout=10).status_code == 200
-    promises.charts_done(resources, asked)
+    promises.check_charts(resources, chart_ids)
     results.add("metrics folder full under load", "50 posts, 4 charts", None, seconds, "no process ended")

@@ -1,4 +1,4 @@
-"""Redis gone, frozen, empty, full, slow or cut off under load: the same answers, only later charts."""
+"""Redis stopped, frozen, empty, full, slow or cut off under load: the same responses; charts may be later."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Scene
 from tests.faults.ledger import FINAL, Load
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Valkey
 
 pytestmark = pytest.mark.faults
 
-SLOWEST_SECONDS = 1.5
-AWAY_SECONDS = 3.0
+MAX_P99_SECONDS = 1.5
+FAULT_SECONDS = 3.0
 FROZEN_SECONDS = 8.0
 
 Fault = Callable[[Valkey, Proxy], AbstractContextManager[None]]
@@ -52,7 +52,7 @@ def emptied(server: Valkey, _proxy: Proxy) -> Iterator[None]:
 def frozen(server: Valkey, _proxy: Proxy) -> Iterator[None]:
     with server.frozen():
         yield
-        time.sleep(FROZEN_SECONDS - AWAY_SECONDS)
+        time.sleep(FROZEN_SECONDS - FAULT_SECONDS)
 
 
 @contextmanager
@@ -69,10 +69,10 @@ def slow(_server: Valkey, proxy: Proxy) -> Iterator[None]:
 
 
 @contextmanager
-def swallowed(_server: Valkey, proxy: Proxy) -> Iterator[None]:
-    proxy.swallow = True
+def dropped(_server: Valkey, proxy: Proxy) -> Iterator[None]:
+    proxy.drop = True
     yield
-    proxy.swallow = False
+    proxy.drop = False
     proxy.cut()
 
 
@@ -91,20 +91,20 @@ def proxy(valkey_server: Valkey) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "description"),
     [
         (stopped, "Redis stopped for 3 s, without persistence"),
-        pytest.param(killed, "Redis killed, away for 3 s, all lost", marks=pytest.mark.faults_quick),
+        pytest.param(killed, "Redis killed, unavailable for 3 s, all data lost", marks=pytest.mark.faults_quick),
         (emptied, "FLUSHALL, twice"),
         pytest.param(frozen, "Redis frozen for 8 s", marks=pytest.mark.faults_quick),
         (full, "Redis full for 3 s (noeviction)"),
         (slow, "Redis 150 ms slower for 3 s"),
-        (swallowed, "Redis swallows everything for 3 s"),
+        (dropped, "all traffic to Redis dropped for 3 s"),
         (cut, "Redis connections cut 10 times"),
     ],
 )
-def test_signals_are_taken_with_the_same_answers_and_every_chart_comes(
-    scene: Scene, valkey_server: Valkey, proxy: Proxy, fault: Fault, told: str
+def test_signals_get_the_same_responses_and_every_chart_is_drawn(
+    scene: Scene, valkey_server: Valkey, proxy: Proxy, fault: Fault, description: str
 ) -> None:
     settings = replace(scene.settings, redis_url=proxy.url)
     load = Load(scene.ledger, [], threads=4, seed=scene.seed, pace_seconds=0.03)
@@ -114,21 +114,21 @@ def test_signals_are_taken_with_the_same_answers_and_every_chart_comes(
         processes.beat(settings, scene.folder),
     ):
         load.addresses.append(address)
-        asked = ask(address, (f"before {number}" for number in range(8)))
+        chart_ids = request_charts(address, (f"before {number}" for number in range(8)))
         with load.running():
             time.sleep(1)
             with fault(valkey_server, proxy):
-                asked += ask(address, (f"during {number}" for number in range(8)))
-                time.sleep(AWAY_SECONDS)
+                chart_ids += request_charts(address, (f"during {number}" for number in range(8)))
+                time.sleep(FAULT_SECONDS)
             healed = time.monotonic()
             time.sleep(1)
-        seconds = promises.quiet(scene.resources, 90) + time.monotonic() - healed
+        seconds = promises.wait_until_idle(scene.resources, 90) + time.monotonic() - healed
     entries = scene.ledger.entries()
-    verdict = promises.signals_kept(scene.resources, entries, FINAL)
-    statuses = promises.charts_done(scene.resources, asked)
-    promises.media_whole(scene.resources)
-    assert statuses["ready"] == len(asked), statuses
-    assert verdict.p99_seconds < SLOWEST_SECONDS
+    outcome = promises.check_signals(scene.resources, entries, FINAL)
+    statuses = promises.check_charts(scene.resources, chart_ids)
+    promises.check_media(scene.resources)
+    assert statuses["ready"] == len(chart_ids), statuses
+    assert outcome.p99_seconds < MAX_P99_SECONDS
     scene.results.add(
-        told, f"{len(entries)} posts, 16 charts", verdict, seconds, f"p99 {verdict.p99_seconds * 1000:.0f} ms"
+        description, f"{len(entries)} posts, 16 charts", outcome, seconds, f"p99 {outcome.p99_seconds * 1000:.0f} ms"
     )

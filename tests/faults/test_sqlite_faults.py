@@ -17,7 +17,7 @@ from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Results
 from tests.faults.ledger import CUT, FINAL, Ledger, Load
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 from tests.faults.servers import children, kill
 
 pytestmark = pytest.mark.faults
@@ -39,33 +39,33 @@ def resources(settings: Settings) -> Iterator[Resources]:
 def test_writers_killed_while_many_processes_share_the_file_lose_nothing(
     settings: Settings, resources: Resources, ledger: Ledger, results: Results, seed: int, tmp_path: Path
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     with (
         processes.serving(settings, tmp_path) as (web, address),
         processes.worker(settings, tmp_path) as worker,
         processes.beat(settings, tmp_path),
     ):
-        asked = ask(address, (f"shared {number}" for number in range(16)))
+        chart_ids = request_charts(address, (f"shared {number}" for number in range(16)))
         with Load(ledger, [address], threads=8, seed=seed, pace_seconds=0.01).running():
             for _ in range(6):
-                time.sleep(chance.uniform(0.2, 0.8))
+                time.sleep(rng.uniform(0.2, 0.8))
                 for program in (web, worker):
-                    # None is left for the moment in which those killed before are replaced.
-                    for victim in chance.sample(living := children(program.process.pid), min(1, len(living))):
+                    # There may be none while killed processes are being replaced.
+                    for victim in rng.sample(living := children(program.process.pid), min(1, len(living))):
                         kill(victim)
-        seconds = promises.quiet(resources, 60)
+        seconds = promises.wait_until_idle(resources, 60)
     entries = ledger.entries()
-    verdict = promises.signals_kept(resources, entries, (*FINAL, 503, CUT))
-    assert verdict.statuses[503] <= len(entries) // 20, "writers do not wait for each other"
-    statuses = promises.charts_done(resources, asked)
-    assert statuses["ready"] == len(asked), statuses
-    promises.media_whole(resources)
+    outcome = promises.check_signals(resources, entries, (*FINAL, 503, CUT))
+    assert outcome.statuses[503] <= len(entries) // 20, "writers do not wait for each other"
+    statuses = promises.check_charts(resources, chart_ids)
+    assert statuses["ready"] == len(chart_ids), statuses
+    promises.check_media(resources)
     with resources.database.reading() as session:
         assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     results.add(
         "SQLite: 4 web and 2 worker processes, 12 of them killed",
         f"{len(entries)} posts, 16 charts",
-        verdict,
+        outcome,
         seconds,
         "integrity_check ok",
     )

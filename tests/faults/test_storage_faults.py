@@ -1,4 +1,4 @@
-"""The database's disk full: signals are refused with 503, `/readyz` says so, and both recover when there is room."""
+"""A full disk of the database: signals and /readyz get 503, and both recover when there is room again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXT = "".join(map(str, range(5_000)))
 
 @contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own, of that size."""
+    """A temporary file system of this size."""
     folder.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
@@ -43,13 +43,13 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take every free block; the file that holds them."""
+    """Fill all free blocks with a file. Returns its path."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
-        for piece in (65_536, 4_096, 1):
+        for size in (65_536, 4_096, 1):
             with suppress(OSError):
                 while True:
-                    file.write(b"\0" * piece)
+                    file.write(b"\0" * size)
     assert os.statvfs(folder).f_bavail == 0
     return filler
 
@@ -60,13 +60,13 @@ def post(address: str) -> int:
 
 
 def readiness(address: str) -> tuple[int, str, str]:
-    answer = requests.get(f"{address}/readyz", timeout=10)
-    state = answer.json()
-    return answer.status_code, state["status"], state["checks"]["database"]["status"]
+    response = requests.get(f"{address}/readyz", timeout=10)
+    state = response.json()
+    return response.status_code, state["status"], state["checks"]["database"]["status"]
 
 
 def refused_and_recovered(settings: Settings, disk: Path, folder: Path) -> float:
-    """Fill the disk under a running server and empty it again; seconds from then to the first signal that is stored."""
+    """Fill the disk under a running server, then free it. Returns seconds until the server is ready again."""
     with processes.web(settings, folder) as address:
         assert post(address) == 201
         assert readiness(address) == (200, "ready", "ok")
@@ -74,7 +74,7 @@ def refused_and_recovered(settings: Settings, disk: Path, folder: Path) -> float
         promises.eventually(lambda: (post(address) == 503) or None, 20)
         assert readiness(address) == (503, "unavailable", "failed")
         promises.eventually(lambda: (post(address) == 503) or None, 20)
-        # Tried again meanwhile, and still without room.
+        # The server has tried a write again, still without room.
         promises.eventually(lambda: "storage_failed" in (folder / "web.log").read_text() or None, 5)
         for _ in range(3):
             assert readiness(address) == (503, "unavailable", "failed")
@@ -99,7 +99,7 @@ def test_a_full_disk_of_sqlite_makes_the_server_unavailable_until_there_is_room(
     results.add("SQLite's disk full", "single posts", None, seconds, "/readyz 503 until there is room")
 
 
-def test_a_full_disk_of_sqlite_is_found_before_any_signal_is_refused(
+def test_a_full_disk_of_sqlite_is_detected_before_any_signal_is_refused(
     settings: Settings, sqlite_template: Path, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "disk", "2m") as disk:
@@ -120,19 +120,19 @@ def test_a_full_disk_of_postgresql_makes_the_server_unavailable_until_there_is_r
 
 @contextmanager
 def small_database(cluster: Cluster) -> Iterator[tuple[str, Path]]:
-    """A database whose tables are on a small disk. The log of changes is elsewhere: without it the server would end."""
+    """A database whose tables are on a small disk. The WAL is on another disk: without room for it the server stops."""
     folder = Path(tempfile.mkdtemp(prefix="signalbox-small-disk-"))
     folder.chmod(0o755)
     with mounted(folder, "24m") as disk:
-        place = disk / "tables"
-        place.mkdir()
+        tables = disk / "tables"
+        tables.mkdir()
         owner = cluster.owner()
-        os.chown(place, *owner)
-        place.chmod(0o700)
+        os.chown(tables, *owner)
+        tables.chmod(0o700)
         server = sa.create_engine(cluster.url, isolation_level="AUTOCOMMIT")
         url = sa.make_url(cluster.url).set(database="small").render_as_string(hide_password=False)
         with server.connect() as connection:
-            connection.execute(sa.text(f"CREATE TABLESPACE small LOCATION '{place}'"))
+            connection.execute(sa.text(f"CREATE TABLESPACE small LOCATION '{tables}'"))
             connection.execute(sa.text("CREATE DATABASE small TABLESPACE small"))
             try:
                 database = Database(url, timeout_seconds=60)

@@ -1,4 +1,4 @@
-"""The same signal from everywhere at once: one great storm, and many short races."""
+"""The same signal over many connections at the same time: one large storm, and many short races."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config import Settings
 from tests import processes
 from tests.faults.conftest import Results
 from tests.faults.ledger import PATH, Connection, body_of
-from tests.faults.promises import Verdict
+from tests.faults.promises import Outcome
 
 pytestmark = pytest.mark.faults
 
@@ -27,13 +27,13 @@ CONNECTIONS = 128
 RACERS = 24
 RACES = 60
 
-Answer = tuple[int, str]
+Response = tuple[int, str]
 
 
 @pytest.fixture(params=["up", "away"])
 def redis(request: pytest.FixtureRequest) -> str:
-    way: str = request.param
-    return way
+    state: str = request.param
+    return state
 
 
 @pytest.fixture
@@ -43,29 +43,29 @@ def settings(settings: Settings, redis: str) -> Settings:
 
 
 def a_body(instrument: str) -> bytes:
-    """Without an external_id: only the rule of the window makes these one, and no unique key of a table helps."""
+    """A signal without an external_id: the window rule alone makes it a duplicate, without help of a unique index."""
     return json.dumps({"instrument": instrument, "side": "sell", "price": "1.25"}).encode()
 
 
-def post(connection: Connection, body: bytes) -> Answer:
+def post(connection: Connection, body: bytes) -> Response:
     status, document = connection.post(PATH, body)
     return status, str(document.get("id") or document.get("existing_signal_id") or "")
 
 
-def at_once(many: int, work: Callable[[int], None]) -> None:
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(many)]
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def one_was_accepted(answers: list[Answer]) -> Counter[int]:
-    statuses = Counter(status for status, _ in answers)
+def check_one_accepted(responses: list[Response]) -> Counter[int]:
+    statuses = Counter(status for status, _ in responses)
     assert statuses[201] == 1, statuses
     assert set(statuses) <= {201, 409, 429, 503}, statuses
-    (accepted,) = [named for status, named in answers if status == 201]
-    assert {named for status, named in answers if status == 409} <= {accepted}
+    (accepted,) = [signal_id for status, signal_id in responses if status == 201]
+    assert {signal_id for status, signal_id in responses if status == 409} <= {accepted}
     return statuses
 
 
@@ -73,57 +73,57 @@ def one_was_accepted(answers: list[Answer]) -> Counter[int]:
 def test_of_a_storm_of_one_signal_exactly_one_is_accepted(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path, redis: str, posts: int
 ) -> None:
-    answers: list[Answer] = []
+    responses: list[Response] = []
     barrier = threading.Barrier(CONNECTIONS)
     share, rest = divmod(posts, CONNECTIONS)
     with processes.web(settings, tmp_path) as address:
 
         def work(number: int) -> None:
             connection = Connection(address, timeout_seconds=60)
-            # The server's own connections stand before the storm.
+            # The server opens its own connections before the storm.
             assert connection.post(PATH, body_of(f"before-{number}"))[0] == 201
             barrier.wait()
-            answers.extend(post(connection, a_body("STORM")) for _ in range(share + (number < rest)))
+            responses.extend(post(connection, a_body("STORM")) for _ in range(share + (number < rest)))
             connection.close()
 
         began = time.monotonic()
-        at_once(CONNECTIONS, work)
+        in_threads(CONNECTIONS, work)
         seconds = time.monotonic() - began
-    assert len(answers) == posts
-    statuses = one_was_accepted(answers)
+    assert len(responses) == posts
+    statuses = check_one_accepted(responses)
     with resources.database.reading() as session:
         assert session.scalar(select(func.count()).where(Signal.instrument == "STORM")) == 1
-    told = ", ".join(f"{many} times {status}" for status, many in sorted(statuses.items()))
-    verdict = Verdict(1, 0, 0, statuses, 0)
+    counts = ", ".join(f"{number} times {status}" for status, number in sorted(statuses.items()))
+    outcome = Outcome(1, 0, 0, statuses, 0)
     results.add(
         f"storm of one signal, Redis {redis}",
         f"{posts} posts, {CONNECTIONS} connections",
-        verdict,
+        outcome,
         0,
-        f"{told}, {posts / seconds:.0f} a second",
+        f"{counts}, {posts / seconds:.0f} a second",
     )
 
 
 @pytest.mark.faults_quick
-def test_of_signals_raced_for_again_and_again_each_is_accepted_once(
+def test_in_many_races_each_signal_is_accepted_once(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path, redis: str
 ) -> None:
-    races: list[list[Answer]] = [[] for _ in range(RACES)]
+    races: list[list[Response]] = [[] for _ in range(RACES)]
     barrier = threading.Barrier(RACERS)
     with processes.web(settings, tmp_path) as address:
 
         def work(_: int) -> None:
             connection = Connection(address, timeout_seconds=60)
-            for number, answers in enumerate(races):
+            for number, responses in enumerate(races):
                 barrier.wait()
-                answers.append(post(connection, a_body(f"RACE-{number}")))
+                responses.append(post(connection, a_body(f"RACE-{number}")))
             connection.close()
 
-        at_once(RACERS, work)
-    for answers in races:
-        assert len(answers) == RACERS
-        one_was_accepted(answers)
+        in_threads(RACERS, work)
+    for responses in races:
+        assert len(responses) == RACERS
+        check_one_accepted(responses)
     with resources.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Signal)) == RACES
-    verdict = Verdict(RACES, 0, 0, Counter(), 0)
-    results.add(f"races for one signal, Redis {redis}", f"{RACES} times {RACERS} posts at once", verdict, 0)
+    outcome = Outcome(RACES, 0, 0, Counter(), 0)
+    results.add(f"races for one signal, Redis {redis}", f"{RACES} times {RACERS} posts at the same time", outcome, 0)

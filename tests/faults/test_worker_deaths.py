@@ -1,4 +1,4 @@
-"""Workers killed as a group, messages lost on their way, workers told to stop, and one beat too many."""
+"""Killed worker groups, lost messages, workers that stop, and a second beat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config import Settings
 from tests import processes
 from tests.faults import promises
 from tests.faults.conftest import Results
-from tests.faults.pictures import ask
+from tests.faults.pictures import request_charts
 from tests.faults.servers import Valkey
 
 pytestmark = pytest.mark.faults
@@ -27,35 +27,35 @@ pytestmark = pytest.mark.faults
 GRACE_SECONDS = 30
 LARGE = {"width": 1_200, "height": 675}
 HUGE = {"width": 3_000, "height": 3_000}
-"""Drawn for long enough to be met while at it."""
+"""Takes long enough for a test to stop the worker during a render."""
 
 
-def test_worker_groups_killed_again_and_again_leave_no_chart_undone(
+def test_worker_groups_that_are_killed_repeatedly_leave_no_chart_unfinished(
     settings: Settings, resources: Resources, results: Results, seed: int, tmp_path: Path
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     settings = replace(settings, failpoint="mid_render:poison")
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, [*(f"job {number}" for number in range(60)), "poison"], **LARGE)
-        asked += ask(address, (f"job {number}" for number in range(60, 200)), **LARGE)
+        chart_ids = request_charts(address, [*(f"job {number}" for number in range(60)), "poison"], **LARGE)
+        chart_ids += request_charts(address, (f"job {number}" for number in range(60, 200)), **LARGE)
     with processes.beat(settings, tmp_path):
         for life in range(4):
-            held_by_the_dead = being_drawn(resources)
+            abandoned = being_drawn(resources)
             with processes.worker(settings, tmp_path, f"life-{life}") as worker:
-                time.sleep(chance.uniform(0, 0.2))
-                # Workers are fast: most moments after all charts are drawn, or before the first, would show nothing.
-                meet_a_render(resources, held_by_the_dead)
+                time.sleep(rng.uniform(0, 0.2))
+                # Kill during a render: before the first chart and after the last one a kill would show nothing.
+                wait_for_a_render(resources, abandoned)
                 worker.kill()
         with processes.worker(settings, tmp_path, "last"):
-            seconds = promises.quiet(resources, 120)
-    statuses = promises.charts_done(resources, asked)
+            seconds = promises.wait_until_idle(resources, 120)
+    statuses = promises.check_charts(resources, chart_ids)
     assert statuses == Counter(ready=200, failed=1)
-    promises.media_whole(resources)
+    promises.check_media(resources)
     with resources.database.reading() as session:
-        assert session.get_one(Chart, asked[60]).status == "failed"
+        assert session.get_one(Chart, chart_ids[60]).status == "failed"
         again = session.scalar(select(func.count()).where(Chart.attempts > 1))
     assert again
-    assert again > 1, "no kill met a render"
+    assert again > 1, "no kill hit a render"
     results.add(
         "kill -9 of the worker group, 4 times", "200 charts and a poison one", None, seconds, f"{again} drawn again"
     )
@@ -66,36 +66,36 @@ def being_drawn(resources: Resources) -> set[str]:
         return set(session.scalars(select(Chart.id).where(Chart.status == "rendering")))
 
 
-def meet_a_render(resources: Resources, held_by_the_dead: set[str], seconds: float = 30) -> None:
+def wait_for_a_render(resources: Resources, abandoned: set[str], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not being_drawn(resources) - held_by_the_dead:
+    while not being_drawn(resources) - abandoned:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
 @pytest.mark.faults_quick
-def test_messages_lost_between_the_broker_and_the_worker_are_made_up_for_by_the_sweep(
+def test_the_sweep_makes_up_for_messages_lost_between_broker_and_worker(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path
 ) -> None:
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, (f"lost {number}" for number in range(10)))
+        chart_ids = request_charts(address, (f"lost {number}" for number in range(10)))
     with Redis.from_url(settings.redis_url) as redis:
-        # What a worker does that dies right after it took a message and before it wrote that down.
-        taken = sum(redis.lpop("charts") is not None for _ in range(20))
-    assert taken == 10
+        # Like a worker that dies between taking a message and recording it as unacknowledged.
+        popped = sum(redis.lpop("charts") is not None for _ in range(20))
+    assert popped == 10
     with processes.worker(settings, tmp_path), processes.beat(settings, tmp_path):
-        seconds = promises.quiet(resources, 60)
-    assert promises.charts_done(resources, asked) == Counter(ready=10)
-    promises.media_whole(resources)
+        seconds = promises.wait_until_idle(resources, 60)
+    assert promises.check_charts(resources, chart_ids) == Counter(ready=10)
+    promises.check_media(resources)
     results.add("message lost between pop and unacked", "10 charts, all messages", None, seconds, "all ready")
 
 
 @pytest.mark.faults_quick
-def test_a_worker_told_to_stop_finishes_what_it_holds_and_the_next_draws_the_rest_once(
+def test_a_worker_that_stops_finishes_its_render_and_the_next_draws_the_rest_once(
     settings: Settings, resources: Resources, results: Results, tmp_path: Path
 ) -> None:
     with processes.web(settings, tmp_path) as address:
-        asked = ask(address, (f"handed over {number}" for number in range(12)), **HUGE)
+        chart_ids = request_charts(address, (f"handed over {number}" for number in range(12)), **HUGE)
     with processes.beat(settings, tmp_path):
         with processes.worker(settings, tmp_path, "first") as worker:
             promises.eventually(lambda: _ready(resources) or None, 20)
@@ -105,17 +105,17 @@ def test_a_worker_told_to_stop_finishes_what_it_holds_and_the_next_draws_the_res
             stopped = time.monotonic() - began
         with resources.database.reading() as session:
             assert not session.scalar(select(func.count()).where(Chart.status == "rendering")), "a render was cut"
-        left = 12 - _ready(resources)
-        assert left, "the worker was done before it was told to stop"
+        remaining = 12 - _ready(resources)
+        assert remaining, "the worker was done before it was stopped"
         with processes.worker(settings, tmp_path, "second"):
-            seconds = promises.quiet(resources, 60)
-    assert promises.charts_done(resources, asked) == Counter(ready=12)
+            seconds = promises.wait_until_idle(resources, 60)
+    assert promises.check_charts(resources, chart_ids) == Counter(ready=12)
     with resources.database.reading() as session:
         assert session.scalar(select(func.max(Chart.attempts))) == 1
-    promises.media_whole(resources)
+    promises.check_media(resources)
     results.add(
         "SIGTERM of the worker",
-        f"12 charts, {left} left",
+        f"12 charts, {remaining} remaining",
         None,
         seconds,
         f"stopped in {stopped:.1f} s, none drawn twice",
@@ -136,7 +136,7 @@ def test_two_beats_do_the_work_of_each_period_once(
         sent = sum(
             (tmp_path / f"beat-{name}.log").read_text().count("Sending due task clean-up") for name in ("one", "two")
         )
-    # A period is told from the next by nine tenths of its length.
+    # The lease of a period lasts nine tenths of it.
     assert periods / 2 < done <= periods / 0.9 + 1, (done, periods)
     assert sent > done + 4, "the second beat sent nothing"
     results.add("two beats", f"{periods:.0f} periods of clean-up, {sent} sent", None, 0, f"{done} done")

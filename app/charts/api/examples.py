@@ -1,4 +1,4 @@
-"""A chart on its way, for the API's description. A test holds each against its schema."""
+"""Example responses of the API document. A test validates each against its schema."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Fields of JSON that a chart spec is made of: exact about types, and one field for a whole column of numbers.
+"""Marshmallow fields of chart specs. They are strict about JSON types, and one field checks a whole column of numbers.
 
-Apart from `schemas` because these know nothing of charts' shapes. A field per number would take 20 times as long.
+A List with a field for each number takes 20 times as long.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -17,63 +16,59 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields
 
+from app.charts.limits import MAX_TIME_MS, MAX_TIMEZONE_LENGTH, MAX_VALUE, MIN_TIME_MS
 from app.shared.clock import epoch_ms, parse_rfc3339
-
-EARLIEST_MS: Final = epoch_ms(datetime(1900, 1, 1, tzinfo=UTC))
-LATEST_MS: Final = epoch_ms(datetime(2200, 1, 1, tzinfo=UTC))
-LONGEST_ZONE_NAME: Final = 64
-LARGEST: Final = 1e100  # the engine's own bound, under which squares and ratios stay finite
 
 _NUMBERS: Final = {int, float, Decimal}
 _COLOR: Final = re.compile(r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")
-_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
+_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # control characters, surrogates, line and paragraph separators
 
 _INSTANT_DOCUMENT: Final = {
     "type": ["integer", "string"],
     "description": "Epoch milliseconds, or an RFC 3339 time with an offset",
 }
 
-NOT_A_TIME: Final = "Not epoch milliseconds, nor an RFC 3339 time with an offset, in the years 1900 to 2199."
-NOT_A_NUMBER: Final = "Not a finite number, or larger than 1e100."
+NOT_A_TIME: Final = "Must be epoch milliseconds or an RFC 3339 time with an offset, in the years 1900 to 2199."
+NOT_A_NUMBER: Final = "Must be a finite number, at most 1e100."
 
 
 def number(value: Any) -> float:
-    """A finite number as a float; ValidationError for anything else, booleans and numbers in text included."""
+    """A finite number as a float. Raises ValidationError for anything else, including booleans and texts."""
     if type(value) not in _NUMBERS:
         raise ValidationError(NOT_A_NUMBER)
     try:
         result = float(value)
     except (OverflowError, ValueError) as error:
         raise ValidationError(NOT_A_NUMBER) from error
-    if not abs(result) <= LARGEST:
+    if not abs(result) <= MAX_VALUE:
         raise ValidationError(NOT_A_NUMBER)
     return result
 
 
 def instant(value: Any) -> int:
-    """Epoch milliseconds of an int that is just that, or of an RFC 3339 text; ValidationError for anything else."""
+    """Epoch milliseconds, from an integer or an RFC 3339 text. Raises ValidationError."""
     milliseconds = _from_text(value) if isinstance(value, str) else _whole(value, NOT_A_TIME)
-    if not EARLIEST_MS <= milliseconds < LATEST_MS:
+    if not MIN_TIME_MS <= milliseconds < MAX_TIME_MS:
         raise ValidationError(NOT_A_TIME)
     return milliseconds
 
 
 class Number(fields.Float):
-    """A finite number: float."""
+    """A finite number as float."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:  # noqa: ARG002 - marshmallow's signature
         return number(value)
 
 
 class Whole(fields.Integer):
-    """A whole number: int. As in JSON Schema 20.0 is one; "20" and true are not."""
+    """An integer. As in JSON Schema, 20.0 is one; "20" and true are not."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:  # noqa: ARG002
-        return _whole(value, "Not a whole number.")
+        return _whole(value, "Must be a whole number.")
 
 
 class Instant(fields.Field[int]):
-    """A moment: epoch milliseconds."""
+    """A point in time as epoch milliseconds."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -83,15 +78,15 @@ class Instant(fields.Field[int]):
         return instant(value)
 
 
-class Text(fields.String):
-    """A line of text, without control characters and halves of characters."""
+class PrintableText(fields.String):
+    """A text without control characters, line ends and lone surrogates."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not text.isprintable():
             for character in text:
                 if unicodedata.category(character) in _UNPRINTABLE:
-                    raise ValidationError(f"Has the control character U+{ord(character):04X}.")
+                    raise ValidationError(f"Must not contain the character U+{ord(character):04X}.")
         return text
 
 
@@ -104,34 +99,45 @@ class Color(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:  # noqa: ARG002
         if not isinstance(value, str) or not _COLOR.fullmatch(value):
-            raise ValidationError("Not a colour such as #0a8 or #00aa88.")
+            raise ValidationError("Must be a colour such as #0a8 or #00aa88.")
         return value.lower()
 
 
 class TimeZone(fields.String):
-    """Name of a time zone of the IANA database."""
+    """The name of a time zone in the IANA database."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:  # noqa: ARG002
         try:
-            if isinstance(value, str) and len(value) <= LONGEST_ZONE_NAME:
+            if isinstance(value, str) and len(value) <= MAX_TIMEZONE_LENGTH:
                 return ZoneInfo(value).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass  # the same answer as for what is no name at all
-        raise ValidationError("Not a time zone such as Europe/Berlin.")
+            pass  # refused below, like a value that is no text
+        raise ValidationError("Must be a time zone such as Europe/Berlin.")
 
 
 class Column(fields.Field[tuple[Any, ...]]):
-    """A column of values as a tuple: finite numbers, or moments with `of=instant`; with `gaps` a value may be null."""
+    """A column of values as a tuple: finite numbers, or times with `of=instant`; with `nullable` they may be null."""
 
     def __init__(
-        self, *, of: Callable[[Any], Any] = number, gaps: bool = False, least: int = 1, most: int, **kwargs: Any
+        self,
+        *,
+        of: Callable[[Any], Any] = number,
+        nullable: bool = False,
+        min_items: int = 1,
+        max_items: int,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.of = of
-        self.gaps = gaps
-        self.least = least
+        self.nullable = nullable
+        self.min_items = min_items
         items = ["integer", "string"] if of is instant else ["number"]
-        document = {"type": "array", "items": {"type": items + ["null"] * gaps}, "minItems": least, "maxItems": most}
+        document = {
+            "type": "array",
+            "items": {"type": items + ["null"] * nullable},
+            "minItems": min_items,
+            "maxItems": max_items,
+        }
         self.metadata = {**document, **self.metadata}
 
     def _deserialize(
@@ -142,44 +148,45 @@ class Column(fields.Field[tuple[Any, ...]]):
         **kwargs: Any,  # noqa: ARG002
     ) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
-            raise ValidationError("Not a list.")
-        if len(value) < self.least:
-            raise ValidationError(f"Fewer than {self.least} values.")
-        quick = self._quick(value)
-        return self._one_by_one(value) if quick is None else quick
+            raise ValidationError("Must be a list.")
+        if len(value) < self.min_items:
+            raise ValidationError(f"Must have at least {self.min_items} values.")
+        column = self._convert_at_once(value)
+        return self._convert_each(value) if column is None else column
 
-    def _quick(self, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The column by a few passes that run in C; None when one by one has to find out more."""
+    def _convert_at_once(self, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The column, by a few passes that run in C; None if a value is invalid or needs a conversion of its own."""
         if not values:
             return ()
         kinds = set(map(type, values))
         if self.of is instant:
-            fit = kinds == {int} and min(values) >= EARLIEST_MS and max(values) < LATEST_MS
-            return tuple(values) if fit else None
+            valid = kinds == {int} and min(values) >= MIN_TIME_MS and max(values) < MAX_TIME_MS
+            return tuple(values) if valid else None
         if not kinds <= _NUMBERS:
             return None
         try:
             column = tuple(values) if kinds == {float} else tuple(map(float, values))
         except (OverflowError, ValueError):
             return None
-        fit = all(map(isfinite, column)) and min(column) >= -LARGEST and max(column) <= LARGEST
-        return column if fit else None
+        valid = all(map(isfinite, column)) and min(column) >= -MAX_VALUE and max(column) <= MAX_VALUE
+        return column if valid else None
 
-    def _one_by_one(self, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
-        """The column, or ValidationError for its first wrong value: one is enough to find the fault."""
+    def _convert_each(self, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
+        """The column. Raises ValidationError for its first invalid value only."""
         column: list[Any] = []
         for row, value in enumerate(values):
             try:
-                column.append(None if value is None and self.gaps else self.of(value))
+                column.append(None if value is None and self.nullable else self.of(value))
             except ValidationError as error:
                 raise ValidationError({row: error.messages}) from error
         return tuple(column)
 
 
 class Variant(fields.Field[Any]):
-    """An object with one of several schemas, chosen by `choose(value, the object around it)`.
+    """An object that has one of several schemas.
 
-    `choose` returns a key of `variants` or raises ValidationError; `discriminator` names the property that is the key.
+    `choose(value, parent object)` returns a key of `variants` or raises ValidationError.
+    `discriminator` names the property of the object that is the key, if one is.
     """
 
     def __init__(
@@ -197,13 +204,13 @@ class Variant(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:  # noqa: ARG002
         if not isinstance(value, dict):
-            raise ValidationError("Not an object.")
+            raise ValidationError("Must be an object.")
         return _schema(self.variants[self.choose(value, data or {})]).load(value)
 
 
 @cache
 def _schema(kind: type[Schema]) -> Schema:
-    """The one instance of a schema: making one takes longer than loading with it."""
+    """A shared instance of a schema: creating one takes longer than loading with it."""
     return kind()
 
 

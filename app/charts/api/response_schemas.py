@@ -1,4 +1,4 @@
-"""A chart as the API shows it: where its picture is, or how far it has got."""
+"""A chart as JSON: its state, and the address of its image once there is one."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ STATUSES = (service.QUEUED, service.RENDERING, service.READY, service.FAILED, se
 
 
 class ChartSchema(Schema):
-    """The answer's description; `describe` writes it."""
+    """A chart, as `describe` writes it."""
 
-    id = fields.String(metadata={"description": "Equal for equal requests of one caller"})
+    id = fields.String(metadata={"description": "Equal requests of one caller have the same id"})
     task_id = fields.String()
     type = fields.String()
     status = fields.String(validate=validate.OneOf(STATUSES))
-    attempts = fields.Integer(metadata={"description": "Renders started"})
-    width = fields.Integer(metadata={"description": "Pixels of the image, scale included"})
-    height = fields.Integer()
+    attempts = fields.Integer(metadata={"description": "Number of attempts to draw it"})
+    width = fields.Integer(metadata={"description": "Width of the image in pixels, scale included"})
+    height = fields.Integer(metadata={"description": "Height of the image in pixels, scale included"})
     bytes = fields.Integer(allow_none=True)
-    image_url = fields.String(allow_none=True, metadata={"description": "Null until the image is ready"})
+    image_url = fields.String(allow_none=True, metadata={"description": "Null until the chart is ready"})
     created_at = fields.DateTime()
     ready_at = fields.DateTime(allow_none=True)
     expires_at = fields.DateTime(allow_none=True)
     warnings = fields.List(fields.String())
     error = fields.String(allow_none=True, metadata={"description": "Why the last attempt failed"})
-    degraded = fields.Boolean(metadata={"description": "A placeholder: the drawing libraries could not be loaded"})
-    alt = fields.String(metadata={"description": "The picture in one sentence, for a screen reader"})
+    degraded = fields.Boolean(
+        metadata={"description": "Whether the image is a placeholder because the drawing libraries could not be loaded"}
+    )
+    alt = fields.String(metadata={"description": "The image described in one sentence, for screen readers"})
 
 
 def describe(chart: Chart) -> dict[str, Any]:
+    """A chart as ChartSchema describes it, for exact_json.dumps."""
     return {
         "id": chart.id,
         "task_id": chart.id,

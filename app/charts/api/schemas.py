@@ -1,13 +1,11 @@
-"""A chart request's JSON, checked against every rule and limit and made into a SpecRequest.
+"""Chart specs as JSON: the schema of a spec, and `load_spec`, which checks it against all rules and limits.
 
-Plain marshmallow: the API, the worker and the command line read specs by the same rules. `document_variant` lets
-apispec describe the fields that have a choice of schemas.
+The API and the command line share it. `document_variant` describes fields with several schemas to apispec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load
@@ -15,7 +13,7 @@ from marshmallow.validate import Length, OneOf, Range
 
 from app.charts.api.fields import (
     Color,
-    Text,
+    PrintableText,
     TimeZone,
     Variant,
     Whole,
@@ -42,25 +40,29 @@ from app.charts.api.spec_parts import (
     ZoneSchema,
 )
 from app.charts.domain import PRICE_TYPES, ChartType, ImageFormat
-from app.charts.request import (
-    COLOR_KEYS,
+from app.charts.limits import (
+    MAX_BINS,
+    MAX_PRECISION,
     MAX_RIGHT_OFFSET,
     MAX_SCALE,
     MAX_TEXT_LENGTH,
+    MAX_TIMEFRAME_LENGTH,
     MIN_SIDE,
+)
+from app.charts.request import (
+    COLOR_KEYS,
     ChartLimits,
     SpecRequest,
     length_errors,
     option_errors,
 )
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.web.http.fields import Instrument
 
 DEFAULT_LIMITS: Final = ChartLimits()
-MOST_BINS: Final = 500
-MAX_PRECISION: Final = 10
-MOST_ERRORS: Final = 100
-LONGEST_TIMEFRAME: Final = 16
+MAX_ERRORS: Final = 100
+DICT_FIELDS: Final = frozenset({"/colors"})
 
 OVERLAYS: Final[dict[str, type[Schema]]] = {
     "sma": MovingAverageSchema,
@@ -105,35 +107,35 @@ EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def _chosen_kind(kinds: Mapping[str, Any], value: Mapping[str, Any]) -> str:
+def _choose_by_kind(kinds: Mapping[str, Any], value: Mapping[str, Any]) -> str:
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in kinds:
         raise ValidationError({"kind": [f"Must be one of: {', '.join(kinds)}."]})
     return kind
 
 
-def _chosen_data(value: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+def _choose_data(value: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     kind = spec.get("type")
     if isinstance(kind, str) and kind in DATA:
         return kind
     if kind not in PRICE_TYPES:
-        raise ValidationError([])  # the error of `type` says all there is to say
+        raise ValidationError([])  # the error at `type` is enough
     return "reference" if "instrument" in value or "timeframe" in value else "bars"
 
 
-def _parts(kinds: Mapping[str, type[Schema]], most: int) -> fields.List[Any]:
-    variant = Variant(kinds, choose=lambda value, _: _chosen_kind(kinds, value), discriminator="kind")
-    return fields.List(variant, load_default=tuple, metadata={"maxItems": most})
+def _parts(kinds: Mapping[str, type[Schema]], limit: int) -> fields.List[Any]:
+    variant = Variant(kinds, choose=lambda value, _: _choose_by_kind(kinds, value), discriminator="kind")
+    return fields.List(variant, load_default=tuple, metadata={"maxItems": limit})
 
 
 class SpecSchema(Schema):
-    """A chart: its type, its data and how it looks. Width and height are CSS pixels; `scale` multiplies them."""
+    """A chart: its type, data and appearance. Width and height are in CSS pixels, which `scale` multiplies."""
 
     type = fields.String(required=True, validate=OneOf(get_args(ChartType)))
-    data = Variant(DATA, choose=_chosen_data, required=True)
-    title = Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
+    data = Variant(DATA, choose=_choose_data, required=True)
+    title = PrintableText(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
     instrument = Instrument()
-    timeframe = Text(validate=Length(max=LONGEST_TIMEFRAME))
+    timeframe = PrintableText(validate=Length(max=MAX_TIMEFRAME_LENGTH))
     width = Whole(load_default=1200, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
     height = Whole(load_default=675, validate=Range(MIN_SIDE), metadata={"maximum": DEFAULT_LIMITS.max_side})
     scale = Whole(load_default=1, validate=Range(1, MAX_SCALE))
@@ -150,24 +152,28 @@ class SpecSchema(Schema):
         allow_none=True,
         validate=Range(1),
         metadata={
-            "description": "How many bars are shown, from the last one back; indicators know those before them too"
+            "description": "Number of bars to show, the last ones; indicators are calculated from those before them too"
         },
     )
-    bins = Whole(allow_none=True, validate=Range(1, MOST_BINS), metadata={"description": "Default: by the data"})
+    bins = Whole(
+        allow_none=True,
+        validate=Range(1, MAX_BINS),
+        metadata={"description": "Number of bins. Default: depends on the data"},
+    )
     right_offset = Whole(
         allow_none=True,
         validate=Range(0, MAX_RIGHT_OFFSET),
-        metadata={"description": "Bars' widths kept free after the last bar. Default: 4, or 4 % of the plot"},
+        metadata={"description": "Free space after the last bar, in widths of a bar. Default: 4, or 4 % of the plot"},
     )
     precision = Whole(
         allow_none=True,
         validate=Range(0, MAX_PRECISION),
-        metadata={"description": "Decimals of prices and values. Default: by the data"},
+        metadata={"description": "Decimals of prices and values. Default: depends on the data"},
     )
 
     @post_load
     def freeze(self, options: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Lists as the tuples a ChartSpec holds."""
+        """Lists as tuples, as ChartSpec has them."""
         return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
@@ -175,39 +181,27 @@ _SPEC: Final = SpecSchema()
 
 
 def load_spec(raw: Any, limits: ChartLimits = DEFAULT_LIMITS) -> SpecRequest:
-    """The request a JSON object makes. Raises ValidationFailed with a pointer to every wrong value.
+    """The request in a parsed JSON document. Raises ValidationFailed with a pointer to every invalid value.
 
-    The object is as any JSON reader gives it; numbers may be int, float or Decimal.
+    Numbers may be int, float or Decimal.
     """
     if not isinstance(raw, Mapping):
-        raise ValidationFailed([FieldError("", "Not an object.")])
-    _refuse(length_errors(raw, limits))
+        raise ValidationFailed([FieldError("", "Must be an object.")])
+    _raise_if_any(length_errors(raw, limits))
     try:
         options = _SPEC.load(raw)
     except ValidationError as error:
-        raise ValidationFailed([*islice(pointed(error.messages), MOST_ERRORS)]) from error
+        errors = field_errors(error.messages, dict_fields=DICT_FIELDS)
+        raise ValidationFailed(errors[:MAX_ERRORS]) from error
     request = SpecRequest(data=options.pop("data"), options=options)
-    _refuse(option_errors(request, limits))
+    _raise_if_any(option_errors(request, limits))
     if request.reference is None:
         request.complete()
     return request
 
 
-def pointed(messages: Any, pointer: str = "") -> Iterator[FieldError]:
-    """marshmallow's nested messages as a flat list, each with its JSON pointer (RFC 6901)."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            # What marshmallow puts around a message that is about the object itself, or about one side of a dict.
-            wrapped = key == "_schema" or (key in {"key", "value"} and pointer.startswith("/colors/"))
-            step = str(key).replace("~", "~0").replace("/", "~1")
-            yield from pointed(inner, pointer if wrapped else f"{pointer}/{step}")
-    else:
-        for message in messages if isinstance(messages, list) else [messages]:
-            yield FieldError(pointer, str(message))
-
-
 def document_variant(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
-    """For apispec's `converter.add_attribute_function`: a Variant is described as one of its schemas."""
+    """The JSON schema of a Variant field, for apispec's `converter.add_attribute_function`."""
     if not isinstance(field, Variant):
         return {}
     references = {key: converter.resolve_nested_schema(schema) for key, schema in field.variants.items()}
@@ -219,6 +213,6 @@ def document_variant(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     return document
 
 
-def _refuse(misfits: Iterable[FieldError]) -> None:
-    if errors := [*misfits]:
-        raise ValidationFailed(errors)
+def _raise_if_any(errors: Iterable[FieldError]) -> None:
+    if found := [*errors]:
+        raise ValidationFailed(found)

@@ -1,12 +1,11 @@
-"""Schemas of what a chart spec is made of: overlays, panels, annotations, bricks and the kinds of data.
+"""Schemas of the parts of a chart spec: overlays, panels, annotations, bricks and the kinds of data.
 
-Each loads one JSON object into its record of `domain`, and apispec reads its types and ranges from here. What may go
-together is judged in `request`.
+Each loads a JSON object into a record of `domain`. `request` checks which parts a chart may combine.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, get_args
+from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
@@ -16,7 +15,7 @@ from app.charts.api.fields import (
     Column,
     Instant,
     Number,
-    Text,
+    PrintableText,
     Whole,
     instant,
 )
@@ -40,19 +39,15 @@ from app.charts.domain import (
     Vwap,
     Zone,
 )
-from app.charts.request import MAX_TEXT_LENGTH, BarsReference
+from app.charts.limits import LINE_WIDTHS, MAX_PERIOD, MAX_PROFILE_ROWS, MAX_TARGETS, MAX_TEXT_LENGTH
+from app.charts.request import BarsReference
 from app.market.domain import MAX_BARS, BarError, Bars, check, rises
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.web.http.fields import Instrument
 
-LONGEST_PERIOD: Final = 5_000
-MOST_ROWS: Final = 500
-MOST_TARGETS: Final = 20
-LINE_WIDTHS: Final = (0.5, 10.0)
-
 
 class _Record(Schema):
-    """A schema whose loaded values make one record of the domain."""
+    """A schema that loads into the record `makes`."""
 
     makes: ClassVar[type[Any]]
 
@@ -65,21 +60,21 @@ def _kind(*names: str) -> fields.String:
     return fields.String(required=True, validate=OneOf(names))
 
 
-def _period(default: int, least: int = 2) -> Whole:
-    return Whole(load_default=default, validate=Range(least, LONGEST_PERIOD))
+def _period(default: int, minimum: int = 2) -> Whole:
+    return Whole(load_default=default, validate=Range(minimum, MAX_PERIOD))
 
 
 def _side() -> fields.String:
     return fields.String(required=True, validate=OneOf(get_args(Side)))
 
 
-def _label() -> Text:
-    return Text(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
+def _label() -> PrintableText:
+    return PrintableText(load_default="", validate=Length(max=MAX_TEXT_LENGTH))
 
 
 def _color() -> Color:
     return Color(
-        load_default=None, allow_none=True, metadata={"description": "Default: the next of the theme's overlay colours"}
+        load_default=None, allow_none=True, metadata={"description": "Default: the next overlay colour of the theme"}
     )
 
 
@@ -88,7 +83,7 @@ def _width() -> Number:
         load_default=None,
         allow_none=True,
         validate=Range(*LINE_WIDTHS),
-        metadata={"description": "Width of the line in CSS pixels. Default: 1.5, of Bollinger bands 1"},
+        metadata={"description": "Line width in CSS pixels. Default: 1.5, for Bollinger bands 1"},
     )
 
 
@@ -119,7 +114,7 @@ class VwapSchema(_Record):
 class VolumeProfileSchema(_Record):
     makes = VolumeProfile
     kind = _kind("volume_profile")
-    rows = Whole(load_default=48, validate=Range(2, MOST_ROWS))
+    rows = Whole(load_default=48, validate=Range(2, MAX_PROFILE_ROWS))
     color = _color()
 
 
@@ -139,7 +134,7 @@ class MacdPanelSchema(_Record):
     kind = _kind("macd")
     fast = _period(12)
     slow = _period(26)
-    signal = _period(9, least=1)
+    signal = _period(9, minimum=1)
 
     @post_load
     def make(self, values: dict[str, Any], **_: Any) -> MacdPanel:
@@ -164,7 +159,7 @@ class SignalMarkSchema(_Record):
     kind = _kind("signal")
     side = _side()
     time = Instant(required=True)
-    price = Number(load_default=None, allow_none=True, metadata={"description": "Default: the bar's close"})
+    price = Number(load_default=None, allow_none=True, metadata={"description": "Default: the close of the bar"})
     label = _label()
 
 
@@ -174,7 +169,7 @@ class OrderMarkSchema(_Record):
     side = _side()
     entry = Number(required=True)
     stop = Number(load_default=None, allow_none=True)
-    targets = Column(load_default=(), least=0, most=MOST_TARGETS, validate=Length(max=MOST_TARGETS))
+    targets = Column(load_default=(), min_items=0, max_items=MAX_TARGETS, validate=Length(max=MAX_TARGETS))
     start = Instant(required=True, data_key="from")
     end = Instant(load_default=None, allow_none=True, data_key="to")
 
@@ -211,14 +206,14 @@ class BrickSchema(_Record):
 
 
 class BarsSchema(_Record):
-    """Bars as columns of one length."""
+    """Bars as columns of equal length."""
 
-    time = Column(of=instant, most=MAX_BARS, required=True)
-    open = Column(most=MAX_BARS, required=True)
-    high = Column(most=MAX_BARS, required=True)
-    low = Column(most=MAX_BARS, required=True)
-    close = Column(most=MAX_BARS, required=True)
-    volume = Column(most=MAX_BARS, load_default=None, allow_none=True)
+    time = Column(of=instant, max_items=MAX_BARS, required=True)
+    open = Column(max_items=MAX_BARS, required=True)
+    high = Column(max_items=MAX_BARS, required=True)
+    low = Column(max_items=MAX_BARS, required=True)
+    close = Column(max_items=MAX_BARS, required=True)
+    volume = Column(max_items=MAX_BARS, load_default=None, allow_none=True)
 
     @post_load
     def make(self, values: dict[str, Any], **_: Any) -> Bars:
@@ -232,8 +227,8 @@ class BarsSchema(_Record):
 class EquityCurveSchema(_Record):
     """Account equity over time."""
 
-    time = Column(of=instant, most=MAX_BARS, required=True)
-    equity = Column(most=MAX_BARS, required=True)
+    time = Column(of=instant, max_items=MAX_BARS, required=True)
+    equity = Column(max_items=MAX_BARS, required=True)
 
     @post_load
     def make(self, values: dict[str, Any], **_: Any) -> EquityCurve:
@@ -242,15 +237,15 @@ class EquityCurveSchema(_Record):
             raise ValidationError(f"{len(curve.equity)} values for {len(curve.time)} times.", "equity")
         if not rises(curve.time):
             row = next(row for row, time in enumerate(curve.time) if row and time <= curve.time[row - 1])
-            raise ValidationError({"time": {row: ["Not later than the one before it."]}})
+            raise ValidationError({"time": {row: ["Must be later than the one before it."]}})
         return curve
 
 
 class SampleSchema(_Record):
-    """Values to be counted; null stands for a missing one."""
+    """Values of a histogram; null is a missing value."""
 
     makes = Sample
-    values = Column(gaps=True, most=MAX_BARS, required=True)
+    values = Column(nullable=True, max_items=MAX_BARS, required=True)
 
 
 class BarsReferenceSchema(_Record):

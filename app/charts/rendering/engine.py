@@ -63,9 +63,13 @@ def render(spec: ChartSpec) -> Image:
 
 
 def warm_up() -> None:
-    """Draw a short chart of each type: this loads fonts and code and fills the caches before the first request."""
-    for chart_type in _TYPES:
+    """Draw a short chart of each type: this loads fonts and code, fills the caches and allocates memory.
+
+    Two heights alternate: memory that has held images of one size only is allocated anew for the first other size.
+    """
+    for number, chart_type in enumerate(_TYPES):
         spec = ChartSpec(chart_type, _sample(chart_type), title=_LETTERS)
+        spec = replace(spec, height=spec.height - number % 2)
         if chart_type in PRICE_TYPES:
             panels = (VolumePanel(), RsiPanel(), MacdPanel())
             spec = replace(spec, panels=panels, annotations=(HLine(100, _LETTERS),))

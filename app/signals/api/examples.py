@@ -1,4 +1,4 @@
-"""Signals as they come and go, for the API's description. A test holds each against its schema."""
+"""Example requests and responses of the API document. A test validates each against its schema."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DUPLICATE: Final[dict[str, Any]] = {
 }
 PAGE: Final[dict[str, Any]] = {"signals": [SIGNAL], "next_cursor": "9yK3Zc0a1nFbIjAxOTBiMWEzIl0"}
 
-_WRONG: Final[dict[str, Any]] = {
+_INVALID_PROBLEM: Final[dict[str, Any]] = {
     "type": "/problems/validation-failed",
     "title": "The request does not fit",
     "status": 422,
@@ -49,7 +49,7 @@ _WRONG: Final[dict[str, Any]] = {
     "errors": [{"pointer": "/signals/2/side", "message": "Must be one of: buy, sell."}],
     "request_id": _REQUEST_ID,
 }
-_REPEATED: Final[dict[str, Any]] = {
+_REPETITION_PROBLEM: Final[dict[str, Any]] = {
     "type": "/problems/duplicate-signal",
     "title": "The signal is already known",
     "status": 409,
@@ -65,7 +65,7 @@ BATCH: Final[dict[str, Any]] = {
     "atomic": False,
 }
 _CREATED: Final[dict[str, Any]] = {"index": 0, "status": 201, "signal": SIGNAL}
-_INVALID: Final[dict[str, Any]] = {"index": 1, "status": 422, "problem": _WRONG}
+_INVALID: Final[dict[str, Any]] = {"index": 1, "status": 422, "problem": _INVALID_PROBLEM}
 
 
 def _batch(results: list[dict[str, Any]], **counts: int) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _batch(results: list[dict[str, Any]], **counts: int) -> dict[str, Any]:
 
 ALL_CREATED: Final = _batch([_CREATED], created=1)
 SOME_CREATED: Final = _batch(
-    [_CREATED, {"index": 1, "status": 409, "problem": _REPEATED}, {**_INVALID, "index": 2}],
+    [_CREATED, {"index": 1, "status": 409, "problem": _REPETITION_PROBLEM}, {**_INVALID, "index": 2}],
     created=1,
     duplicates=1,
     invalid=1,

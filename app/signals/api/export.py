@@ -1,4 +1,4 @@
-"""Signals as files of any length: read page by page and written as they are read, so that memory stays what it is."""
+"""Exports of any number of signals. Each page is written before the next is read, so memory does not grow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.shared import exact_json, logs
 from app.shared.clock import rfc3339
 from app.signals.api.schemas import signal_view
 
-PAGE: Final = 1_000
-FAILURE: Final = "the export failed here: what is above is not all; send the request again"
+PAGE_SIZE: Final = 1_000
+FAILURE: Final = "the export failed here and is incomplete; send the request again"
 
 log = logs.get_logger(__name__)
 
 Pages = Iterable[Sequence[Row[Any]]]
 Read = Callable[[UUID | None, int], Sequence[Row[Any]]]
-"""Reads so many rows, newest first, that come after the signal of this id, or the first ones."""
+"""Reads up to that many rows, newest first, from after the signal with this id, or from the newest signal."""
 
 COLUMNS: Final = (
     "id",
@@ -40,39 +40,39 @@ COLUMNS: Final = (
 )
 
 
-def pages(read: Read, *, size: int = PAGE) -> Iterator[Sequence[Row[Any]]]:
+def read_pages(read: Read, *, size: int = PAGE_SIZE) -> Iterator[Sequence[Row[Any]]]:
     """The rows of all signals, newest first, each page in a transaction of its own.
 
-    What comes in after the first page was read is not among them. The first page is read when this is called, so that
-    a database that is away is told before an answer has begun.
+    Signals received after the first page was read are not included. The call itself reads the first page, so a
+    database error is raised before the response has begun.
     """
     first = read(None, size)
     return chain([first], _following(read, first, size))
 
 
-def as_csv(found: Pages) -> Iterator[bytes]:
+def as_csv(pages: Pages) -> Iterator[bytes]:
     """RFC 4180 with a header, UTF-8; the payload is JSON text."""
-    return _with_failure_line(_csv(found), f'"{FAILURE}"\r\n'.encode())
+    return _with_failure_line(_csv(pages), f'"{FAILURE}"\r\n'.encode())
 
 
-def as_ndjson(found: Pages) -> Iterator[bytes]:
-    """One JSON object a line, each as the API shows a signal."""
-    lines = (b"".join(exact_json.dumps(signal_view(row)) + b"\n" for row in rows) for rows in found)
+def as_ndjson(pages: Pages) -> Iterator[bytes]:
+    """One JSON object on each line, as SignalSchema describes it."""
+    lines = (b"".join(exact_json.dumps(signal_view(row)) + b"\n" for row in rows) for rows in pages)
     return _with_failure_line(lines, exact_json.dumps({"error": FAILURE}) + b"\n")
 
 
-def _csv(found: Pages) -> Iterator[bytes]:
+def _csv(pages: Pages) -> Iterator[bytes]:
     yield ",".join(COLUMNS).encode() + b"\r\n"
-    for rows in found:
+    for rows in pages:
         text = io.StringIO()
         csv.writer(text).writerows(map(_fields, rows))
         yield text.getvalue().encode()
 
 
 def _with_failure_line(chunks: Iterator[bytes], line: bytes) -> Iterator[bytes]:
-    """The chunks, and when they fail `line` as the last, which no reader can take for a signal.
+    """The chunks; if reading fails, `line` is the last of them, in a form that no parser takes for a signal.
 
-    The web server ends a response that failed like one that is whole.
+    The web server ends an aborted response like a complete one.
     """
     try:
         yield from chunks

@@ -1,4 +1,4 @@
-"""The values of a signal as marshmallow fields: each reads one kind of value exactly and says how it is documented."""
+"""Marshmallow fields for the values of a signal. Each parses one kind of value exactly and documents itself."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.signals.domain import MAX_DIGITS, MAX_LEVELS
 
 _DECIMAL: Final = r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
 _IS_DECIMAL: Final = re.compile(_DECIMAL).fullmatch
-_MILLISECONDS: Final = r"[0-9]{1,15}"
-_LAST_MILLISECOND: Final = 253_402_300_799_999
+_IS_MILLISECONDS: Final = re.compile(r"[0-9]{1,15}").fullmatch
+_MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
 class Flag(fields.Boolean):
-    """true or false, and nothing that only looks like it."""
+    """A JSON boolean; marshmallow's own Boolean also accepts texts and numbers such as "yes" and 1."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -27,33 +27,35 @@ class Flag(fields.Boolean):
         return value
 
 
-class Price(fields.Field[Any]):
-    """A price greater than 0 as Decimal, exactly as it was written: as a number or as a text."""
+class Price(fields.Field[Decimal]):
+    """A price above 0, from a number or a text, as Decimal with exactly the digits that were sent."""
 
     FORMS: Final = ({"type": "string", "pattern": f"^{_DECIMAL}$"}, {"type": "number", "exclusiveMinimum": 0})
 
     def __init__(self, **options: Any) -> None:
-        told = f"greater than 0, at most {MAX_DIGITS} digits"
-        super().__init__(metadata={"oneOf": list(self.FORMS), "description": told, "example": "187.20"}, **options)
+        description = f"greater than 0, at most {MAX_DIGITS} digits"
+        super().__init__(
+            metadata={"oneOf": list(self.FORMS), "description": description, "example": "187.20"}, **options
+        )
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Decimal:
         return read_price(value)
 
 
 class Levels(fields.Field[Any]):
-    """One price or a list of prices, looked at and given back as it was sent."""
+    """One price or a list of prices, checked and returned unchanged."""
 
     def __init__(self, **options: Any) -> None:
         many = {"type": "array", "minItems": 1, "maxItems": MAX_LEVELS, "items": {"oneOf": list(Price.FORMS)}}
-        told = f"a price, or a list of up to {MAX_LEVELS}"
-        super().__init__(metadata={"oneOf": [*Price.FORMS, many], "description": told}, **options)
+        description = f"a price, or a list of up to {MAX_LEVELS}"
+        super().__init__(metadata={"oneOf": [*Price.FORMS, many], "description": description}, **options)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         if not isinstance(value, list):
             read_price(value)
         elif not 1 <= len(value) <= MAX_LEVELS:
             raise ValidationError(f"Must be 1 to {MAX_LEVELS} prices.")
-        elif errors := {index: told for index, item in enumerate(value) if (told := _complaint(item))}:
+        elif errors := {index: messages for index, item in enumerate(value) if (messages := _price_errors(item))}:
             raise ValidationError(errors)
         return value
 
@@ -63,12 +65,13 @@ class Moment(fields.Field[datetime]):
 
     FORMS: ClassVar[tuple[dict[str, Any], ...]] = (
         {"type": "string", "format": "date-time"},
-        {"type": "integer", "minimum": 0, "maximum": _LAST_MILLISECOND},
+        {"type": "integer", "minimum": 0, "maximum": _MAX_MILLISECONDS},
     )
 
     def __init__(self, description: str = "", **options: Any) -> None:
-        told = "; ".join(filter(None, ("RFC 3339 with an offset, or milliseconds since the epoch", description)))
-        super().__init__(metadata={"oneOf": list(self.FORMS), "description": told}, **options)
+        forms = "RFC 3339 with an offset, or milliseconds since the epoch"
+        description = f"{forms}; {description}" if description else forms
+        super().__init__(metadata={"oneOf": list(self.FORMS), "description": description}, **options)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime:
         moment = _from_text(value) if isinstance(value, str) else _from_milliseconds(value)
@@ -80,18 +83,18 @@ class Moment(fields.Field[datetime]):
 
 
 class QueryMoment(Moment):
-    """The same in a query string, where milliseconds are a text like everything else."""
+    """A point in time in a query string, where milliseconds are a text too."""
 
     FORMS = (Moment.FORMS[0], {"type": "string", "pattern": "^([0-9]{1,9}|[0-9]{11,14})$"})
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime:
-        if isinstance(value, str) and re.fullmatch(_MILLISECONDS, value):
+        if isinstance(value, str) and _IS_MILLISECONDS(value):
             value = int(value)
         return super()._deserialize(value, *args, **kwargs)
 
 
 def read_price(value: Any) -> Decimal:
-    """A parsed JSON value as a price. Raises ValidationError. Never passes through a float."""
+    """A price from a parsed JSON value, never through a float. Raises ValidationError."""
     if isinstance(value, str) and _IS_DECIMAL(value):
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -100,13 +103,13 @@ def read_price(value: Any) -> Decimal:
     if number <= 0:
         raise ValidationError("Must be greater than 0.")
     _, digits, exponent = number.as_tuple()
-    # How many digits it takes to write it without an exponent, zeros before the point not counted.
+    # The digits of the number written without an exponent, zeros before the point not counted.
     if max(len(digits) + max(int(exponent), 0), -int(exponent)) > MAX_DIGITS:
         raise ValidationError(f"Must have at most {MAX_DIGITS} digits.")
     return number if int(exponent) <= 0 else Decimal(format(number, "f"))
 
 
-def _complaint(value: Any) -> list[str]:
+def _price_errors(value: Any) -> list[str]:
     try:
         read_price(value)
     except ValidationError as error:
@@ -115,10 +118,10 @@ def _complaint(value: Any) -> list[str]:
 
 
 def _from_milliseconds(value: Any) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LAST_MILLISECOND:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_MILLISECONDS:
         return None
     if looks_like_seconds(value):
-        raise ValidationError("Must be milliseconds; these look like seconds.")
+        raise ValidationError("Must be milliseconds; this looks like seconds.")
     return from_epoch_ms(value)
 
 

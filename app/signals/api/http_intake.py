@@ -1,4 +1,4 @@
-"""What every door for signals shares inside a web process: the one intake, and the count of refusals."""
+"""What all HTTP endpoints that receive signals share: the process's one intake, and the count of refused signals."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _EXTENSION: Final = "signalbox.signals"
 
 
 def intake() -> Intake:
-    """The app's one intake: it remembers, from request to request, when Redis last failed and the payload schemas."""
-    kept = current_app.extensions.get(_EXTENSION)
-    if kept is None:
-        kept = current_app.extensions.setdefault(_EXTENSION, Intake.build(resources()))
-    return cast("Intake", kept)
+    """The application's intake. It keeps state between requests: failures of Redis, payload schemas."""
+    instance = current_app.extensions.get(_EXTENSION)
+    if instance is None:
+        instance = current_app.extensions.setdefault(_EXTENSION, Intake.build(resources()))
+    return cast("Intake", instance)
 
 
 @contextmanager
-def refusals_counted() -> Iterator[None]:
-    """Counts whatever refuses a signal, by its slug."""
+def count_refusals() -> Iterator[None]:
+    """Counts each error that refuses a signal, by its slug, and raises it again."""
     try:
         yield
     except DomainError as error:

@@ -1,4 +1,4 @@
-"""Signals as JSON, in and out. The schemas are the rules of what is taken and, word for word, what is documented."""
+"""Signals as JSON. The schemas validate requests, and the API document is generated from them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy import Row
 
 from app.access import service as access
+from app.payloads.domain import VERSION
 from app.shared import signatures
 from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
+from app.shared.field_errors import field_errors
 from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.api.fields import Levels, Moment, Price, QueryMoment
 from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
@@ -21,16 +23,15 @@ from app.signals.models import Signal, SignalRow
 from app.web.http.fields import Instrument, PatternText
 from app.web.http.paging import PageQuery
 from app.web.http.problem_schema import ProblemSchema
-from app.web.http.problems import field_errors
 
-_VERSION: Final = (r"[A-Za-z0-9._-]{1,20}", "1-20 of A-Z a-z 0-9 . _ -")
-_PRODUCER: Final = (r"[A-Za-z0-9._-]{1,64}", "1-64 of A-Z a-z 0-9 . _ -")
+_VERSION: Final = (VERSION.pattern, "1-20 of A-Z a-z 0-9 . _ -")
+_PRODUCER: Final = (access.PRODUCER_ID.pattern, "1-64 of A-Z a-z 0-9 . _ -")
 _EXTERNAL_ID: Final = (r"[\x20-\x7e]{1,128}", "1-128 printable ASCII characters")
 _NOT_AN_OBJECT: Final = "Must be an object."
 
 
 class PayloadSchema(Schema):
-    """What a payload may hold besides anything else: these keys mean something here, so they have a form."""
+    """A payload: any keys and values. The service uses the keys named here, so their values are validated."""
 
     class Meta:
         unknown = INCLUDE
@@ -45,7 +46,7 @@ class PayloadSchema(Schema):
 
 
 class NewSignalSchema(Schema):
-    """A signal as a producer posts it. Fields that are not named here are refused."""
+    """A signal as a producer posts it. Unknown fields are refused."""
 
     class Meta:
         unknown = RAISE
@@ -55,14 +56,20 @@ class NewSignalSchema(Schema):
     instrument = Instrument(required=True)
     side = fields.String(required=True, validate=validate.OneOf(SIDES))
     price = Price(required=True)
-    time = Moment("default: when it is received")
+    time = Moment("default: the time of receipt")
     version = PatternText(*_VERSION, load_default="1")
-    external_id = PatternText(*_EXTERNAL_ID, metadata={"description": "the producer's own id; stored once for ever"})
-    payload = fields.Nested(PayloadSchema)
+    external_id = PatternText(
+        *_EXTERNAL_ID,
+        metadata={
+            "description": "the producer's own id of the signal; it makes a second signal with it a duplicate, for ever"
+        },
+    )
+    # Checked only: read_signal keeps the payload as it was sent, so its other keys need no copy.
+    payload = fields.Nested(PayloadSchema, unknown=EXCLUDE)
 
 
 class SignalSchema(Schema):
-    """A stored signal. Its price is a text, so that no reader rounds it."""
+    """A stored signal. Its price is a text, so that no JSON parser rounds it."""
 
     id = fields.UUID(required=True)
     producer_id = fields.String(required=True)
@@ -74,19 +81,19 @@ class SignalSchema(Schema):
     version = fields.String(required=True)
     payload = fields.Nested(PayloadSchema, required=True)
     status = fields.String(required=True, validate=validate.OneOf(list(Status)))
-    signed = fields.Boolean(required=True, metadata={"description": "came with a signature that holds"})
+    signed = fields.Boolean(required=True, metadata={"description": "whether its message had a valid signature"})
     received_at = fields.DateTime(required=True)
 
 
 class DuplicateProblemSchema(ProblemSchema):
-    """The refusal of a signal that is stored already."""
+    """The refusal of a signal that repeats a stored one."""
 
     existing_signal_id = fields.UUID(required=True)
     matched_on = fields.String(required=True, validate=validate.OneOf(list(MatchedOn)))
     differs = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "fields that are not the same as the stored ones; none: a true repetition"},
+        metadata={"description": "fields whose values differ from the stored signal; empty for an exact repetition"},
     )
 
 
@@ -96,42 +103,42 @@ class SignalPageSchema(Schema):
 
 
 class SignalFilters(Schema):
-    """What a list of signals may be narrowed down by; every filter that is given must fit."""
+    """Filters of a list of signals. A signal must match all given filters."""
 
     instrument = Instrument()
     side = fields.String(validate=validate.OneOf(SIDES))
     status = fields.String(validate=validate.OneOf(list(Status)))
     producer = PatternText(*_PRODUCER)
     version = PatternText(*_VERSION)
-    since = QueryMoment("signals of this time or later")
+    since = QueryMoment("signals at this time or later")
     until = QueryMoment("signals before this time")
 
 
 class SignalQuery(SignalFilters, PageQuery):
-    """One page of them."""
+    """Filters, and the page of the list."""
 
 
 HEADERS: Final = [
     {
         "in": "header",
         "name": access.PRODUCER_HEADER,
-        "description": f"who sends; needed when signatures are required, else `{access.DEFAULT_PRODUCER}`",
+        "description": f"the sender; required where signatures are, otherwise `{access.DEFAULT_PRODUCER}` by default",
         "schema": {"type": "string", "pattern": f"^{_PRODUCER[0]}$"},
     },
     {
         "in": "header",
         "name": signatures.ID_HEADER,
-        "description": "id of a signed message (Standard Webhooks); names those of its signals without an external_id",
+        "description": "id of a signed message (Standard Webhooks); the external_id of its signals that have none",
         "schema": {"type": "string"},
     },
     {
         "in": "header",
         "name": signatures.TIMESTAMP_HEADER,
-        "description": "seconds since the epoch, near to now",
+        "description": "seconds since the epoch, close to the present",
         "schema": {"type": "string"},
     },
 ]
-"""The headers of a posted signal, as OpenAPI parameters; the signature itself is a security scheme."""
+"""Request headers of a signal as OpenAPI parameters. The signature header is documented as a security scheme."""
 
 _NEW_SIGNAL: Final = NewSignalSchema()
 
@@ -139,10 +146,10 @@ _NEW_SIGNAL: Final = NewSignalSchema()
 def read_signal(
     document: Any, *, producer_id: str, now: datetime, max_ahead_seconds: int, signed: bool, message_id: str | None
 ) -> NewSignal:
-    """A parsed JSON document as a signal. Raises ValidationFailed, which names every wrong value by its pointer.
+    """A signal from a parsed JSON document. Raises ValidationFailed with a pointer to every invalid value.
 
-    `now` is the time of a signal that names none, and what its time may be ahead of by `max_ahead_seconds` at most.
-    `message_id`, of a verified webhook or of a place in one, is the external id of a signal that has none.
+    `now` is the default of `time`, which may lie at most `max_ahead_seconds` after it.
+    `message_id` is the external_id of a signal that names none: the id of a verified message, or of an item in it.
     """
     errors: list[FieldError] = []
     try:
@@ -154,14 +161,12 @@ def read_signal(
         errors.append(FieldError("/time", f"Must not be more than {max_ahead_seconds} seconds ahead."))
     if errors:
         raise ValidationFailed(errors)
-    told = {"time": now, "external_id": message_id, **values}
-    # The payload is kept as it was sent: the schema only looked at it.
-    told["payload"] = document.get("payload", {})
-    return NewSignal(producer_id=producer_id, signed=signed, timed="time" in values, **told)
+    signal = {"time": now, "external_id": message_id, **values, "payload": document.get("payload", {})}
+    return NewSignal(producer_id=producer_id, signed=signed, timed="time" in values, **signal)
 
 
 def signal_view(signal: Signal | SignalRow | Row[Any]) -> dict[str, Any]:
-    """A stored signal as SignalSchema describes it, ready for the exact JSON writer."""
+    """A stored signal as SignalSchema describes it, for exact_json.dumps."""
     return {
         "id": str(signal.id),
         "producer_id": signal.producer_id,

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from app.shared.circuit_breaker import CircuitBreaker
 from app.shared.queue import wake_up_command
-from app.shared.redis_client import Command, Lines
+from app.shared.redis_client import Command
 from app.signals.domain import Identity
 
 CLAIM_MILLISECONDS: Final = 10_000
@@ -90,7 +90,7 @@ class Claims:
     """Takes, settles and releases claims. After a failure Redis is left alone for two seconds."""
 
     def __init__(self, redis: Redis, *, window_seconds: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._lines = Lines(redis)
+        self._redis = redis
         self._breaker = CircuitBreaker("claims", PAUSE_SECONDS, monotonic)
         self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
 
@@ -141,8 +141,12 @@ class Claims:
         """The answers to commands sent at once, or None when Redis is away, refuses, or was so a moment ago."""
         if not self._breaker.allows_call():
             return None
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            # The client makes the reply to SET a truth value, unless told that it is the value before.
+            pipeline.execute_command(*command, get="GET" in command)  # type: ignore[no-untyped-call]
         try:
-            answers = self._lines.ask(*commands)
+            answers: list[Any] = pipeline.execute()
         except RedisError as error:
             self._breaker.record_failure(error)
             return None

@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest
 
 from app.shared import exact_json
 from app.shared.errors import LengthRequired, PayloadTooLarge, UnsupportedMediaType
-from app.web.http.problems import problem_answer
+from app.web.http.problems import problem_response
 
 CHUNK_BYTES: Final = 65_536
 
@@ -30,7 +30,7 @@ def check_framing() -> Response | None:
     """
     if "HTTP_TRANSFER_ENCODING" not in request.environ:
         return None
-    response = problem_answer(LengthRequired("send the body with a Content-Length alone, not in chunks"))
+    response = problem_response(LengthRequired("send the body with a Content-Length alone, not in chunks"))
     response.headers["Connection"] = "close"
     return response
 

@@ -18,7 +18,7 @@ from app.web.context import resources
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 250
-LONGEST_CURSOR: Final = 512
+MAX_CURSOR_CHARACTERS: Final = 512
 SEAL_BYTES: Final = 8
 
 Row = TypeVar("Row")
@@ -28,7 +28,7 @@ class PageQuery(Schema):
     """The query parameters of every list; lists add their filters."""
 
     cursor = fields.String(
-        validate=validate.Length(max=LONGEST_CURSOR), metadata={"description": "next_cursor of the page before"}
+        validate=validate.Length(max=MAX_CURSOR_CHARACTERS), metadata={"description": "next_cursor of the page before"}
     )
     limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 

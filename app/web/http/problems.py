@@ -18,7 +18,6 @@ from app.shared import logs
 from app.shared.errors import (
     DomainError,
     ErrorKind,
-    FieldError,
     LengthRequired,
     NotFound,
     PayloadTooLarge,
@@ -26,8 +25,9 @@ from app.shared.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.shared.field_errors import field_errors
 from app.web.context import request_id
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"
@@ -107,7 +107,7 @@ def describe_bug() -> tuple[int, dict[str, Any]]:
     return status, _document(BUG_SLUG, BUG_TITLE, status, "the request's id leads to it in the logs")
 
 
-def problem_answer(error: DomainError) -> Response:
+def problem_response(error: DomainError) -> Response:
     """The whole answer for an error: document, Location, Retry-After, WWW-Authenticate."""
     status, document = describe(error)
     headers: dict[str, str] = {}
@@ -117,12 +117,7 @@ def problem_answer(error: DomainError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
-    return _answer(document, status, headers)
-
-
-def field_errors(messages: Any, pointer: str = "") -> list[FieldError]:
-    """Marshmallow's nested messages as a flat list with a JSON pointer (RFC 6901) to each wrong value."""
-    return list(_walk(messages, pointer))
+    return _response(document, status, headers)
 
 
 def catalogue() -> dict[str, tuple[str, int]]:
@@ -144,35 +139,20 @@ def slug_of(phrase: str) -> str:
     return phrase.lower().replace(" ", "-")
 
 
-def _walk(messages: Any, pointer: str) -> Iterator[FieldError]:
-    if isinstance(messages, Mapping):
-        for name, inner in messages.items():
-            yield from _walk(inner, pointer if name == "_schema" else f"{pointer}/{_escape(str(name))}")
-    elif isinstance(messages, list | tuple):
-        for inner in messages:
-            yield from _walk(inner, pointer)
-    else:
-        yield FieldError(pointer, str(messages))
-
-
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
-
-
 def _document(slug: str, title: str, status: int, detail: str) -> dict[str, Any]:
     return {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail}
 
 
-def _answer(document: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    return json_answer(document | {"request_id": request_id()}, status, headers, content_type=CONTENT_TYPE)
+def _response(document: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    return json_response(document | {"request_id": request_id()}, status, headers, content_type=CONTENT_TYPE)
 
 
 def _domain_error(error: DomainError) -> Response:
-    return problem_answer(error)
+    return problem_response(error)
 
 
 def _schema_error(error: ValidationError) -> Response:
-    return problem_answer(ValidationFailed(field_errors(error.messages)))
+    return problem_response(ValidationFailed(field_errors(error.messages)))
 
 
 def _http_error(error: HTTPException) -> AnyResponse:
@@ -181,21 +161,21 @@ def _http_error(error: HTTPException) -> AnyResponse:
         return error.get_response()
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     status, document = describe_http(error)
-    return _answer(document, status, headers)
+    return _response(document, status, headers)
 
 
 def _database_away(error: Exception) -> Response:
     # The driver's own words: SQLAlchemy's add the statement and its values, which may be anybody's secrets.
     log.error("database_unavailable", error=str(getattr(error, "orig", None) or error))
-    return problem_answer(Unavailable("the database does not answer", retry_after=RETRY_SECONDS))
+    return problem_response(Unavailable("the database does not answer", retry_after=RETRY_SECONDS))
 
 
 def _redis_away(error: Exception) -> Response:
     log.error("redis_unavailable", error=str(error))
-    return problem_answer(Unavailable("Redis does not answer", retry_after=RETRY_SECONDS))
+    return problem_response(Unavailable("Redis does not answer", retry_after=RETRY_SECONDS))
 
 
 def _bug(error: Exception) -> Response:
     log.error("unhandled_exception", exc_info=error)
     status, document = describe_bug()
-    return _answer(document, status, {})
+    return _response(document, status, {})

@@ -12,18 +12,18 @@ from werkzeug.datastructures import Headers
 from app.shared import exact_json
 
 
-class _Document(Response):
+class _JsonResponse(Response):
     """An answer that is whole when it is made: what its headers say needs no second look before they are sent."""
 
     def get_wsgi_headers(self, _environ: Any) -> Headers:
         return self.headers
 
 
-def json_answer(
+def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None, *, content_type: str = "application/json"
 ) -> Response:
     """`value` as JSON: decimals as numbers with all their digits, UUIDs and datetimes as texts."""
-    return _Document(exact_json.dumps(value), status, headers, content_type=content_type)
+    return _JsonResponse(exact_json.dumps(value), status, headers, content_type=content_type)
 
 
 class ExactJson(JSONProvider):

@@ -74,7 +74,7 @@ class Completion(BasePlugin):
             operation["responses"] = {status: _complete(status, responses[status]) for status in sorted(responses)}
 
 
-def problem_response(status: HTTPStatus) -> dict[str, Any]:
+def problem_response_object(status: HTTPStatus) -> dict[str, Any]:
     """A problem of this status as a response, with an example."""
     response = {
         "description": status.phrase,
@@ -135,7 +135,7 @@ def _complete(status: str, response: Any) -> Any:
     response.setdefault("headers", {}).setdefault("X-Request-ID", REQUEST_ID_HEADER)
     if not status.isdigit() or int(status) < HTTPStatus.BAD_REQUEST:
         return response
-    usual = problem_response(HTTPStatus(int(status)))
+    usual = problem_response_object(HTTPStatus(int(status)))
     # The schema by its name: what makes names of classes has seen this operation already.
     by_name = usual["content"][problems.CONTENT_TYPE] | {"schema": {"$ref": "#/components/schemas/Problem"}}
     response.setdefault("content", {problems.CONTENT_TYPE: by_name})

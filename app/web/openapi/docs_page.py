@@ -13,8 +13,8 @@ from flask import Blueprint, Flask, Response, current_app, send_from_directory
 from app.shared.errors import NotFound
 from app.web.http import problems
 from app.web.http.problem_schema import ProblemSchema
-from app.web.http.responses import json_answer
-from app.web.openapi.completion import Completion, problem_response
+from app.web.http.responses import json_response
+from app.web.openapi.completion import Completion, problem_response_object
 
 __all__ = ["ProblemSchema", "blueprint", "describe"]
 
@@ -42,27 +42,8 @@ A_DAY: Final = 86_400
 _EXTENSION: Final = "signalbox.openapi"
 
 
-class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no types
-    """flask-smorest's document with our problems instead of its errors."""
-
+class Api(flask_smorest.Api):
     ERROR_SCHEMA = ProblemSchema
-
-    def _register_responses(self) -> None:
-        """Name a problem for every status; only those that are referred to are in the document."""
-        for status in HTTPStatus:
-            if status >= HTTPStatus.BAD_REQUEST:
-                self.spec.components.response(status.name, problem_response(status), lazy=True)
-        unforeseen = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR)
-        self.spec.components.response("DEFAULT_ERROR", unforeseen | {"description": "Any other problem"}, lazy=True)
-
-    def _register_etag_headers(self) -> None:
-        """Routes describe their own headers."""
-
-    def _register_pagination_header(self) -> None:
-        """Pages carry their cursor in the body."""
-
-    def _register_error_handlers(self) -> None:
-        """app.web.http.problems answers for every error."""
 
 
 def describe(app: Flask) -> Api:
@@ -77,9 +58,10 @@ def describe(app: Flask) -> Api:
             "extra_plugins": [Completion()],
         },
     )
-    schemes = api.spec.components
-    schemes.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "a token of API_KEYS"})
-    schemes.security_scheme(
+    _describe_problems(api)
+    components = api.spec.components
+    components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "a token of API_KEYS"})
+    components.security_scheme(
         "signature",
         {
             "type": "apiKey",
@@ -92,10 +74,25 @@ def describe(app: Flask) -> Api:
     return api
 
 
+def _describe_problems(api: Api) -> None:
+    """Describe a problem of every status, in place of flask-smorest's errors.
+
+    A response registered as lazy is in the document only if an operation refers to it.
+    """
+    components = api.spec.components
+    # flask-smorest registers the schema of its pagination header. Pages of this API have a cursor in the body.
+    del components.schemas["PaginationMetadata"]
+    for status in HTTPStatus:
+        if status >= HTTPStatus.BAD_REQUEST:
+            components.response(status.name, problem_response_object(status), lazy=True)
+    unforeseen = problem_response_object(HTTPStatus.INTERNAL_SERVER_ERROR)
+    components.response(Api.DEFAULT_ERROR_RESPONSE_NAME, unforeseen | {"description": "Any other problem"}, lazy=True)
+
+
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    answer = json_answer(current_app.extensions[_EXTENSION].spec.to_dict())
+    answer = json_response(current_app.extensions[_EXTENSION].spec.to_dict())
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 
@@ -123,4 +120,4 @@ def problem(slug: str) -> Response:
     if found is None:
         raise NotFound("no such type of problem")
     title, status = found
-    return json_answer({"type": problems.TYPE_PREFIX + slug, "title": title, "status": status})
+    return json_response({"type": problems.TYPE_PREFIX + slug, "title": title, "status": status})

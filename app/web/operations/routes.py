@@ -18,7 +18,7 @@ from app.resources import Resources
 from app.shared import logs, metrics
 from app.shared.storage_check import StorageCheck
 from app.web.context import REQUEST_ID_HEADER, request_id, resources
-from app.web.http.responses import json_answer
+from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
 from app.web.operations import draining
 from app.web.operations.request_metrics import Exporter
@@ -77,7 +77,7 @@ def healthz() -> Response:
 
     Says nothing of what the process works with, so that a lost database restarts nobody.
     """
-    return json_answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 @blueprint.route("/readyz")
@@ -102,12 +102,12 @@ def readyz() -> Response:
     to write: every 30 seconds, and every 3 seconds after a write of any kind has failed for want of storage.
     """
     if draining.has_begun():
-        return _not_cached(json_answer({"status": "draining", "checks": {}}, 503))
+        return _not_cached(json_response({"status": "draining", "checks": {}}, 503))
     checks = {name: _timed(check, resources()) for name, check in (("database", _database), ("redis", _redis))}
     checks["queue"] = checks["database"].pop("queue", {"status": "unknown"})
     failed = {name for name, told in checks.items() if told["status"] == "failed"}
     status = "unavailable" if "database" in failed else "degraded" if failed else "ready"
-    return _not_cached(json_answer({"status": status, "checks": checks}, 503 if status == "unavailable" else 200))
+    return _not_cached(json_response({"status": status, "checks": checks}, 503 if status == "unavailable" else 200))
 
 
 @blueprint.route("/metrics")

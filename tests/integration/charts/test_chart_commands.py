@@ -1,4 +1,4 @@
-"""`flask charts` as one uses it from a shell: files in, pictures out, exit codes and errors that point."""
+"""`flask charts` from the shell: specs and CSV files, images, exit codes and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*arguments: object, stdin: str | None = None) -> Result:
     return CliRunner().invoke(charts, [str(argument) for argument in arguments], input=stdin)
 
 
-def picture_in(path: Path) -> Image.Image:
+def image_in(path: Path) -> Image.Image:
     return Image.open(BytesIO(path.read_bytes()))
 
 
@@ -36,11 +36,11 @@ def a_spec(tmp_path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_a_spec_file_becomes_a_picture(tmp_path):
+def test_a_spec_file_becomes_an_image(tmp_path):
     out = tmp_path / "out.png"
     result = run("render", a_spec(tmp_path, title="Two bars"), "-o", out)
     assert result.exit_code == 0, result.output
-    assert picture_in(out).size == (200, 100)
+    assert image_in(out).size == (200, 100)
     assert f"{out}: 200x100" in result.stdout
     assert "Two bars" in result.stdout
 
@@ -49,19 +49,19 @@ def test_a_spec_may_come_from_standard_input(tmp_path):
     out = tmp_path / "out.png"
     result = run("render", "-", "-o", out, stdin=a_spec(tmp_path).read_text())
     assert result.exit_code == 0, result.output
-    assert picture_in(out).format == "PNG"
+    assert image_in(out).format == "PNG"
 
 
-def test_bars_of_a_csv_file_become_a_picture(tmp_path):
+def test_bars_of_a_csv_file_become_an_image(tmp_path):
     out = tmp_path / "out.png"
     result = run("render", "--csv", CSV, "--type", "renko", "--overlay", "ema:20", "--panel", "rsi", *SMALL, "-o", out)
     assert result.exit_code == 0, result.output
-    assert picture_in(out).size == (320, 240)
+    assert image_in(out).size == (320, 240)
     assert "aapl_1d" in result.stdout
     assert "bricks" in result.stdout
 
 
-def test_every_option_of_the_look_is_obeyed(tmp_path):
+def test_every_style_option_takes_effect(tmp_path):
     out = tmp_path / "out.png"
     overlays = [part for kind in OVERLAYS for part in ("--overlay", kind)]
     panels = [part for kind in PANELS for part in ("--panel", kind)]
@@ -69,16 +69,16 @@ def test_every_option_of_the_look_is_obeyed(tmp_path):
     size = ["--width", 500, "--height", 640, "--bars", 60]
     result = run("render", "--csv", CSV, *overlays, *panels, *look, *size, "-o", out)
     assert result.exit_code == 0, result.output
-    picture = picture_in(out).convert("RGB")
-    assert picture.size == (1000, 1280)
-    corner = picture.getpixel((0, 0))
+    image = image_in(out).convert("RGB")
+    assert image.size == (1000, 1280)
+    corner = image.getpixel((0, 0))
     assert isinstance(corner, tuple)
     assert max(corner) < 64
     assert "Mine" in result.stdout
     assert "60 bars" in result.stdout
 
 
-def test_the_numbers_of_a_short_form_go_where_they_belong(tmp_path):
+def test_the_numbers_of_a_short_form_set_its_fields_in_order(tmp_path):
     out = tmp_path / "out.png"
     usual = ["render", "--csv", CSV, "--bars", 80, *SMALL, "-o", out]
     assert run(*usual, "--panel", "macd").exit_code == 0
@@ -89,21 +89,21 @@ def test_the_numbers_of_a_short_form_go_where_they_belong(tmp_path):
     assert out.read_bytes() != default
 
 
-def test_the_bars_of_a_csv_file_may_fill_a_spec_and_options_win_over_it(tmp_path):
+def test_the_bars_of_a_csv_file_replace_the_data_of_a_spec_and_options_override_it(tmp_path):
     out = tmp_path / "out.png"
     spec = a_spec(tmp_path, data={"instrument": "AAPL", "timeframe": "1d"}, title="From the spec")
     result = run("render", spec, "--csv", CSV, "--bars", 30, "--width", 300, "-o", out)
     assert result.exit_code == 0, result.output
-    assert picture_in(out).size == (300, 100)
+    assert image_in(out).size == (300, 100)
     assert "From the spec" in result.stdout
     assert "30 bars" in result.stdout
 
 
-def test_the_name_of_the_output_decides_its_format(tmp_path):
+def test_the_extension_of_the_output_sets_its_format(tmp_path):
     out = tmp_path / "out.WEBP"
     result = run("render", a_spec(tmp_path, format="png"), "-o", out)
     assert result.exit_code == 0, result.output
-    assert picture_in(out).format == "WEBP"
+    assert image_in(out).format == "WEBP"
 
 
 def test_warnings_go_to_standard_error(tmp_path):
@@ -114,7 +114,7 @@ def test_warnings_go_to_standard_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "give a SPEC, or bars with --csv"),
         (["nowhere.json"], "nowhere.json: No such file or directory"),
@@ -123,7 +123,7 @@ def test_warnings_go_to_standard_error(tmp_path):
         (["--csv", CSV, "--overlay", "rsi"], "'rsi' is not one of sma, ema"),
         (["--csv", CSV, "--overlay", "sma:1,2"], "sma takes period"),
         (["--csv", CSV, "--overlay", "vwap:1"], "vwap takes no numbers"),
-        (["--csv", CSV, "--overlay", "sma:x"], "numbers stand after the colon"),
+        (["--csv", CSV, "--overlay", "sma:x"], "expected numbers after the colon"),
         (["--csv", CSV, "--overlay", "sma:nan"], "/overlays/0/period"),
         (["--csv", CSV, "--panel", "macd:26,12"], "/panels/0/slow"),
         (["--csv", CSV, "--width", "10"], "/width"),
@@ -131,31 +131,31 @@ def test_warnings_go_to_standard_error(tmp_path):
         (["--csv", CSV, "--bars", "0"], "--bars"),
     ],
 )
-def test_what_is_wrong_is_said_and_the_exit_code_is_2(tmp_path, arguments, says):
+def test_invalid_input_is_reported_with_exit_code_2(tmp_path, arguments, message):
     out = tmp_path / "out.png"
     result = run("render", *arguments, "-o", out)
     assert result.exit_code == 2
-    assert says in result.stderr
+    assert message in result.stderr
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("{", "line 1"),
         ("[]", "not a JSON object"),
         ('{"type": "line", "type": "ohlc"}', "stands twice"),
         ('{"type": "line"}', "/data: "),
-        ('{"type": "line", "data": {"instrument": "X", "timeframe": "1d"}}', "/data: names stored bars"),
+        ('{"type": "line", "data": {"instrument": "X", "timeframe": "1d"}}', "/data: refers to stored bars"),
         (json.dumps({"type": "line", "data": {**BARS, "time": [2, 1]}}), "/data/time/1"),
     ],
 )
-def test_a_bad_spec_is_refused_where_it_is_bad(tmp_path, text, says):
+def test_an_invalid_spec_is_refused_with_the_place_of_the_error(tmp_path, text, message):
     spec = tmp_path / "spec.json"
     spec.write_text(text)
     result = run("render", spec, "-o", tmp_path / "out.png")
     assert result.exit_code == 2
-    assert says in result.stderr
+    assert message in result.stderr
 
 
 def test_an_output_that_cannot_be_written_is_exit_code_1(tmp_path):
@@ -165,7 +165,7 @@ def test_an_output_that_cannot_be_written_is_exit_code_1(tmp_path):
     assert "out.png: Not a directory" in result.stderr
 
 
-def test_the_commands_hang_under_flask_and_need_no_database(tmp_path):
+def test_the_commands_run_under_flask_without_a_database(tmp_path):
     out = tmp_path / "out.png"
     command = ["flask", "--app", "wsgi", "charts", "render", str(a_spec(tmp_path)), "-o", str(out)]
     environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
@@ -173,4 +173,4 @@ def test_the_commands_hang_under_flask_and_need_no_database(tmp_path):
         [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert picture_in(out).size == (200, 100)
+    assert image_in(out).size == (200, 100)

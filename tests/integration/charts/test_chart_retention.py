@@ -1,4 +1,4 @@
-"""What the clean-up is told of charts and their files, on both databases."""
+"""Expiry of charts and the comparison of charts with files, on both databases."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def database(database_url: str) -> Iterator[Database]:
     opened.dispose()
 
 
-def asked(database: Database, title: str, *, now: datetime = NOW) -> str:
+def queued_chart(database: Database, title: str, *, now: datetime = NOW) -> str:
     spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
     with database.transaction() as session:
         return service.request_chart(session, spec, POLICY, owner="desk", now=now, request_id="").chart.id
 
 
-def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
-    """The path of a drawn chart's file."""
-    chart_id = asked(database, title, now=now)
+def ready_chart(database: Database, title: str, *, now: datetime = NOW) -> str:
+    """Draw a chart and return the path of its image."""
+    chart_id = queued_chart(database, title, now=now)
     path = f"charts/{now:%Y/%m/%d}/{chart_id}.png"
     with database.transaction() as session:
         lease = service.claim_next(session, POLICY, now=now)
@@ -42,27 +42,27 @@ def ready(database: Database, title: str, *, now: datetime = NOW) -> str:
     return path
 
 
-def test_files_that_no_chart_has_are_orphans(database):
-    strange = ["charts/2026/11/24/unknown.png", "charts/2026/11/23/another.png"]
+def test_files_without_a_chart_are_orphans(database):
+    unknown = ["charts/2026/11/24/unknown.png", "charts/2026/11/23/another.png"]
     with database.reading() as session:
-        assert retention.orphans(session, [ready(database, "a"), *strange]) == strange
+        assert retention.orphans(session, [ready_chart(database, "a"), *unknown]) == unknown
 
 
-def test_a_file_of_a_chart_that_moved_on_is_an_orphan(database):
-    path = ready(database, "a")
+def test_an_older_file_of_a_redrawn_chart_is_an_orphan(database):
+    path = ready_chart(database, "a")
     older = path.replace("/24/", "/20/")
     with database.reading() as session:
         assert retention.orphans(session, [older, path]) == [older]
 
 
-def test_a_file_that_is_being_made_is_no_orphan(database):
-    path = f"charts/2026/11/24/{asked(database, 'a')}.png"
+def test_the_file_of_a_waiting_chart_is_no_orphan(database):
+    path = f"charts/2026/11/24/{queued_chart(database, 'a')}.png"
     with database.reading() as session:
         assert retention.orphans(session, [path]) == []
 
 
 def test_the_file_of_an_expired_chart_is_an_orphan(database):
-    path = ready(database, "a")
+    path = ready_chart(database, "a")
     with database.transaction() as session:
         retention.expire_files(session, [path])
     with database.reading() as session:
@@ -71,17 +71,17 @@ def test_the_file_of_an_expired_chart_is_an_orphan(database):
 
 
 def test_only_charts_of_the_named_files_expire(database):
-    gone, kept = ready(database, "a"), ready(database, "b")
+    expired, kept = ready_chart(database, "a"), ready_chart(database, "b")
     with database.transaction() as session:
-        retention.expire_files(session, [gone, kept.replace("/24/", "/20/")])
+        retention.expire_files(session, [expired, kept.replace("/24/", "/20/")])
     with database.reading() as session:
         assert service.find(session, retention.chart_id_of(kept)).status == service.READY
 
 
-def test_the_files_of_a_day_are_those_its_ready_charts_have(database):
-    path = ready(database, "a")
-    ready(database, "the day before", now=NOW - timedelta(days=1))
-    asked(database, "waits")
+def test_the_files_of_a_day_are_those_of_its_ready_charts(database):
+    path = ready_chart(database, "a")
+    ready_chart(database, "the day before", now=NOW - timedelta(days=1))
+    queued_chart(database, "waiting")
     with database.reading() as session:
         assert retention.files_of_day(session, date(2026, 11, 24)) == {path: retention.chart_id_of(path)}
         assert retention.files_of_day(session, date(2026, 11, 25)) == {}

@@ -1,4 +1,4 @@
-"""The charts API in one process: asked for, polled, fetched, refused. The drawing itself is another process's test."""
+"""The charts API in one process, with a stand-in for the worker: requests, polling, images and refusals."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def post(client: FlaskClient, spec: dict[str, Any], **headers: str) -> Any:
 
 
 def draw(resources: Resources, chart_id: str, *, degraded: bool = False, stored: bool = True) -> None:
-    """What a worker does, with stand-in bytes: claim, keep the file, record."""
+    """Do what a worker does, with stand-in bytes: claim the chart, store the file, record the result."""
     policy = Policy.of(resources.settings)
     with resources.database.transaction() as session:
         lease = service.claim_next(session, policy, now=utc_now())
     assert lease is not None
     if stored:
         resources.store.write(PATH, PNG)
-    drawn = RenderResult(PATH, hashlib.sha256(PNG).hexdigest(), len(PNG), ["a warning"], "a sentence", degraded)
+    result = RenderResult(PATH, hashlib.sha256(PNG).hexdigest(), len(PNG), ["a warning"], "a sentence", degraded)
     with resources.database.transaction() as session:
-        assert service.complete(session, lease, drawn, policy, now=utc_now())
+        assert service.complete(session, lease, result, policy, now=utc_now())
 
 
 def change(resources: Resources, chart_id: str, **values: Any) -> None:
@@ -57,40 +57,40 @@ def change(resources: Resources, chart_id: str, **values: Any) -> None:
             setattr(chart, name, value)
 
 
-def is_problem(answer: TestResponse, status: int, slug: str) -> bool:
+def is_problem(response: TestResponse, status: int, slug: str) -> bool:
     return (
-        answer.status_code == status
-        and answer.content_type == "application/problem+json"
-        and json.loads(answer.data)["type"].endswith(slug)
+        response.status_code == status
+        and response.content_type == "application/problem+json"
+        and json.loads(response.data)["type"].endswith(slug)
     )
 
 
 @pytest.fixture
 def chart_id(client: FlaskClient) -> str:
-    """A chart that was asked for and waits."""
+    """The id of a queued chart."""
     return str(post(client, HISTOGRAM).json["id"])
 
 
-def test_a_new_chart_is_accepted_to_be_polled(client):
-    answer = post(client, HISTOGRAM)
-    assert answer.status_code == 202
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.headers["Location"] == f"/api/v1/charts/{answer.json['id']}"
-    assert (answer.json["status"], answer.json["image_url"], answer.json["attempts"]) == ("queued", None, 0)
-    assert client.get(answer.headers["Location"]).json == answer.json
+def test_a_new_chart_is_accepted_and_can_be_polled(client):
+    response = post(client, HISTOGRAM)
+    assert response.status_code == 202
+    assert response.headers["Retry-After"] == "1"
+    assert response.headers["Location"] == f"/api/v1/charts/{response.json['id']}"
+    assert (response.json["status"], response.json["image_url"], response.json["attempts"]) == ("queued", None, 0)
+    assert client.get(response.headers["Location"]).json == response.json
 
 
-def test_the_same_request_in_other_words_is_the_same_chart(client):
+def test_a_request_that_spells_out_defaults_is_the_same_chart(client):
     spelled_out = HISTOGRAM | {"theme": "light", "scale": 1, "overlays": []}
     assert post(client, HISTOGRAM).json["id"] == post(client, spelled_out).json["id"]
 
 
-def test_a_ready_chart_is_answered_at_once_with_its_image(client, resources, chart_id):
+def test_a_request_for_a_ready_chart_returns_200_with_the_image_url(client, resources, chart_id):
     draw(resources, chart_id)
-    answer = post(client, HISTOGRAM)
-    assert answer.status_code == 200
-    assert answer.json["warnings"] == ["a warning"]
-    image = client.get(answer.json["image_url"])
+    response = post(client, HISTOGRAM)
+    assert response.status_code == 200
+    assert response.json["warnings"] == ["a warning"]
+    image = client.get(response.json["image_url"])
     assert (image.status_code, image.data, image.content_type) == (200, PNG, "image/png")
     assert image.headers["X-Content-Type-Options"] == "nosniff"
     left = resources.settings.media_retention_days * 86_400
@@ -98,7 +98,7 @@ def test_a_ready_chart_is_answered_at_once_with_its_image(client, resources, cha
     assert left - 60 <= int(image.headers["Cache-Control"].split("=")[1].split(",")[0]) <= left
 
 
-def test_an_image_the_caller_has_is_not_sent_again(client, resources, chart_id):
+def test_a_request_with_the_current_etag_gets_304(client, resources, chart_id):
     draw(resources, chart_id)
     first = client.get(f"/api/v1/charts/{chart_id}.png")
     again = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": first.headers["ETag"]})
@@ -111,40 +111,40 @@ def test_an_image_the_caller_has_is_not_sent_again(client, resources, chart_id):
 def test_an_image_the_caller_has_under_a_weak_tag_is_not_sent_again(client, resources, chart_id, given):
     draw(resources, chart_id)
     etag = client.get(f"/api/v1/charts/{chart_id}.png").headers["ETag"]
-    answer = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": given.format(etag=etag)})
-    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
+    response = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": given.format(etag=etag)})
+    assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", etag)
 
 
 def test_a_weak_tag_of_another_image_gets_the_image(client, resources, chart_id):
     draw(resources, chart_id)
-    answer = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": 'W/"another"'})
-    assert (answer.status_code, answer.data) == (200, PNG)
+    response = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": 'W/"another"'})
+    assert (response.status_code, response.data) == (200, PNG)
 
 
-def test_head_tells_of_the_image_without_sending_it(client, resources, chart_id):
+def test_head_returns_the_length_without_the_image(client, resources, chart_id):
     draw(resources, chart_id)
-    answer = client.head(f"/api/v1/charts/{chart_id}.png")
-    assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", str(len(PNG)))
+    response = client.head(f"/api/v1/charts/{chart_id}.png")
+    assert (response.status_code, response.data, response.headers["Content-Length"]) == (200, b"", str(len(PNG)))
 
 
-def test_an_image_that_is_not_drawn_yet_is_accepted_and_tells_how_far_it_is(client, chart_id):
-    answer = client.get(f"/api/v1/charts/{chart_id}.png")
-    assert (answer.status_code, answer.json["status"]) == (202, "queued")
-    assert answer.headers["Retry-After"] == "1"
+def test_a_request_for_an_image_that_is_not_drawn_yet_gets_202_with_the_status(client, chart_id):
+    response = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert (response.status_code, response.json["status"]) == (202, "queued")
+    assert response.headers["Retry-After"] == "1"
 
 
-def test_an_image_that_was_removed_after_its_time_is_gone(client, resources, chart_id):
+def test_an_expired_image_is_410_gone(client, resources, chart_id):
     draw(resources, chart_id)
     change(resources, chart_id, status=service.EXPIRED, path=None)
     assert is_problem(client.get(f"/api/v1/charts/{chart_id}.png"), 410, "gone")
     assert post(client, HISTOGRAM).status_code == 202
 
 
-def test_a_failed_chart_says_why(client, resources, chart_id):
+def test_a_failed_chart_returns_its_error(client, resources, chart_id):
     change(resources, chart_id, status=service.FAILED, error="the brick is too small", due_at=None)
-    answer = client.get(f"/api/v1/charts/{chart_id}.png")
-    assert is_problem(answer, 424, "chart-failed")
-    assert "the brick is too small" in json.loads(answer.data)["detail"]
+    response = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert is_problem(response, 424, "chart-failed")
+    assert "the brick is too small" in json.loads(response.data)["detail"]
 
 
 def test_unknown_charts_are_not_found(client):
@@ -163,13 +163,13 @@ def test_a_chart_has_one_format(client, resources, chart_id):
 
 def test_an_image_whose_file_is_lost_is_drawn_again(client, resources, chart_id):
     draw(resources, chart_id, stored=False)
-    answer = client.get(f"/api/v1/charts/{chart_id}.png")
-    assert (answer.status_code, answer.json["status"]) == (202, "queued")
+    response = client.get(f"/api/v1/charts/{chart_id}.png")
+    assert (response.status_code, response.json["status"]) == (202, "queued")
     draw(resources, chart_id)
     assert client.get(f"/api/v1/charts/{chart_id}.png").data == PNG
 
 
-def test_a_placeholder_is_served_and_kept_by_nobody(client, resources, chart_id):
+def test_a_placeholder_is_served_and_not_cached(client, resources, chart_id):
     draw(resources, chart_id, degraded=True)
     image = client.get(f"/api/v1/charts/{chart_id}.png")
     assert (image.status_code, image.headers["Cache-Control"]) == (200, "no-store")
@@ -190,53 +190,55 @@ def test_a_chart_of_stored_bars_changes_its_id_when_the_bars_do(client, resource
     assert post(client, STORED).json["id"] != first.json["id"]
 
 
-def test_every_wrong_value_is_named(client):
-    answer = post(client, {"type": "pie", "width": 1, "data": {"values": []}, "surprise": 1})
-    assert is_problem(answer, 422, "validation-failed")
-    pointers = {error["pointer"] for error in json.loads(answer.data)["errors"]}
+def test_every_invalid_value_is_reported_with_its_pointer(client):
+    response = post(client, {"type": "pie", "width": 1, "data": {"values": []}, "surprise": 1})
+    assert is_problem(response, 422, "validation-failed")
+    pointers = {error["pointer"] for error in json.loads(response.data)["errors"]}
     assert {"/type", "/width", "/surprise"} <= pointers
 
 
-def test_bodies_over_the_cap_and_of_other_types_are_refused(resources):
+def test_bodies_over_the_limit_or_of_another_type_are_refused(resources):
     small = replace(resources.settings, charts_max_body_bytes=100)
     client = create_app(small, replace(resources, settings=small)).test_client()
     assert is_problem(post(client, HISTOGRAM | {"title": "x" * 200}), 413, "payload-too-large")
-    answer = client.post("/api/v1/charts", data=b"{}", content_type="text/plain")
-    assert is_problem(answer, 415, "unsupported-media-type")
+    response = client.post("/api/v1/charts", data=b"{}", content_type="text/plain")
+    assert is_problem(response, 415, "unsupported-media-type")
 
 
-def test_a_full_queue_refuses_with_a_time_to_come_again(resources):
+def test_a_full_queue_refuses_with_retry_after(resources):
     full = replace(resources.settings, charts_max_queue=1)
     client = create_app(full, replace(resources, settings=full)).test_client()
     assert post(client, HISTOGRAM).status_code == 202
-    answer = post(client, HISTOGRAM | {"title": "another"})
-    assert is_problem(answer, 503, "unavailable")
-    assert int(answer.headers["Retry-After"]) > 0
+    response = post(client, HISTOGRAM | {"title": "another"})
+    assert is_problem(response, 503, "unavailable")
+    assert int(response.headers["Retry-After"]) > 0
 
 
-def test_prefer_wait_gives_up_in_time(client):
-    answer = post(client, HISTOGRAM, Prefer="respond-async, wait=1")
-    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+def test_prefer_wait_ends_after_its_seconds(client):
+    response = post(client, HISTOGRAM, Prefer="respond-async, wait=1")
+    assert (response.status_code, response.headers["Preference-Applied"]) == (202, "wait=1")
 
 
-def test_with_the_broker_gone_charts_are_taken_all_the_same(resources, settings):
-    nowhere = replace(settings, celery_broker_url="redis://127.0.0.1:1/0")
-    gone = Resources.build(nowhere)
-    answer = post(create_app(nowhere, gone).test_client(), HISTOGRAM)
-    gone.close()
-    assert answer.status_code == 202
+def test_charts_are_accepted_without_a_broker(resources, settings):
+    unreachable = replace(settings, celery_broker_url="redis://127.0.0.1:1/0")
+    without_broker = Resources.build(unreachable)
+    response = post(create_app(unreachable, without_broker).test_client(), HISTOGRAM)
+    without_broker.close()
+    assert response.status_code == 202
     with resources.database.transaction() as session:
         due = jobs.wake_due(session, Policy.of(settings), now=utc_now() + timedelta(minutes=1), limit=9)
-    assert list(due) == [answer.json["id"]]
+    assert list(due) == [response.json["id"]]
 
 
 def a_signal(client: FlaskClient) -> str:
-    answer = client.post("/api/v1/signals", json={"instrument": "EURUSD", "side": "buy", "price": "2.0", "time": 2_000})
-    assert answer.json is not None
-    return str(answer.json["id"])
+    response = client.post(
+        "/api/v1/signals", json={"instrument": "EURUSD", "side": "buy", "price": "2.0", "time": 2_000}
+    )
+    assert response.json is not None
+    return str(response.json["id"])
 
 
-def test_a_signal_without_bars_has_no_chart_until_there_are_some(client, resources):
+def test_a_signal_has_no_chart_until_bars_are_stored(client, resources):
     url = f"/api/v1/signals/{a_signal(client)}/chart"
     assert is_problem(client.get(url), 404, "not-found")
     with resources.database.transaction() as session:
@@ -285,10 +287,10 @@ def test_history_without_a_volume_does_not_take_it_from_the_bars_that_are_shown(
         market.upsert(session, "GOOG", "1d", Bars(bars.time[old], *(part[old] for part in columns_of(bars)[1:])))
     data = {"instrument": "GOOG", "timeframe": "1d", "bars": 60}
     both = {"panels": [{"kind": "volume"}], "overlays": [{"kind": "sma", "period": 50}]}
-    answer = post(client, {"type": "candlestick", "data": data, **both})
-    assert answer.status_code == 202
+    response = post(client, {"type": "candlestick", "data": data, **both})
+    assert response.status_code == 202
     assert bars.volume is not None
-    assert stored_spec(resources, answer.json["id"]).data.volume == bars.volume[-60:]
+    assert stored_spec(resources, response.json["id"]).data.volume == bars.volume[-60:]
 
 
 def columns_of(bars: Bars) -> tuple[tuple[float, ...], ...]:
@@ -315,8 +317,8 @@ def test_one_caller_cannot_fill_the_queue_for_the_others(resources):
 def test_a_chart_that_costs_too_much_is_refused_with_the_field(client):
     bands = [{"kind": "bollinger"}] * 12
     bars = dict(zip(("time", "open", "high", "low", "close"), map(list, columns_of(BARS)), strict=True))
-    answer = post(client, {"type": "line", "data": bars, "width": 3000, "height": 3000, "overlays": bands})
-    assert is_problem(answer, 422, "validation-failed")
-    (error,) = answer.json["errors"]
+    response = post(client, {"type": "line", "data": bars, "width": 3000, "height": 3000, "overlays": bands})
+    assert is_problem(response, 422, "validation-failed")
+    (error,) = response.json["errors"]
     assert error["pointer"] == "/overlays/11"
     assert "megapixels instead of 9.0" in error["message"]

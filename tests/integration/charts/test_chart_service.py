@@ -37,7 +37,7 @@ def a_spec(**changes) -> ChartSpec:
     return replace(ChartSpec(type="histogram", data=Sample((1.0, 2.0))), **changes)
 
 
-def ask(
+def request_chart(
     database: Database,
     spec: ChartSpec | None = None,
     *,
@@ -55,7 +55,7 @@ def claim(database: Database, *, now: datetime = NOW, policy: Policy = POLICY) -
 
 
 def a_claim(database: Database, *, now: datetime = NOW) -> RenderLease:
-    chart_id = ask(database, now=now).chart.id
+    chart_id = request_chart(database, now=now).chart.id
     claimed = claim(database, now=now)
     assert claimed is not None
     assert claimed.chart_id == chart_id
@@ -67,9 +67,9 @@ def read(database: Database, chart_id: str) -> Chart:
         return service.find(session, chart_id)
 
 
-def complete(database: Database, lease: RenderLease, drawn: RenderResult = DRAWN) -> bool:
+def complete(database: Database, lease: RenderLease, result: RenderResult = DRAWN) -> bool:
     with database.transaction() as session:
-        return service.complete(session, lease, drawn, POLICY, now=NOW)
+        return service.complete(session, lease, result, POLICY, now=NOW)
 
 
 def fail(database: Database, lease: RenderLease, *, final: bool = False) -> None:
@@ -83,7 +83,7 @@ def wake_due(database: Database, now: datetime, limit: int = 100) -> list[str]:
 
 
 def test_equal_requests_share_one_row(database):
-    first, second = ask(database), ask(database)
+    first, second = request_chart(database), request_chart(database)
     assert first.chart.id == second.chart.id
     assert (first.wake, second.wake) == (True, False)
 
@@ -91,69 +91,69 @@ def test_equal_requests_share_one_row(database):
 def test_another_owner_gets_a_chart_of_its_own(database):
     with database.transaction() as session:
         other = service.request_chart(session, a_spec(), POLICY, owner="other", now=NOW, request_id="")
-    assert other.chart.id != ask(database).chart.id
+    assert other.chart.id != request_chart(database).chart.id
 
 
-def test_equal_requests_at_once_make_one_row(database):
+def test_concurrent_equal_requests_make_one_row(database):
     with ThreadPoolExecutor(8) as pool:
-        ids = {asked.chart.id for asked in pool.map(lambda _: ask(database), range(16))}
+        ids = {result.chart.id for result in pool.map(lambda _: request_chart(database), range(16))}
     assert len(ids) == 1
 
 
-def test_a_full_queue_refuses_new_charts_and_still_gives_known_ones(database):
+def test_a_full_queue_refuses_new_charts_and_still_returns_existing_ones(database):
     tight = replace(POLICY, max_queue=1)
-    known = ask(database, policy=tight).chart.id
+    existing = request_chart(database, policy=tight).chart.id
     with pytest.raises(Unavailable):
-        ask(database, a_spec(title="another"), policy=tight)
-    assert ask(database, policy=tight).chart.id == known
+        request_chart(database, a_spec(title="another"), policy=tight)
+    assert request_chart(database, policy=tight).chart.id == existing
 
 
-def test_one_owner_alone_gets_half_of_the_queue_and_its_refusal_says_whose_limit_it_is(database):
+def test_one_owner_alone_gets_half_of_the_queue_and_the_error_names_the_owner(database):
     tight = replace(POLICY, max_queue=8)
     for number in range(4):
-        ask(database, a_spec(title=f"{number}"), policy=tight)
-    told = "desk has its share of the queue: 4 of the 4 charts that wait, of 8 places"
-    with pytest.raises(Unavailable, match=told) as refused:
-        ask(database, a_spec(title="one more"), policy=tight)
+        request_chart(database, a_spec(title=f"{number}"), policy=tight)
+    message = "desk has its share of the queue: 4 of the 4 charts that wait, of 8 places"
+    with pytest.raises(Unavailable, match=message) as refused:
+        request_chart(database, a_spec(title="one more"), policy=tight)
     assert refused.value.retry_after == 5
 
 
-def test_owners_who_fill_the_queue_leave_room_for_one_who_comes_later(database):
+def test_owners_who_fill_the_queue_leave_places_for_a_later_one(database):
     tight = replace(POLICY, max_queue=12)
-    taken = {"a": 0, "b": 0}
+    accepted = {"a": 0, "b": 0}
     for number in range(24):
         owner = "ab"[number % 2]
         with suppress(Unavailable):
-            ask(database, a_spec(title=f"{number}"), policy=tight, owner=owner)
-            taken[owner] += 1
-    assert taken == {"a": 4, "b": 4}
-    assert ask(database, policy=tight, owner="c").wake
+            request_chart(database, a_spec(title=f"{number}"), policy=tight, owner=owner)
+            accepted[owner] += 1
+    assert accepted == {"a": 4, "b": 4}
+    assert request_chart(database, policy=tight, owner="c").wake
 
 
-def test_an_owner_whose_charts_were_drawn_may_ask_again(database):
+def test_an_owner_whose_charts_were_drawn_may_request_more(database):
     tight = replace(POLICY, max_queue=2)
     first = a_claim(database)
-    assert ask(database, a_spec(title="b"), policy=tight).wake
+    assert request_chart(database, a_spec(title="b"), policy=tight).wake
     with pytest.raises(Unavailable):
-        ask(database, a_spec(title="c"), policy=tight)
+        request_chart(database, a_spec(title="c"), policy=tight)
     complete(database, first)
     claim(database)
-    assert ask(database, a_spec(title="c"), policy=tight).wake
+    assert request_chart(database, a_spec(title="c"), policy=tight).wake
 
 
-def test_a_small_chart_of_another_owner_comes_before_dear_ones_that_were_there_first(database):
-    dear = [ask(database, a_spec(title=f"{n}", width=3000, height=3000)).chart.id for n in range(3)]
-    small = [ask(database, a_spec(title=f"s{n}"), owner="other").chart.id for n in range(3)]
+def test_a_small_chart_of_another_owner_is_claimed_before_earlier_expensive_ones(database):
+    expensive = [request_chart(database, a_spec(title=f"{n}", width=3000, height=3000)).chart.id for n in range(3)]
+    small = [request_chart(database, a_spec(title=f"s{n}"), owner="other").chart.id for n in range(3)]
     order = [claimed.chart_id for _ in range(6) if (claimed := claim(database))]
-    assert set(order) == {*dear, *small}
+    assert set(order) == {*expensive, *small}
     assert order.index(small[0]) <= 1
-    assert order.index(small[2]) < order.index(dear[2])
-    assert [chart for chart in order if chart in dear] == dear
+    assert order.index(small[2]) < order.index(expensive[2])
+    assert [chart for chart in order if chart in expensive] == expensive
 
 
-def test_equal_charts_of_two_owners_are_claimed_in_turns(database):
-    mine = [ask(database, a_spec(title=f"{n}")).chart.id for n in range(3)]
-    theirs = [ask(database, a_spec(title=f"{n}"), owner="other").chart.id for n in range(3)]
+def test_equal_charts_of_two_owners_are_claimed_alternately(database):
+    mine = [request_chart(database, a_spec(title=f"{n}")).chart.id for n in range(3)]
+    theirs = [request_chart(database, a_spec(title=f"{n}"), owner="other").chart.id for n in range(3)]
     order = ["mine" if claimed.chart_id in mine else "theirs" for _ in range(6) if (claimed := claim(database))]
     assert len(theirs) == 3
     assert order.count("mine") == 3
@@ -161,42 +161,42 @@ def test_equal_charts_of_two_owners_are_claimed_in_turns(database):
     assert order[-3:] != ["theirs"] * 3
 
 
-def test_small_charts_that_keep_coming_do_not_starve_a_dear_one(database):
-    dear = ask(database, a_spec(width=3000, height=3000)).chart.id
+def test_a_stream_of_small_charts_does_not_starve_an_expensive_one(database):
+    expensive = request_chart(database, a_spec(width=3000, height=3000)).chart.id
     for number in range(200):
-        ask(database, a_spec(title=f"{number}"), owner="other")
+        request_chart(database, a_spec(title=f"{number}"), owner="other")
         claimed = claim(database)
         assert claimed is not None
-        if claimed.chart_id == dear:
+        if claimed.chart_id == expensive:
             return
-    pytest.fail("the dear chart was never claimed")
+    pytest.fail("the expensive chart was never claimed")
 
 
-def test_a_chart_that_must_come_passes_a_full_queue(database):
+def test_a_chart_without_queue_limit_passes_a_full_queue(database):
     tight = replace(POLICY, max_queue=1)
-    ask(database, policy=tight)
+    request_chart(database, policy=tight)
     with database.transaction() as session:
-        asked = service.request_chart(
+        result = service.request_chart(
             session, a_spec(title="b"), tight, owner="desk", now=NOW, request_id="", ignore_queue_limit=True
         )
-    assert asked.wake
+    assert result.wake
 
 
-def test_of_many_workers_one_gets_the_claim(database):
-    ask(database)
+def test_one_of_many_workers_gets_the_lease(database):
+    request_chart(database)
     with ThreadPoolExecutor(8) as pool:
         claims = [lease for lease in pool.map(lambda _: claim(database), range(8)) if lease]
     assert len(claims) == 1
     assert claims[0].attempts == 1
 
 
-def test_a_claim_carries_the_spec_and_the_request(database):
+def test_a_lease_contains_the_spec_and_the_request_id(database):
     lease = a_claim(database)
     assert '"type":"histogram"' in lease.spec
     assert lease.request_id == "r1"
 
 
-def test_a_lease_that_ran_out_can_be_claimed_by_another(database):
+def test_a_chart_whose_lease_expired_can_be_claimed_again(database):
     lease = a_claim(database)
     assert wake_due(database, NOW + POLICY.lease - timedelta(seconds=1)) == []
     assert claim(database) is None
@@ -206,7 +206,7 @@ def test_a_lease_that_ran_out_can_be_claimed_by_another(database):
     assert again.attempts == 2
 
 
-def test_a_worker_that_was_only_slow_may_record_until_another_has_claimed(database):
+def test_a_slow_worker_may_record_until_another_claims_the_chart(database):
     slow = a_claim(database)
     wake_due(database, NOW + POLICY.lease)
     assert complete(database, slow)
@@ -214,7 +214,7 @@ def test_a_worker_that_was_only_slow_may_record_until_another_has_claimed(databa
     assert claim(database) is None
 
 
-def test_the_loser_of_a_lease_cannot_record_anything(database):
+def test_a_worker_that_lost_its_lease_cannot_record_anything(database):
     slow = a_claim(database)
     wake_due(database, NOW + POLICY.lease)
     quick = claim(database, now=NOW + POLICY.lease * 2)
@@ -225,7 +225,7 @@ def test_the_loser_of_a_lease_cannot_record_anything(database):
     assert complete(database, quick)
 
 
-def test_a_completed_chart_tells_everything_about_its_image(database):
+def test_a_completed_chart_has_everything_about_its_image(database):
     lease = a_claim(database)
     assert complete(database, lease)
     chart = read(database, lease.chart_id)
@@ -236,7 +236,7 @@ def test_a_completed_chart_tells_everything_about_its_image(database):
     assert chart.due_at is None
 
 
-def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
+def test_a_failed_chart_is_retried_until_its_attempts_are_used_up(database):
     first = a_claim(database)
     lease: RenderLease | None = first
     for attempt in range(1, POLICY.max_attempts + 1):
@@ -253,7 +253,7 @@ def test_a_failure_is_tried_again_until_the_attempts_are_used_up(database):
         service.image_path(chart)
 
 
-def test_a_final_failure_is_not_tried_again(database):
+def test_a_final_failure_is_not_retried(database):
     lease = a_claim(database)
     fail(database, lease, final=True)
     assert read(database, lease.chart_id).status == service.FAILED
@@ -263,31 +263,31 @@ def test_a_final_failure_is_not_tried_again(database):
 def test_the_same_request_draws_a_failed_chart_again(database):
     lease = a_claim(database)
     fail(database, lease, final=True)
-    again = ask(database)
+    again = request_chart(database)
     assert again.wake
     assert (again.chart.status, again.chart.attempts, again.chart.error) == (service.QUEUED, 0, None)
 
 
-def test_a_placeholder_is_drawn_again_when_asked_for(database):
+def test_a_placeholder_is_drawn_again_on_request(database):
     lease = a_claim(database)
     complete(database, lease, replace(DRAWN, degraded=True))
-    assert ask(database).wake
+    assert request_chart(database).wake
 
 
-def test_the_sweep_leaves_fresh_charts_to_their_own_wake_up(database):
-    chart_id = ask(database).chart.id
+def test_the_sweep_does_not_wake_charts_that_were_just_queued(database):
+    chart_id = request_chart(database).chart.id
     assert wake_due(database, NOW) == []
     assert wake_due(database, NOW + POLICY.sweep_after) == [chart_id]
 
 
 def test_the_sweep_does_not_wake_the_same_chart_twice_in_a_lease(database):
-    ask(database)
+    request_chart(database)
     late = NOW + POLICY.sweep_after
     assert wake_due(database, late)
     assert wake_due(database, late + timedelta(seconds=1)) == []
 
 
-def test_the_sweep_gives_each_owner_its_turn(database):
+def test_the_sweep_wakes_charts_of_owners_round_robin(database):
     with database.transaction() as session:
         for owner, charts in (("busy", 20), ("late", 1), ("other", 2)):
             for number in range(charts):
@@ -300,21 +300,21 @@ def test_the_sweep_gives_each_owner_its_turn(database):
     assert owners == ["busy", "late", "other", "busy", "other", "busy"]
 
 
-def test_of_many_due_charts_every_part_of_the_sweep_wakes_others(database):
+def test_each_batch_of_the_sweep_wakes_other_charts(database):
     for number in range(7):
-        ask(database, a_spec(title=str(number)))
+        request_chart(database, a_spec(title=str(number)))
     late = NOW + POLICY.sweep_after
-    parts = [wake_due(database, late, limit=3) for _ in range(4)]
-    assert [len(part) for part in parts] == [3, 3, 1, 0]
-    assert len({chart_id for part in parts for chart_id in part}) == 7
+    batches = [wake_due(database, late, limit=3) for _ in range(4)]
+    assert [len(batch) for batch in batches] == [3, 3, 1, 0]
+    assert len({chart_id for batch in batches for chart_id in batch}) == 7
 
 
-def test_two_that_find_a_chart_failed_queue_it_once(database):
+def test_concurrent_requests_for_a_failed_chart_queue_it_once(database):
     lease = a_claim(database)
     fail(database, lease, final=True)
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(lambda _: ask(database), range(8)))
-    assert [requested.wake for requested in asked].count(True) == 1
+        result = list(pool.map(lambda _: request_chart(database), range(8)))
+    assert [requested.wake for requested in result].count(True) == 1
 
 
 def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database):
@@ -329,7 +329,7 @@ def test_the_sweep_fails_a_chart_whose_worker_was_lost_at_every_attempt(database
     assert (chart.status, chart.error) == (service.FAILED, jobs.WORKER_LOST)
 
 
-def test_an_expired_chart_is_gone_and_its_file_is_named(database):
+def test_expiry_marks_the_chart_and_returns_its_path(database):
     lease = a_claim(database)
     complete(database, lease)
     with database.transaction() as session:
@@ -338,10 +338,10 @@ def test_an_expired_chart_is_gone_and_its_file_is_named(database):
         assert retention.expire(session, now=NOW + POLICY.retention, limit=10) == [DRAWN.path]
     with pytest.raises(Gone):
         service.image_path(read(database, lease.chart_id))
-    assert ask(database).wake
+    assert request_chart(database).wake
 
 
-def test_a_lost_file_queues_its_chart_once(database):
+def test_a_chart_with_a_missing_file_is_queued_once(database):
     lease = a_claim(database)
     complete(database, lease)
     for expected in (True, False):
@@ -349,9 +349,9 @@ def test_a_lost_file_queues_its_chart_once(database):
             assert service.redraw(session, lease.chart_id, POLICY, now=NOW, request_id="r2") is expected
 
 
-def test_the_backlog_counts_what_waits_and_knows_the_oldest(database):
-    ask(database, now=NOW)
-    ask(database, a_spec(title="later"), now=NOW + timedelta(seconds=5))
+def test_the_backlog_counts_queued_charts_and_has_the_time_of_the_oldest(database):
+    request_chart(database, now=NOW)
+    request_chart(database, a_spec(title="later"), now=NOW + timedelta(seconds=5))
     with database.reading() as session:
         assert jobs.backlog(session) == (2, NOW)
 

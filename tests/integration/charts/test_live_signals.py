@@ -1,4 +1,4 @@
-"""The picture of a live signal, from its POST to the drawn chart: the whole order is always in it."""
+"""The chart of a live signal, from its POST to the image: it always shows the whole order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DAY_MS = 86_400_000
 
 @dataclass
 class Service:
-    """The web application and its database, at a time that tests set."""
+    """The web application and its database, with a clock that tests set."""
 
     resources: Resources
     client: FlaskClient = field(init=False)
@@ -55,7 +55,7 @@ def service(resources: Resources) -> Service:
 
 
 def post(service: Service, case: LiveCase, **payload: object) -> UUID:
-    """Store the case's bars and post its signal, at the moment the signal is stamped."""
+    """Store the bars of the case and post its signal at the signal's own time."""
     instrument = case.name.upper()
     with service.resources.database.transaction() as session:
         market.upsert(session, instrument, case.timeframe, case.bars)
@@ -71,7 +71,7 @@ def post(service: Service, case: LiveCase, **payload: object) -> UUID:
 
 
 def own_spec(service: Service, signal: UUID) -> ChartSpec:
-    """The spec that follows from the signal's event, as a worker claims it."""
+    """Handle the signal's event and return the spec that a worker claims."""
     settings = service.resources.settings
     with service.resources.database.transaction() as session:
         for event in events.claim(session, now=service.now, limit=10, after=None):
@@ -88,9 +88,9 @@ def own_spec(service: Service, signal: UUID) -> ChartSpec:
 def texts_of(image: Image) -> list[tuple[str, float, float, int]]:
     """Every text of an SVG with its left end, its baseline and its size."""
     root = ET.fromstring(image.data)  # noqa: S314 - drawn by the engine itself
-    found = root.iter(f"{SVG}text")
+    texts = root.iter(f"{SVG}text")
     return [
-        (one.text or "", float(one.get("x", 0)), float(one.get("y", 0)), int(one.get("font-size", 0))) for one in found
+        (one.text or "", float(one.get("x", 0)), float(one.get("y", 0)), int(one.get("font-size", 0))) for one in texts
     ]
 
 
@@ -107,7 +107,7 @@ def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
             assert x >= 0, (case.name, text)
             assert x + width(text, Font(size)) <= spec.width, (case.name, text)
             assert cap_height(Font(size)) <= baseline <= spec.height, (case.name, text)
-    assert all(len(found) == 1 for found in tags.values()), (case.name, tags)
+    assert all(len(texts) == 1 for texts in tags.values()), (case.name, tags)
     plan = plan_price(spec)
     (place,) = plan.annotations.positions
     assert place.last - place.first >= 10, case.name
@@ -121,7 +121,7 @@ def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(Market))
-def test_every_live_signal_is_in_its_own_picture_with_its_whole_order(service: Service, kind: Market):
+def test_every_live_signal_is_in_its_chart_with_its_whole_order(service: Service, kind: Market):
     for case in CASES:
         if case.name.startswith(kind):
             spec = own_spec(service, post(service, case))
@@ -147,14 +147,14 @@ def test_the_cases_cover_signals_in_the_last_bar_after_it_and_too_far_after_it()
     assert after >= {"stocks-1d-weekend-buy-near", "fx-1d-yesterday-sell-near", "stocks-1h-weekend-buy-far"}
 
 
-def test_a_monday_signal_on_daily_stocks_stands_in_the_very_next_slot(service: Service):
+def test_a_monday_signal_on_daily_stocks_is_in_the_next_slot(service: Service):
     case = live_case("stocks", "1d", "weekend", "buy", "near")
     plan = plan_price(own_spec(service, post(service, case)))
     assert plan.annotations.signals[0].index == plan.timeline.bars
     assert plan.timeline.opens()[plan.timeline.bars] == case.bars.time[-1] + 3 * DAY_MS
 
 
-def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_its_time_written(service: Service):
+def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_a_label_with_its_time(service: Service):
     case = live_case("crypto", "1h", "now", "buy", "near")
     early = replace(case, time=case.bars.time[0] - 40 * DAY_MS)
     service.resources = replace(service.resources, settings=replace(service.resources.settings, charts_signal_bars=50))
@@ -168,7 +168,7 @@ def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_its_time_written
     assert image.warnings == ()
 
 
-def test_a_silly_stop_is_a_warning_and_never_a_failed_chart(service: Service):
+def test_a_stop_on_the_wrong_side_is_a_warning_and_no_failure(service: Service):
     case = live_case("fx", "1h", "now", "buy", "near")
     signal = post(service, case, stop_loss=case.entry * 1.01, take_profit=[case.entry * 0.99, case.entry])
     image = engine.render(replace(own_spec(service, signal), format="svg"))

@@ -1,4 +1,4 @@
-"""Hooks made as an operator makes them, in a service whose settings a test chooses."""
+"""Hooks created by the command line, in a service whose settings a test chooses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.hooks.commands import hooks
 from app.resources import Resources
 from config import Settings
 
-SENT = {"ticker": "FX:EURUSD", "action": "buy", "close": "1.0712", "timenow": "2026-03-02T12:00:00Z"}
+BODY = {"ticker": "FX:EURUSD", "action": "buy", "close": "1.0712", "timenow": "2026-03-02T12:00:00Z"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class Hooked:
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
-    def send(self, path: str | None = None, **how: Any) -> TestResponse:
-        """Post what TradingView would, or what is named."""
-        return self.client.post(path or self.path, **(how if "data" in how or "json" in how else {"json": SENT, **how}))
+    def send(self, path: str | None = None, **options: Any) -> TestResponse:
+        """Post what TradingView sends, or the given body."""
+        return self.client.post(
+            path or self.path, **(options if "data" in options or "json" in options else {"json": BODY, **options})
+        )
 
 
 def make_hook(app: Flask, *options: str) -> str:
@@ -44,7 +46,7 @@ def make_hook(app: Flask, *options: str) -> str:
 
 @pytest.fixture
 def hooked(settings: Settings) -> Iterator[Callable[..., Hooked]]:
-    """Services with these settings and a hook made with these options."""
+    """Services with these settings, and a hook created with these options."""
     with ExitStack() as stack:
 
         def start(*options: str, **changes: Any) -> Hooked:

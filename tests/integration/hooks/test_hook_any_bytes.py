@@ -1,4 +1,4 @@
-"""Any bytes to a hook that is open, and any payload to a schema, end in an answer that was meant."""
+"""Any bytes to a hook that is open, and any payload to a schema, end in a 2xx or a problem document."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.hooks.domain import MAPPABLE, SIGNAL_FIELDS
+from app.hooks.domain import MAPPABLE_FIELDS, SIGNAL_FIELDS
 from app.payloads.commands import schemas
 from config import ROOT, Settings
-from tests.integration.hooks.conftest import SENT, Hooked
+from tests.integration.hooks.conftest import BODY, Hooked
 
 SLOWEST_SECONDS = 3
-NAMES = st.sampled_from([*MAPPABLE, *sum(SIGNAL_FIELDS.values(), ()), "payload", "interval", "confidence", "a/b~", ""])
+NAMES = st.sampled_from(
+    [*MAPPABLE_FIELDS, *sum(SIGNAL_FIELDS.values(), ()), "payload", "interval", "confidence", "a/b~", ""]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
 DOCUMENTS = st.builds(
-    lambda changes: json.dumps(SENT | {"version": "2"} | changes).encode(), st.dictionaries(NAMES, VALUES, max_size=5)
+    lambda changes: json.dumps(BODY | {"version": "2"} | changes).encode(), st.dictionaries(NAMES, VALUES, max_size=5)
 )
 LINES = st.lists(st.tuples(NAMES, st.sampled_from([":", "=", " : "]), st.text(max_size=12)).map("".join), max_size=5)
 TEXTS = LINES.map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass"))
@@ -53,8 +55,8 @@ def service(hooked: Callable[..., Hooked]) -> Hooked:
 @given(BODIES, KINDS)
 def test_any_bytes_to_a_hook_are_stored_or_refused_with_a_problem(service: Hooked, body: bytes, kind: str) -> None:
     began = time.thread_time()
-    answer = service.send(data=body, content_type=kind)
+    response = service.send(data=body, content_type=kind)
     assert time.thread_time() - began < SLOWEST_SECONDS
-    if answer.status_code not in (200, 201):
-        assert 400 <= answer.status_code < 500, answer.data
-        assert answer.content_type == "application/problem+json"
+    if response.status_code not in (200, 201):
+        assert 400 <= response.status_code < 500, response.data
+        assert response.content_type == "application/problem+json"

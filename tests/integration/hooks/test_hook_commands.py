@@ -26,19 +26,19 @@ def rows(app: Flask) -> list[list[str]]:
 
 
 def test_a_hook_s_address_alone_is_on_standard_output(app: Flask) -> None:
-    made = run(app, "create", "--producer", "tv", "--url", "https://a.example/")
-    assert made.stdout.startswith("https://a.example/api/v1/hooks/hook_")
-    assert made.stdout.count("\n") == 1
-    assert "not shown again" in made.stderr
+    created = run(app, "create", "--producer", "tv", "--url", "https://a.example/")
+    assert created.stdout.startswith("https://a.example/api/v1/hooks/hook_")
+    assert created.stdout.count("\n") == 1
+    assert "not shown again" in created.stderr
 
 
-def test_hooks_are_listed_with_all_but_their_address(app: Flask) -> None:
+def test_hooks_are_listed_without_their_addresses(app: Flask) -> None:
     token = make_hook(app).rpartition("/")[2]
     make_hook(app, "--strip-exchange", "--field-map", "side=dir", "--allow-from", "203.0.113.7")
     listed = run(app, "list").stdout
     assert token not in listed
     head, first, second = (line.split() for line in listed.splitlines())
-    assert head == ["id", "producer", "made", "revoked", "from", "reads"]
+    assert head == ["id", "producer", "created", "revoked", "from", "mapping"]
     assert first[1:2] + first[3:] == ["tv", "-", "anywhere", "-"]
     assert second[3:] == ["-", "203.0.113.7/32", "side=dir", "strip-exchange"]
 
@@ -51,26 +51,26 @@ def test_a_revoked_hook_is_unknown_and_stays_on_the_list(hooked: Make) -> None:
     assert service.send().status_code == 404
     assert "Z" in rows(service.app)[0][3]
     again = run(service.app, "revoke", hook_id)
-    assert (again.exit_code, again.stderr) == (1, f"Error: there is no open hook {hook_id}\n")
+    assert (again.exit_code, again.stderr) == (1, f"Error: there is no active hook {hook_id}\n")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--producer", "a b"], "1-64 of"),
         (["--producer", "tv", "--field-map", "colour=c"], "is not FIELD=NAME"),
         (["--producer", "tv", "--field-map", "side"], "is not FIELD=NAME"),
-        (["--producer", "tv", "--field-map", "side=a", "--field-map", "side=b"], "names what another one names"),
-        (["--producer", "tv", "--field-map", "side=a", "--field-map", "price=a"], "names what another one names"),
+        (["--producer", "tv", "--field-map", "side=a", "--field-map", "side=b"], "repeats a field or a name"),
+        (["--producer", "tv", "--field-map", "side=a", "--field-map", "price=a"], "repeats a field or a name"),
         (["--producer", "tv", "--allow-from", "10.0.0.1/8"], "has host bits set"),
         (["--producer", "tv", "--allow-from", "tradingview.com"], "does not appear to be"),
         ([], "--producer"),
     ],
 )
-def test_what_makes_no_sense_is_refused(app: Flask, options: list[str], told: str) -> None:
+def test_invalid_options_are_refused(app: Flask, options: list[str], message: str) -> None:
     result = run(app, "create", *options)
     assert result.exit_code == 2
-    assert told in " ".join(result.stderr.split())
+    assert message in " ".join(result.stderr.split())
     assert rows(app) == []
 
 

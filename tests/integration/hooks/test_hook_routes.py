@@ -18,17 +18,17 @@ from app.hooks.commands import hooks
 from app.hooks.models import Hook
 from app.signals.models import Signal
 from config import Settings
-from tests.integration.hooks.conftest import SENT, Hooked
+from tests.integration.hooks.conftest import BODY, Hooked
 from tests.processes import free_port
 
 Make = Callable[..., Hooked]
 TRADINGVIEW_SECONDS = 3
 
 
-def is_problem(answer: TestResponse, status: int, slug: str) -> bool:
-    assert answer.status_code == status, answer.data
-    assert answer.content_type == "application/problem+json"
-    assert (answer.json or {})["type"].endswith(slug)
+def is_problem(response: TestResponse, status: int, slug: str) -> bool:
+    assert response.status_code == status, response.data
+    assert response.content_type == "application/problem+json"
+    assert (response.json or {})["type"].endswith(slug)
     return True
 
 
@@ -39,18 +39,18 @@ def stored(hooked: Hooked) -> list[Signal]:
 
 def test_a_signal_sent_to_a_hook_is_its_producer_s(hooked: Make) -> None:
     service = hooked()
-    answer = service.send()
-    told = answer.json or {}
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == f"/api/v1/signals/{told['id']}"
-    assert (told["producer_id"], told["instrument"], told["side"]) == ("tv", "FX:EURUSD", "buy")
-    assert (told["price"], told["time"]) == ("1.0712", "2026-03-02T12:00:00Z")
-    assert (told["signed"], told["duplicate"]) == (False, False)
-    read = service.client.get(answer.headers["Location"]).json or {}
-    assert read == {name: value for name, value in told.items() if name != "duplicate"}
+    response = service.send()
+    document = response.json or {}
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"/api/v1/signals/{document['id']}"
+    assert (document["producer_id"], document["instrument"], document["side"]) == ("tv", "FX:EURUSD", "buy")
+    assert (document["price"], document["time"]) == ("1.0712", "2026-03-02T12:00:00Z")
+    assert (document["signed"], document["duplicate"]) == (False, False)
+    read = service.client.get(response.headers["Location"]).json or {}
+    assert read == {name: value for name, value in document.items() if name != "duplicate"}
 
 
-def test_a_signal_sent_again_is_answered_with_the_one_that_is_stored(hooked: Make) -> None:
+def test_a_repeated_signal_returns_the_stored_one(hooked: Make) -> None:
     service = hooked()
     first, again = service.send(), service.send()
     assert again.status_code == 200
@@ -60,8 +60,8 @@ def test_a_signal_sent_again_is_answered_with_the_one_that_is_stored(hooked: Mak
 
 def test_an_exit_right_after_its_entry_is_a_signal_of_its_own(hooked: Make) -> None:
     service = hooked()
-    answers = [service.send(json={**SENT, "action": action}) for action in ("buy", "sell", "buy", "sell")]
-    assert [answer.status_code for answer in answers] == [201, 201, 200, 200]
+    responses = [service.send(json={**BODY, "action": action}) for action in ("buy", "sell", "buy", "sell")]
+    assert [response.status_code for response in responses] == [201, 201, 200, 200]
     assert sorted(signal.side for signal in stored(service)) == ["buy", "sell"]
 
 
@@ -69,7 +69,7 @@ def test_a_repetition_whose_content_differs_says_so_and_is_logged_and_counted(ho
     service = hooked()
     first = service.send().json or {}
     with capture_logs() as logged:
-        again = service.send(json={**SENT, "close": "1.0713", "note": "other"}).json or {}
+        again = service.send(json={**BODY, "close": "1.0713", "note": "other"}).json or {}
         same = service.send().json or {}
     assert (again["id"], again["duplicate"], again["differs"]) == (first["id"], True, ["price", "payload"])
     assert same["differs"] == []
@@ -84,43 +84,43 @@ def test_a_repetition_whose_content_differs_says_so_and_is_logged_and_counted(ho
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=utf-8", None])
-def test_json_is_taken_as_a_text_too(hooked: Make, kind: str | None) -> None:
-    answer = hooked("--strip-exchange").send(data=" " + json.dumps(SENT), content_type=kind)
-    assert answer.status_code == 201
-    assert (answer.json or {})["instrument"] == "EURUSD"
+def test_json_may_be_sent_as_text(hooked: Make, kind: str | None) -> None:
+    response = hooked("--strip-exchange").send(data=" " + json.dumps(BODY), content_type=kind)
+    assert response.status_code == 201
+    assert (response.json or {})["instrument"] == "EURUSD"
 
 
-def test_lines_of_text_are_taken(hooked: Make) -> None:
+def test_lines_of_text_are_accepted(hooked: Make) -> None:
     text = "Symbol: CME_MINI:ES1!\nSide: short\nPrice: 5000.25\nTime: 1772452800000\nTake Profit: 4950, 4900\nsize: 2\n"
-    told = hooked().send(data=text, content_type="text/plain").json or {}
-    assert (told["instrument"], told["side"], told["price"]) == ("CME_MINI:ES1", "sell", "5000.25")
-    assert told["time"] == "2026-03-02T12:00:00Z"
-    assert told["payload"] == {"take_profit": ["4950", "4900"], "size": "2"}
+    document = hooked().send(data=text, content_type="text/plain").json or {}
+    assert (document["instrument"], document["side"], document["price"]) == ("CME_MINI:ES1", "sell", "5000.25")
+    assert document["time"] == "2026-03-02T12:00:00Z"
+    assert document["payload"] == {"take_profit": ["4950", "4900"], "size": "2"}
 
 
 def test_a_hook_reads_the_names_it_was_made_with(hooked: Make) -> None:
     service = hooked("--field-map", "side=dir", "--field-map", "stop_loss=sl", "--field-map", "instrument=coin")
-    told = service.send(json={"coin": "BTC", "dir": "Long", "price": 5, "sl": 4.5, "ticker": "x"}).json or {}
-    assert (told["instrument"], told["side"]) == ("BTC", "buy")
-    assert told["payload"] == {"stop_loss": 4.5, "ticker": "x"}
-    answer = service.send(json={"coin": "BTC", "price": 5, "sl": -1})
-    assert is_problem(answer, 422, "validation-failed")
-    assert {error["pointer"] for error in (answer.json or {})["errors"]} == {"/dir", "/sl"}
+    document = service.send(json={"coin": "BTC", "dir": "Long", "price": 5, "sl": 4.5, "ticker": "x"}).json or {}
+    assert (document["instrument"], document["side"]) == ("BTC", "buy")
+    assert document["payload"] == {"stop_loss": 4.5, "ticker": "x"}
+    response = service.send(json={"coin": "BTC", "price": 5, "sl": -1})
+    assert is_problem(response, 422, "validation-failed")
+    assert {error["pointer"] for error in (response.json or {})["errors"]} == {"/dir", "/sl"}
 
 
-def test_what_is_wrong_is_told_by_the_sender_s_names(hooked: Make) -> None:
+def test_errors_point_to_the_names_that_the_sender_used(hooked: Make) -> None:
     service = hooked()
-    answer = service.send(json={"ticker": "A B", "action": "close", "close": "x", "take_profit": [1, -1]})
-    assert is_problem(answer, 422, "validation-failed")
-    pointers = {error["pointer"] for error in (answer.json or {})["errors"]}
+    response = service.send(json={"ticker": "A B", "action": "close", "close": "x", "take_profit": [1, -1]})
+    assert is_problem(response, 422, "validation-failed")
+    pointers = {error["pointer"] for error in (response.json or {})["errors"]}
     assert pointers == {"/ticker", "/action", "/close", "/take_profit/1"}
     missing = service.send(json={}).json or {}
-    assert "Looked for: instrument, ticker, symbol." in missing["errors"][0]["message"]
+    assert "Accepted names: instrument, ticker, symbol." in missing["errors"][0]["message"]
     assert stored(service) == []
 
 
 @pytest.mark.parametrize(
-    ("how", "status", "slug"),
+    ("options", "status", "slug"),
     [
         ({"data": b"{", "content_type": "application/json"}, 400, "malformed-json"),
         ({"data": b'{"a":1,"a":2}', "content_type": "text/plain"}, 400, "malformed-json"),
@@ -129,17 +129,17 @@ def test_what_is_wrong_is_told_by_the_sender_s_names(hooked: Make) -> None:
         ({"data": b"[]", "content_type": "application/json"}, 422, "validation-failed"),
         ({"data": b"a=1", "content_type": "application/x-www-form-urlencoded"}, 415, "unsupported-media-type"),
         ({"data": b"{" * 32_769, "content_type": "application/json"}, 413, "payload-too-large"),
-        ({"json": {**SENT, "payload": "x"}}, 422, "validation-failed"),
-        ({"json": {**SENT, "note": "a", "payload": {"note": "b"}}}, 422, "validation-failed"),
+        ({"json": {**BODY, "payload": "x"}}, 422, "validation-failed"),
+        ({"json": {**BODY, "note": "a", "payload": {"note": "b"}}}, 422, "validation-failed"),
     ],
 )
-def test_what_cannot_be_read_is_refused(hooked: Make, how: dict[str, Any], status: int, slug: str) -> None:
+def test_an_invalid_body_is_refused(hooked: Make, options: dict[str, Any], status: int, slug: str) -> None:
     service = hooked()
-    assert is_problem(service.send(**how), status, slug)
+    assert is_problem(service.send(**options), status, slug)
     assert stored(service) == []
 
 
-def test_hooks_want_no_key_and_no_signature(hooked: Make) -> None:
+def test_hooks_need_no_api_key_and_no_signature(hooked: Make) -> None:
     key = "k" * 40
     service = hooked(api_keys=(f"a:{key}",), signals_hmac_enabled=True, signals_hmac_key=key)
     assert service.send().status_code == 201
@@ -147,13 +147,13 @@ def test_hooks_want_no_key_and_no_signature(hooked: Make) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "hook_" + "A" * 43, "%ff", "%00", "x" * 1000])
-def test_an_unknown_address_is_not_found_whatever_is_sent(hooked: Make, token: str) -> None:
+def test_an_unknown_address_is_not_found_whatever_the_body(hooked: Make, token: str) -> None:
     service = hooked()
-    for how in ({}, {"data": b"{", "content_type": "application/json"}):
-        assert is_problem(service.send(f"/api/v1/hooks/{token}", **how), 404, "not-found")
+    for options in ({}, {"data": b"{", "content_type": "application/json"}):
+        assert is_problem(service.send(f"/api/v1/hooks/{token}", **options), 404, "not-found")
 
 
-def test_a_token_is_known_only_whole(hooked: Make) -> None:
+def test_a_part_of_a_token_is_unknown(hooked: Make) -> None:
     service = hooked()
     for path in (service.path[:-1], service.path + "x", service.path.swapcase()[-43:]):
         assert service.send(path if path.startswith("/") else f"/api/v1/hooks/hook_{path}").status_code == 404
@@ -186,15 +186,15 @@ def test_a_token_is_in_no_log_and_no_metric(hooked: Make) -> None:
 def test_hooks_spend_their_producer_s_budget(hooked: Make) -> None:
     service = hooked(signals_rate_limit="1/minute")
     assert service.send().status_code == 201
-    answer = service.send()
-    assert is_problem(answer, 429, "rate-limited")
-    assert int(answer.headers["Retry-After"]) > 0
+    response = service.send()
+    assert is_problem(response, 429, "rate-limited")
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def sent_from(service: Hooked, peer: str, forwarded: str = "") -> int:
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
-    answer = service.client.post(service.path, json=SENT, headers=headers, environ_base={"REMOTE_ADDR": peer})
-    return answer.status_code
+    response = service.client.post(service.path, json=BODY, headers=headers, environ_base={"REMOTE_ADDR": peer})
+    return response.status_code
 
 
 def test_only_the_named_networks_may_send(hooked: Make) -> None:
@@ -206,7 +206,7 @@ def test_only_the_named_networks_may_send(hooked: Make) -> None:
     assert sent_from(service, "2001:db8::5") == 200
 
 
-def test_a_trusted_proxy_tells_who_sends_and_nobody_else_does(hooked: Make) -> None:
+def test_only_a_trusted_proxy_may_name_the_client_address(hooked: Make) -> None:
     service = hooked("--allow-from", "203.0.113.0/24", trusted_proxies=("10.0.0.0/8",))
     assert sent_from(service, "10.0.0.1", forwarded="203.0.114.1") == 404
     assert sent_from(service, "10.0.0.1", forwarded="203.0.113.1, 203.0.114.1") == 404
@@ -215,7 +215,7 @@ def test_a_trusted_proxy_tells_who_sends_and_nobody_else_does(hooked: Make) -> N
     assert sent_from(service, "10.0.0.1", forwarded="203.0.114.1, 203.0.113.1, 10.0.0.2") == 201
 
 
-def test_the_operator_is_told_of_a_sender_that_was_turned_away(hooked: Make) -> None:
+def test_a_refused_sender_is_logged(hooked: Make) -> None:
     service = hooked("--allow-from", "203.0.113.0/24")
     with capture_logs() as lines:
         sent_from(service, "192.0.2.1")
@@ -223,16 +223,16 @@ def test_the_operator_is_told_of_a_sender_that_was_turned_away(hooked: Make) -> 
     assert line["address"] == "192.0.2.1"
 
 
-def test_without_a_database_the_answer_is_503_in_time_to_be_sent_again(settings: Settings, redis_url: str) -> None:
+def test_without_a_database_the_response_is_503_before_tradingview_gives_up(settings: Settings, redis_url: str) -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     client = create_app(replace(settings, database_url=url)).test_client()
     began = time.monotonic()
-    answer = client.post("/api/v1/hooks/hook_x", json=SENT)
-    assert is_problem(answer, 503, "unavailable")
-    assert int(answer.headers["Retry-After"]) > 0
+    response = client.post("/api/v1/hooks/hook_x", json=BODY)
+    assert is_problem(response, 503, "unavailable")
+    assert int(response.headers["Retry-After"]) > 0
     assert time.monotonic() - began < TRADINGVIEW_SECONDS
 
 
-def test_without_redis_signals_are_taken_once_all_the_same(hooked: Make) -> None:
+def test_without_redis_signals_are_still_stored_once(hooked: Make) -> None:
     service = hooked(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     assert [service.send().status_code for _ in range(2)] == [201, 200]

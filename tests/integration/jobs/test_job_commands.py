@@ -1,4 +1,4 @@
-"""`flask jobs` on both databases: what is listed, what is done once more, what is given up."""
+"""`flask jobs` on both databases: list, retry and cancel."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from app.shared.clock import utc_now
 
 @pytest.fixture
 def run(app: Flask):
-    """The command as it is typed."""
+    """Runs `flask jobs` with these arguments."""
 
-    def typed(*arguments: str) -> Result:
+    def invoke(*arguments: str) -> Result:
         return app.test_cli_runner().invoke(args=["jobs", *arguments])
 
-    return typed
+    return invoke
 
 
 def a_chart(resources: Resources, title: str = "a") -> str:
@@ -59,9 +59,9 @@ def chart(resources: Resources, chart_id: str) -> Chart:
 
 def event(resources: Resources, event_id: str) -> Event:
     with resources.database.reading() as session:
-        (found,) = (each for each in events.find_by_status(session, ("queued", "failed", "done"), limit=99))
-        assert str(found.id) == event_id
-        return found
+        (row,) = (row for row in events.find_by_status(session, ("queued", "failed", "done"), limit=99))
+        assert str(row.id) == event_id
+        return row
 
 
 def waiting(resources: Resources, queue: str) -> int:
@@ -71,19 +71,19 @@ def waiting(resources: Resources, queue: str) -> int:
         return length
 
 
-def test_unfinished_jobs_are_listed_with_what_is_wrong(run, resources):
+def test_unfinished_jobs_are_listed_with_their_errors(run, resources):
     failed, chart_id = a_failed_chart(resources, "b", "no\nluck"), a_chart(resources)
     event_id = an_event(resources)
-    told = run("list")
-    assert told.exit_code == 0, told.output
-    rows = {line.split()[1]: line for line in told.output.splitlines()[1:]}
+    result = run("list")
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[1]: line for line in result.output.splitlines()[1:]}
     assert set(rows) == {chart_id, failed, event_id}
     assert "queued" in rows[chart_id]
     assert rows[failed].endswith("no luck")
     assert "signal.received" in rows[event_id]
 
 
-def test_a_list_may_be_of_one_type_and_status(run, resources):
+def test_a_list_can_be_filtered_by_type_and_status(run, resources):
     failed = a_failed_chart(resources, "b")
     a_chart(resources)
     an_event(resources, failed=True)
@@ -97,14 +97,14 @@ def test_a_list_may_be_of_one_type_and_status(run, resources):
 
 def test_a_failed_chart_is_queued_again_with_all_its_attempts_and_a_worker_is_woken(run, resources):
     chart_id = a_failed_chart(resources)
-    told = run("retry", chart_id)
-    assert told.exit_code == 0, told.output
+    result = run("retry", chart_id)
+    assert result.exit_code == 0, result.output
     again = chart(resources, chart_id)
     assert (again.status, again.attempts, again.error) == ("queued", 0, None)
     assert waiting(resources, "charts") == 1
 
 
-def test_a_given_up_event_is_given_out_again(run, resources):
+def test_a_failed_event_is_dispatched_again(run, resources):
     event_id = an_event(resources, failed=True)
     assert run("retry", event_id).exit_code == 0
     again = event(resources, event_id)
@@ -112,18 +112,18 @@ def test_a_given_up_event_is_given_out_again(run, resources):
     assert waiting(resources, "events") == 1
 
 
-def test_what_did_not_fail_is_not_done_again(run, resources):
+def test_a_job_that_did_not_fail_is_not_retried(run, resources):
     for job in (a_chart(resources), an_event(resources), "0" * 32):
-        told = run("retry", job)
-        assert told.exit_code == 1
-        assert f"there is no failed job {job}" in told.output
+        result = run("retry", job)
+        assert result.exit_code == 1
+        assert f"there is no failed job {job}" in result.output
 
 
-def test_all_failed_jobs_are_queued_again_and_nothing_else(run, resources):
+def test_all_failed_jobs_of_a_type_are_queued_again_and_no_others(run, resources):
     failed = {a_failed_chart(resources, str(number)) for number in range(3)}
     event_id = an_event(resources, failed=True)
-    told = run("retry", "--all-failed", "--type", "charts")
-    assert told.output == "3 jobs are queued again\n"
+    result = run("retry", "--all-failed", "--type", "charts")
+    assert result.output == "3 jobs are queued again\n"
     assert {chart(resources, chart_id).status for chart_id in failed} == {"queued"}
     assert events.status(event(resources, event_id)) == "failed"
     assert run("retry", "--all-failed").output == "1 jobs are queued again\n"
@@ -136,14 +136,14 @@ def test_a_cancelled_chart_fails_with_that_reason_and_its_worker_records_nothing
         lease = charts.claim_next(session, policy, now=utc_now())
     assert lease is not None
     assert run("cancel", chart_id).exit_code == 0
-    drawn = charts.RenderResult("charts/2026/11/24/x.png", "e", 9, [], "", degraded=False)
+    render_result = charts.RenderResult("charts/2026/11/24/x.png", "e", 9, [], "", degraded=False)
     with resources.database.transaction() as session:
-        assert not charts.complete(session, lease, drawn, policy, now=utc_now())
+        assert not charts.complete(session, lease, render_result, policy, now=utc_now())
     ended = chart(resources, chart_id)
     assert (ended.status, ended.error, ended.due_at) == ("failed", "cancelled", None)
 
 
-def test_a_cancelled_event_is_followed_up_by_nobody(run, resources):
+def test_a_cancelled_event_is_not_handled(run, resources):
     event_id = an_event(resources)
     assert run("cancel", event_id).exit_code == 0
     assert events.status(event(resources, event_id)) == "failed"
@@ -151,11 +151,11 @@ def test_a_cancelled_event_is_followed_up_by_nobody(run, resources):
         assert list(events.claim(session, now=utc_now(), limit=9)) == []
 
 
-def test_what_is_over_cannot_be_cancelled(run, resources):
-    told = run("cancel", a_failed_chart(resources))
-    assert (told.exit_code, "is waiting or being done" in told.output) == (1, True)
+def test_a_finished_job_cannot_be_cancelled(run, resources):
+    result = run("cancel", a_failed_chart(resources))
+    assert (result.exit_code, "is waiting or running" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [("retry",), ("retry", "0" * 32, "--all-failed"), ("cancel", "not-an-id")])
-def test_a_wrong_command_line_is_told_so(run, arguments):
+def test_a_wrong_command_line_is_refused(run, arguments):
     assert run(*arguments).exit_code == 2

@@ -28,7 +28,7 @@ def run(app: Flask) -> object:
     return run
 
 
-def held(resources: Resources, instrument: str = "EURUSD", timeframe: str = "1h") -> int:
+def stored_bars(resources: Resources, instrument: str = "EURUSD", timeframe: str = "1h") -> int:
     with resources.database.reading() as session:
         return len(service.read(session, instrument, timeframe, limit=100_000))
 
@@ -44,7 +44,7 @@ def test_a_file_is_imported_and_its_bars_are_counted(run, resources: Resources, 
     path = a_file(tmp_path, 12_345)
     first = run("import", "eurusd", "1h", str(path))
     assert (first.exit_code, first.stdout) == (0, "EURUSD 1h: 12345 inserted, 0 updated\n")
-    assert held(resources) == 12_345
+    assert stored_bars(resources) == 12_345
     again = run("import", "eurusd", "1h", str(path))
     assert (again.exit_code, again.stdout) == (0, "EURUSD 1h: 0 inserted, 12345 updated\n")
 
@@ -53,7 +53,7 @@ def test_a_packed_file_is_imported(run, resources: Resources, tmp_path: Path) ->
     path = tmp_path / "bars.csv.gz"
     path.write_bytes(gzip.compress(a_file(tmp_path, 10).read_bytes()))
     assert run("import", "EUR/USD", "5m", str(path)).exit_code == 0
-    assert held(resources, "EUR/USD", "5m") == 10
+    assert stored_bars(resources, "EUR/USD", "5m") == 10
 
 
 def test_a_bad_row_is_named_and_nothing_is_stored(run, resources: Resources, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_bad_row_is_named_and_nothing_is_stored(run, resources: Resources, tmp
     result = run("import", "EURUSD", "1h", str(path))
     assert result.exit_code == 1
     assert result.stderr == f"Error: {path}, line 11002: high: lower than the open or the close\n"
-    assert held(resources) == 0
+    assert stored_bars(resources) == 0
 
 
 def test_a_missing_file_is_one_line(run, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_wrong_name_is_refused(run, resources: Resources, tmp_path: Path, inst
     assert "Invalid value for" in result.stderr
 
 
-def test_what_is_held_is_listed(run, tmp_path: Path) -> None:
+def test_stored_bars_are_listed(run, tmp_path: Path) -> None:
     run("import", "EURUSD", "1h", str(a_file(tmp_path, 3)))
     result = run("list")
     assert result.exit_code == 0
@@ -99,4 +99,4 @@ def test_a_database_without_tables_is_one_line(tmp_path: Path, redis_url: str, a
 def test_the_sample_bars_can_be_imported(run, resources: Resources, name: str) -> None:
     result = run("import", name, "1d", str(ROOT / "examples" / "data" / f"{name}_1d.csv"))
     assert result.stdout == f"{name.upper()} 1d: 756 inserted, 0 updated\n"
-    assert held(resources, name.upper(), "1d") == 756
+    assert stored_bars(resources, name.upper(), "1d") == 756

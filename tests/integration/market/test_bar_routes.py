@@ -31,20 +31,20 @@ def columns(rows: int = 3, **others: Any) -> dict[str, Any]:
     } | others
 
 
-def problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
-    assert answer.status_code == status
-    assert answer.content_type == "application/problem+json"
-    document: dict[str, Any] = answer.get_json(force=True)
+def problem(response: TestResponse, status: int, slug: str) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    document: dict[str, Any] = response.get_json(force=True)
     assert document["type"].endswith(slug)
     return document
 
 
 def test_bars_that_are_put_can_be_got(client: FlaskClient) -> None:
-    answer = client.put(URL, json=columns())
-    assert (answer.status_code, answer.get_json()) == (200, {"inserted": 3, "updated": 0})
-    answer = client.get(URL)
-    assert answer.status_code == 200
-    assert answer.get_json() == {
+    response = client.put(URL, json=columns())
+    assert (response.status_code, response.get_json()) == (200, {"inserted": 3, "updated": 0})
+    response = client.get(URL)
+    assert response.status_code == 200
+    assert response.get_json() == {
         "instrument": "EURUSD",
         "timeframe": "1h",
         "time": [FIRST, FIRST + DAY, FIRST + 2 * DAY],
@@ -58,16 +58,16 @@ def test_bars_that_are_put_can_be_got(client: FlaskClient) -> None:
 
 def test_putting_again_updates(client: FlaskClient) -> None:
     client.put(URL, json=columns(2))
-    answer = client.put(URL, json=columns(3, close=[1.75] * 3))
-    assert answer.get_json() == {"inserted": 1, "updated": 2}
+    response = client.put(URL, json=columns(3, close=[1.75] * 3))
+    assert response.get_json() == {"inserted": 1, "updated": 2}
     assert client.get(URL).get_json()["close"] == [1.75] * 3
 
 
 def test_a_csv_table_is_taken(client: FlaskClient) -> None:
-    answer = client.put(URL, data=CSV, content_type="text/csv; charset=utf-8")
-    assert answer.get_json() == {"inserted": 2, "updated": 0}
-    held = client.get(URL).get_json()
-    assert (held["time"], held["volume"]) == ([FIRST, FIRST + DAY], None)
+    response = client.put(URL, data=CSV, content_type="text/csv; charset=utf-8")
+    assert response.get_json() == {"inserted": 2, "updated": 0}
+    stored = client.get(URL).get_json()
+    assert (stored["time"], stored["volume"]) == ([FIRST, FIRST + DAY], None)
 
 
 @pytest.mark.parametrize("written", ["eur/usd", "EUR%2FUSD", "EUR/USD"])
@@ -98,8 +98,8 @@ def test_until_takes_its_documented_bounds_and_nothing_beyond(client: FlaskClien
     assert client.get(f"{URL}?until={greatest}").get_json()["time"] == columns()["time"]
     problem(client.get(f"{URL}?until={least}"), 404, "not-found")
     for beyond in (least - 1, greatest + 1):
-        told = problem(client.get(f"{URL}?until={beyond}"), 422, "validation-failed")
-        assert told["errors"] == [{"pointer": "/until", "message": "Not between the years 1800 and 2200."}]
+        document = problem(client.get(f"{URL}?until={beyond}"), 422, "validation-failed")
+        assert document["errors"] == [{"pointer": "/until", "message": "Not between the years 1800 and 2200."}]
 
 
 def test_a_bar_may_start_at_either_bound_of_until(client: FlaskClient) -> None:
@@ -112,8 +112,8 @@ def test_a_bar_may_start_at_either_bound_of_until(client: FlaskClient) -> None:
 def test_until_and_limit_choose_the_last_bars_by_then(client: FlaskClient) -> None:
     client.put(URL, json=columns(5))
     for until in (str(FIRST + 2 * DAY), "2026-01-03", "2026-01-03T01:00:00%2B01:00", "2026-01-03T23:59:59Z"):
-        answer = client.get(f"{URL}?until={until}&limit=2")
-        assert answer.get_json()["time"] == [FIRST + DAY, FIRST + 2 * DAY]
+        response = client.get(f"{URL}?until={until}&limit=2")
+        assert response.get_json()["time"] == [FIRST + DAY, FIRST + 2 * DAY]
     assert client.get(f"{URL}?limit=1").get_json()["time"] == [FIRST + 4 * DAY]
 
 
@@ -141,16 +141,16 @@ def test_bars_that_are_not_there_are_not_found(client: FlaskClient) -> None:
 
 
 def test_an_unknown_timeframe_and_a_bad_instrument_are_refused(client: FlaskClient) -> None:
-    for answer in (client.get("/api/v1/bars/EUR USD/2h"), client.put("/api/v1/bars/EUR USD/2h", json=columns())):
-        document = problem(answer, 422, "validation-failed")
+    for response in (client.get("/api/v1/bars/EUR USD/2h"), client.put("/api/v1/bars/EUR USD/2h", json=columns())):
+        document = problem(response, 422, "validation-failed")
         assert [error["pointer"] for error in document["errors"]] == ["/instrument", "/timeframe"]
 
 
 def test_the_first_bad_row_is_named_and_nothing_is_stored(client: FlaskClient) -> None:
     document = problem(client.put(URL, json=columns(3, high=[2, 1, 0])), 422, "validation-failed")
     assert document["errors"] == [{"pointer": "/high/1", "message": "lower than the open or the close"}]
-    answer = client.put(URL, data=f"{CSV}2026-01-03,1,2,1,-\n", content_type="text/csv")
-    document = problem(answer, 422, "validation-failed")
+    response = client.put(URL, data=f"{CSV}2026-01-03,1,2,1,-\n", content_type="text/csv")
+    document = problem(response, 422, "validation-failed")
     assert document["errors"] == [{"pointer": "/close/2", "message": "not a number (line 4)"}]
     problem(client.get(URL), 404, "not-found")
 
@@ -166,8 +166,8 @@ def test_other_media_types_are_refused(client: FlaskClient, content_type: str) -
 
 
 def test_a_packed_body_is_refused(client: FlaskClient) -> None:
-    answer = client.put(URL, data=CSV, content_type="text/csv", headers={"Content-Encoding": "gzip"})
-    problem(answer, 415, "unsupported-media-type")
+    response = client.put(URL, data=CSV, content_type="text/csv", headers={"Content-Encoding": "gzip"})
+    problem(response, 415, "unsupported-media-type")
 
 
 def test_a_body_over_the_limit_or_without_a_length_is_refused(client: FlaskClient) -> None:

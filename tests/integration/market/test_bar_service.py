@@ -11,7 +11,7 @@ import pytest
 
 from app.market import service
 from app.market.domain import Bars
-from app.market.service import Holding, Upserted
+from app.market.service import StoredSeries, Upserted
 from app.shared.db import Database
 
 HOUR = 3_600_000
@@ -86,12 +86,12 @@ def test_the_same_bars_again_are_updates_and_change_nothing(database: Database) 
 
 def test_bars_that_overlap_are_counted_apart_and_the_last_sent_holds(database: Database) -> None:
     upsert(database, some_bars(0, 10))
-    # Hours 0, 3, 6 ... 27: four of them are held already, and others between them are held but not sent.
+    # Hours 0, 3, 6 ... 27: four of them are stored already, and others between them are stored but not sent.
     sparse = replace(some_bars(0, 10, close=1.75, volume=False), time=tuple(hour * 3 * HOUR for hour in range(10)))
     assert upsert(database, sparse) == Upserted(inserted=6, updated=4)
-    held = read(database)
-    assert len(held) == 16
-    assert held.close[:7] == (1.75, 1.5, 1.5, 1.75, 1.5, 1.5, 1.75)
+    stored = read(database)
+    assert len(stored) == 16
+    assert stored.close[:7] == (1.75, 1.5, 1.5, 1.75, 1.5, 1.5, 1.75)
 
 
 def test_no_bars_are_no_work(database: Database) -> None:
@@ -114,14 +114,13 @@ def test_the_last_bars_up_to_and_with_a_time_come_oldest_first(database: Databas
     assert len(read(database, "UNKNOWN")) == 0
 
 
-def test_bars_are_known_by_series_and_time(database: Database) -> None:
+def test_the_finest_timeframe_counts_only_bars_of_its_instrument_up_to_its_time(database: Database) -> None:
     upsert(database, some_bars(5, 2))
     with database.reading() as session:
-        assert service.known(session, "EURUSD", "1h")
-        assert service.known(session, "EURUSD", "1h", until_ms=5 * HOUR)
-        assert not service.known(session, "EURUSD", "1h", until_ms=5 * HOUR - 1)
-        assert not service.known(session, "EURUSD", "4h")
-        assert not service.known(session, "GBPUSD", "1h")
+        assert service.finest_timeframe(session, "EURUSD") == "1h"
+        assert service.finest_timeframe(session, "EURUSD", until_ms=5 * HOUR) == "1h"
+        assert service.finest_timeframe(session, "EURUSD", until_ms=5 * HOUR - 1) is None
+        assert service.finest_timeframe(session, "GBPUSD") is None
 
 
 def test_the_finest_timeframe_is_the_shortest_that_has_bars_by_then(database: Database) -> None:
@@ -135,15 +134,15 @@ def test_the_finest_timeframe_is_the_shortest_that_has_bars_by_then(database: Da
         assert service.finest_timeframe(session, "GBPUSD") is None
 
 
-def test_holdings_tell_what_is_stored(database: Database) -> None:
+def test_the_summary_lists_the_stored_series(database: Database) -> None:
     upsert(database, some_bars(0, 3), timeframe="1d")
     upsert(database, some_bars(4, 2), timeframe="4h")
     upsert(database, some_bars(0, 1), instrument="AAPL")
     with database.reading() as session:
-        assert service.holdings(session) == [
-            Holding("AAPL", "1h", 1, 0, 0),
-            Holding("EURUSD", "4h", 2, 4 * HOUR, 5 * HOUR),
-            Holding("EURUSD", "1d", 3, 0, 2 * HOUR),
+        assert service.summarize(session) == [
+            StoredSeries("AAPL", "1h", 1, 0, 0),
+            StoredSeries("EURUSD", "4h", 2, 4 * HOUR, 5 * HOUR),
+            StoredSeries("EURUSD", "1d", 3, 0, 2 * HOUR),
         ]
 
 

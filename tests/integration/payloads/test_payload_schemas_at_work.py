@@ -53,12 +53,12 @@ def post(client: FlaskClient, payload: Any, version: str = "2", producer: str = 
     )
 
 
-def pointers(answer: TestResponse) -> set[str]:
-    assert answer.status_code == 422, answer.data
-    return {error["pointer"] for error in (answer.json or {})["errors"]}
+def pointers(response: TestResponse) -> set[str]:
+    assert response.status_code == 422, response.data
+    return {error["pointer"] for error in (response.json or {})["errors"]}
 
 
-def test_a_payload_must_fit_the_schema_of_its_version(app: Flask, client: FlaskClient, write: Any) -> None:
+def test_a_payload_must_match_the_schema_of_its_version(app: Flask, client: FlaskClient, write: Any) -> None:
     assert post(client, {}).status_code == 201
     assert run(app, "add", "desk", "2", write(WITH_STOP)).stdout == "desk 2: added\n"
     assert pointers(post(client, {}, instrument="B")) == {"/payload/stop_loss"}
@@ -66,13 +66,13 @@ def test_a_payload_must_fit_the_schema_of_its_version(app: Flask, client: FlaskC
     assert post(client, {"stop_loss": 185.35}, instrument="B").status_code == 201
 
 
-def test_a_schema_is_about_one_version_of_one_producer(app: Flask, client: FlaskClient, write: Any) -> None:
+def test_a_schema_applies_to_one_version_of_one_producer(app: Flask, client: FlaskClient, write: Any) -> None:
     run(app, "add", "desk", "2", write(WITH_STOP))
     assert post(client, {}, version="3").status_code == 201
     assert post(client, {}, producer="other").status_code == 201
 
 
-def test_what_does_not_fit_is_refused_before_it_is_called_a_duplicate(
+def test_an_invalid_payload_is_refused_before_the_search_for_duplicates(
     app: Flask, client: FlaskClient, write: Any
 ) -> None:
     assert post(client, {}).status_code == 201
@@ -90,16 +90,16 @@ def test_a_strict_producer_is_refused_other_versions(app: Flask, client: FlaskCl
     assert post(client, {}, version="1").status_code == 201
 
 
-def test_each_item_of_a_batch_is_held_to_its_schema(app: Flask, client: FlaskClient, write: Any) -> None:
+def test_each_item_of_a_batch_is_validated_by_its_schema(app: Flask, client: FlaskClient, write: Any) -> None:
     run(app, "add", "desk", "2", write(WITH_STOP))
     items = [
         SIGNAL | {"version": "2", "payload": {"stop_loss": 1}},
         SIGNAL | {"version": "2", "instrument": "B"},
         SIGNAL | {"version": "3", "instrument": "C"},
     ]
-    told = client.post(f"{PATH}/batch", json={"signals": items}, headers={"X-Producer-Id": "desk"}).json or {}
-    assert [result["status"] for result in told["results"]] == [201, 422, 201]
-    assert told["results"][1]["problem"]["errors"][0]["pointer"] == "/signals/1/payload/stop_loss"
+    document = client.post(f"{PATH}/batch", json={"signals": items}, headers={"X-Producer-Id": "desk"}).json or {}
+    assert [result["status"] for result in document["results"]] == [201, 422, 201]
+    assert document["results"][1]["problem"]["errors"][0]["pointer"] == "/signals/1/payload/stop_loss"
 
 
 def test_a_schema_is_replaced_only_on_purpose(app: Flask, client: FlaskClient, write: Any) -> None:
@@ -107,7 +107,7 @@ def test_a_schema_is_replaced_only_on_purpose(app: Flask, client: FlaskClient, w
     assert run(app, "add", "desk", "2", write(WITH_STOP)).stdout == "desk 2: unchanged\n"
     refused = run(app, "add", "desk", "2", write({}))
     assert refused.exit_code == 1
-    assert "--replace puts this one in its place" in refused.stderr
+    assert "use --replace to replace it" in refused.stderr
     assert pointers(post(client, {})) == {"/payload/stop_loss"}
     assert run(app, "add", "desk", "2", write({}), "--replace").stdout == "desk 2: replaced\n"
     assert post(client, {}).status_code == 201
@@ -136,7 +136,7 @@ def test_schemas_and_strict_producers_are_listed(app: Flask, write: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         ("{", "schema.json: Expecting property name"),
         ({"type": "strin"}, "schema.json: /type: "),
@@ -148,11 +148,11 @@ def test_schemas_and_strict_producers_are_listed(app: Flask, write: Any) -> None
     ],
 )
 def test_a_schema_that_is_not_taken_is_one_line_and_changes_nothing(
-    app: Flask, write: Any, document: Any, told: str
+    app: Flask, write: Any, document: Any, message: str
 ) -> None:
     result = run(app, "add", "desk", "2", write(document))
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert len(run(app, "list").stdout.splitlines()) == 1
 
@@ -172,15 +172,15 @@ def test_a_missing_file_is_one_line(app: Flask, tmp_path: Path) -> None:
 def test_between_two_looks_no_signal_costs_a_query_more(resources: Resources) -> None:
     relaxed = replace(resources, settings=replace(resources.settings, signals_schemas_ttl_seconds=60))
     client = create_app(relaxed.settings, relaxed).test_client()
-    asked: list[str] = []
+    statements: list[str] = []
     event.listen(
         relaxed.database.engine,
         "before_cursor_execute",
-        lambda *told: asked.append(told[2]) if "payload" in told[2] else None,
+        lambda *arguments: statements.append(arguments[2]) if "payload" in arguments[2] else None,
     )
     for instrument in ("A", "B", "C"):
         assert post(client, {}, instrument=instrument).status_code == 201
-    assert len([statement for statement in asked if "payload_schemas" in statement]) == 1
+    assert len([statement for statement in statements if "payload_schemas" in statement]) == 1
 
 
 def test_a_document_is_read_again_only_when_it_changed(
@@ -191,7 +191,7 @@ def test_a_document_is_read_again_only_when_it_changed(
     event.listen(
         resources.database.engine,
         "before_cursor_execute",
-        lambda *told: read.append(told[2]) if "payload_schemas.document" in told[2] else None,
+        lambda *arguments: read.append(arguments[2]) if "payload_schemas.document" in arguments[2] else None,
     )
     for instrument in ("A", "B"):
         post(client, {"stop_loss": 1}, instrument=instrument)

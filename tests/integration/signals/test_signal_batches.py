@@ -23,7 +23,7 @@ from app.events.models import Event
 from app.resources import Resources
 from app.shared import signatures
 from app.shared.db import Database
-from app.signals.api.batch_schemas import place_id
+from app.signals.api.batch_schemas import item_external_id
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
 from tests.integration.signals.builders import KEY, NOON, PATH, a_new_signal, a_signal, post
@@ -407,7 +407,7 @@ def test_a_long_message_id_names_the_places_of_its_items_by_a_digest(serve: Serv
 
 @pytest.mark.parametrize("index", [0, 9_999_999])
 def test_an_item_of_a_signed_message_has_an_id_that_fits_whatever_the_messages_id_and_its_place(index: int) -> None:
-    names = [place_id("m" * length, index) for length in range(1, 129)]
+    names = [item_external_id("m" * length, index) for length in range(1, 129)]
     assert max(map(len, names)) <= 128
     assert len(set(names)) == len(names)
     assert all(name.endswith(f"#{index}") for name in names)

@@ -46,7 +46,7 @@ def read(after_id, limit):
 
 write = {"csv": export.as_csv, "ndjson": export.as_ndjson}[sys.argv[2]]
 lines = grown = 0
-for number, piece in enumerate(write(export.pages(read))):
+for number, piece in enumerate(write(export.read_pages(read))):
     lines += piece.count(b"\\n")
     if number == 2:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -158,13 +158,13 @@ def test_the_filters_of_the_list_choose_what_is_exported(
 def test_pages_hold_each_signal_once_wherever_they_end(resources: Resources, many: int) -> None:
     if many:
         fill(resources, many)
-    found = [row.external_id for rows in export.pages(reader(resources), size=10) for row in rows]
+    found = [row.external_id for rows in export.read_pages(reader(resources), size=10) for row in rows]
     assert found == [f"e{number}" for number in reversed(range(many))]
 
 
 def test_signals_that_come_while_a_file_is_written_are_not_in_it(resources: Resources) -> None:
     fill(resources, 25)
-    found = export.pages(reader(resources), size=10)
+    found = export.read_pages(reader(resources), size=10)
     seen = [row.id for row in next(iter(found))]
     with resources.database.transaction() as session:
         session.execute(text("UPDATE signals SET producer_id = 'other'"))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.hooks import service as hooks
-from app.hooks.domain import Translation
+from app.hooks.domain import FieldMap
 from app.shared.clock import utc_now
 from app.shared.db import Database
 from tests.integration.web.conftest import head, read_answers
@@ -42,7 +42,7 @@ def instrument() -> str:
 def hook_path(server: Any) -> str:
     database = Database(f"sqlite:///{Path(server.log).parent}/signalbox.db")
     with database.transaction() as session:
-        _, token = hooks.create(session, "tv", Translation({}, strip_exchange=False), allow_from=[], now=utc_now())
+        _, token = hooks.create(session, "tv", FieldMap({}, strip_exchange=False), allow_from=[], now=utc_now())
     database.dispose()
     return f"/api/v1/hooks/{token}"
 

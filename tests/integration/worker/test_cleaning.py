@@ -1,4 +1,4 @@
-"""The clean-up's steps over real databases, a real disk and a real Redis."""
+"""The steps of the clean-up task on both databases, a real disk and a real Redis."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ IMAGE = b"ten bytes!"
 
 @pytest.fixture
 def resources(resources: Resources) -> Resources:
-    """The same resources with a clock that stands."""
+    """The resources with a fixed clock."""
     return replace(resources, clock=lambda: NOW)
 
 
 @pytest.fixture
 def draw(resources: Resources) -> Callable[..., str]:
-    """Draws a chart some days ago; the path of its file."""
+    """Draws a chart as of some days ago and returns the path of its image."""
 
-    def drawn(title: str, days_ago: int = 0) -> str:
+    def draw_at(title: str, days_ago: int = 0) -> str:
         at, policy = NOW - timedelta(days=days_ago), Policy.of(resources.settings)
         spec = ChartSpec(type="histogram", data=Sample((1.0, 2.0)), title=title)
         with resources.database.transaction() as session:
@@ -49,7 +49,7 @@ def draw(resources: Resources) -> Callable[..., str]:
             assert service.complete(session, claim, record, policy, now=at)
         return path
 
-    return drawn
+    return draw_at
 
 
 def statuses(resources: Resources) -> dict[str, str]:
@@ -61,7 +61,7 @@ def name(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".png")
 
 
-def test_what_is_over_its_time_goes_with_its_files_and_the_rest_stays(resources, draw):
+def test_expired_charts_lose_their_files_and_the_rest_stays(resources, draw):
     old = [draw(str(number), days_ago=31) for number in range(3)]
     kept = draw("kept", days_ago=29)
     assert cleaning.expire(resources) == Report(3, 30)
@@ -70,7 +70,7 @@ def test_what_is_over_its_time_goes_with_its_files_and_the_rest_stays(resources,
     assert cleaning.expire(resources) == Report()
 
 
-def test_over_the_quota_the_oldest_go_until_the_rest_fits(resources, draw):
+def test_over_the_quota_the_oldest_images_are_deleted_until_the_rest_fits(resources, draw):
     oldest, older, newest = draw("a", days_ago=3), draw("b", days_ago=2), draw("c")
     tight = replace(resources, settings=replace(resources.settings, media_quota_bytes=15))
     assert cleaning.evict(tight) == Report(2, 20)
@@ -84,7 +84,7 @@ def test_without_a_quota_nothing_is_evicted(resources, draw):
     assert cleaning.evict(resources) == Report()
 
 
-def test_a_file_without_a_chart_goes_once_it_is_old_enough(resources, draw):
+def test_a_file_without_a_chart_is_deleted_once_it_is_old_enough(resources, draw):
     path = draw("a")
     young, old = path.replace(name(path), "young"), path.replace(name(path), "old")
     for file, age in ((young, timedelta(minutes=1)), (old, timedelta(hours=2)), (path, timedelta(hours=2))):
@@ -102,7 +102,7 @@ def test_a_chart_without_its_file_is_queued(resources, draw):
     assert cleaning.reconcile(resources) == (Report(), 0)
 
 
-def test_every_day_has_its_turn(resources, draw):
+def test_each_run_checks_another_day(resources, draw):
     for days_ago in range(4):
         resources.store.write(f"{draw(str(days_ago), days_ago).rpartition('/')[0]}/nobodys.png", IMAGE)
     for path in resources.settings.media_dir.rglob("nobodys.png"):
@@ -113,14 +113,14 @@ def test_every_day_has_its_turn(resources, draw):
         assert cleaning.reconcile(replace(resources, clock=lambda at=at: at)) == (Report(1, 10), 0)
 
 
-def test_with_no_files_there_is_nothing_to_do(resources):
+def test_without_files_nothing_is_deleted(resources):
     assert cleaning.reconcile(resources) == (Report(), 0)
     assert cleaning.remove_temporaries(resources) == Report()
     assert cleaning.delete_old_events(resources) == 0
     assert cleaning.delete_old_messages(resources) == 0
 
 
-def test_signed_messages_that_nobody_can_send_again_are_forgotten(resources, monkeypatch):
+def test_signed_messages_too_old_to_be_replayed_are_deleted(resources, monkeypatch):
     monkeypatch.setattr(cleaning, "BATCH_SIZE", 2)
     tolerance = timedelta(seconds=resources.settings.signals_hmac_tolerance_seconds)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""Many dear charts of one owner on real workers: what others ask for meanwhile does not wait for them."""
+"""Fair queueing on real workers: many expensive charts of one owner do not delay the charts of others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests import processes
 BARS = read_bars(ROOT / "examples" / "data" / "aapl_1d.csv")
 KEYS = {"greedy": "g" * 32, "modest": "m" * 32}
 BAND = {"kind": "bollinger", "period": 5}
-DEAR: dict[str, Any] = {
+EXPENSIVE: dict[str, Any] = {
     "type": "candlestick",
     "data": {"instrument": "AAPL", "timeframe": "1d", "bars": 500},
     "width": 3000,
@@ -64,7 +64,7 @@ def post(address: str, path: str, body: dict[str, Any], owner: str) -> Any:
 
 
 def ready_times(resources: Resources, count: int) -> dict[str, datetime]:
-    """When each chart was drawn, once all of them are."""
+    """Wait until all charts are drawn and return the time of each."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < deadline:
         with resources.database.reading() as session:
@@ -75,32 +75,32 @@ def ready_times(resources: Resources, count: int) -> dict[str, datetime]:
     raise AssertionError(f"not drawn in time: {rows}")
 
 
-def test_a_small_chart_and_a_signal_of_another_owner_do_not_wait_for_many_dear_ones(
+def test_a_small_chart_and_a_signal_of_another_owner_do_not_wait_for_many_expensive_ones(
     settings, address, resources: Resources, tmp_path: Path
 ):
     with (
         processes.worker(settings, tmp_path, "events", "events,webhooks,maintenance"),
         processes.worker(settings, tmp_path, "charts", "charts"),
     ):
-        dear = [post(address, "charts", {**DEAR, "title": f"dear {number}"}, "greedy") for number in range(6)]
+        expensive = [
+            post(address, "charts", {**EXPENSIVE, "title": f"expensive {number}"}, "greedy") for number in range(6)
+        ]
         small = post(address, "charts", SMALL, "modest")
         post(address, "signals", SIGNAL, "modest")
         drawn = ready_times(resources, 8)
     with resources.database.reading() as session:
-        followed_up = session.scalars(select(Event.dispatched_at)).one()
+        handled_at = session.scalars(select(Event.dispatched_at)).one()
         own = session.scalars(select(SignalChart.chart_id)).one()
-    last = [drawn[chart] for chart in dear][-1]
-    assert [drawn[chart] for chart in dear] == sorted(drawn[chart] for chart in dear)
-    assert drawn[small] < drawn[dear[2]]
-    assert followed_up is not None
-    assert followed_up < last
+    last = [drawn[chart] for chart in expensive][-1]
+    assert [drawn[chart] for chart in expensive] == sorted(drawn[chart] for chart in expensive)
+    assert drawn[small] < drawn[expensive[2]]
+    assert handled_at is not None
+    assert handled_at < last
     assert drawn[own] < last
 
 
-def test_events_are_followed_up_while_the_workers_of_charts_are_stopped(
-    settings, address, resources: Resources, tmp_path: Path
-):
-    post(address, "charts", DEAR, "greedy")
+def test_events_are_handled_while_no_worker_draws_charts(settings, address, resources: Resources, tmp_path: Path):
+    post(address, "charts", EXPENSIVE, "greedy")
     post(address, "signals", SIGNAL, "modest")
     with processes.worker(settings, tmp_path, "events", "events,webhooks,maintenance"):
         deadline = time.monotonic() + LIMIT_SECONDS

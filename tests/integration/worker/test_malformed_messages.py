@@ -1,4 +1,4 @@
-"""Malformed messages in the broker's lists: a real worker refuses each, says so, and does the next task."""
+"""Malformed messages in the broker: a real worker refuses, logs and counts each, and runs the next task."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def body(value: Any) -> str:
 
 
 def message(**changes: Any) -> dict[str, Any]:
-    """A message as Celery writes it into the list of a queue, with some of its parts replaced."""
+    """A message in the form in which Celery stores it in the broker, with some parts replaced."""
     task_id = str(uuid.uuid4())
     parts: dict[str, Any] = {
         "body": body([["5f0c2d4e6b899a51f0c27d3e8a0190b1"], {}, None]),
@@ -143,7 +143,7 @@ FORMS: dict[str, tuple[str | bytes | dict[str, Any] | list[Any] | None, str]] = 
 }
 
 
-LEFT_UNACKNOWLEDGED = (
+UNACKNOWLEDGED = (
     "body null",
     "body a text",
     "time limit a text",
@@ -151,7 +151,7 @@ LEFT_UNACKNOWLEDGED = (
     "no id",
     "too many arguments",
 )
-"""Forms that kombu wrote down before they ended the worker, so that they came back to the next one."""
+"""Forms that kombu stores as unacknowledged before they end the worker, so that the next one receives them again."""
 
 
 def raw(form: str) -> bytes:
@@ -161,8 +161,8 @@ def raw(form: str) -> bytes:
     return (value if isinstance(value, str) else json.dumps(value)).encode()
 
 
-class Bench:
-    """A real worker, the lists it reads, and what it says."""
+class RunningWorker:
+    """A real worker, the broker's lists and the worker's log."""
 
     def __init__(self, settings: Settings, program: Running, redis: Redis) -> None:
         self.settings = settings
@@ -170,31 +170,31 @@ class Bench:
         self.redis = redis
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        found = (json.loads(line) for line in self.program.log.read_text().splitlines() if line.startswith("{"))
-        return [line for line in found if line["event"] == event]
+        entries = (json.loads(line) for line in self.program.log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in entries if line["event"] == event]
 
     def refused(self) -> dict[str, float]:
-        """The counts of refused messages by reason, as Prometheus gets them."""
+        """The exposed counts of refused messages by reason."""
         address = f"http://127.0.0.1:{self.settings.worker_metrics_port}/metrics"
         text = urllib.request.urlopen(address, timeout=5).read().decode()
         rows = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("broker_messages_refused_total{")]
         return {name.split('"')[1]: float(count) for name, count in rows}
 
-    def does_the_next_task(self) -> None:
-        """A task that is published now is done; the worker has not been replaced or restarted for that."""
+    def assert_next_task_runs(self) -> None:
+        """A task that is published now is run by the same worker process."""
         task_id = str(uuid.uuid4())
         Queue(producer(self.settings.redis_url)).publish(DISPATCH, EVENTS, task_id=task_id)
         eventually(lambda: any(line["task_id"] == task_id for line in self.lines("task_done")), self.program)
 
-    def nothing_is_left(self) -> bool:
+    def is_broker_empty(self) -> bool:
         return not any(map(self.redis.exists, (CHARTS, EVENTS, "unacked", "unacked_index")))
 
 
-def eventually(look: Callable[[], bool], program: Running) -> None:
+def eventually(condition: Callable[[], bool], program: Running) -> None:
     deadline = time.monotonic() + SECONDS
-    while not look():
+    while not condition():
         assert program.process.poll() is None, f"the worker ended:\n{program.log.read_text()[-3000:]}"
-        assert time.monotonic() < deadline, f"did not come about in time:\n{program.log.read_text()[-3000:]}"
+        assert time.monotonic() < deadline, f"did not happen in time:\n{program.log.read_text()[-3000:]}"
         time.sleep(0.05)
 
 
@@ -213,14 +213,14 @@ def settings(sqlite_template: Path, valkey: str, tmp_path_factory: pytest.TempPa
 
 
 @contextmanager
-def working(settings: Settings, name: str) -> Iterator[Bench]:
+def working(settings: Settings, name: str) -> Iterator[RunningWorker]:
     folder = settings.media_dir.parent
     with processes.worker(settings, folder, name) as program, Redis.from_url(settings.redis_url) as redis:
-        yield Bench(settings, program, redis)
+        yield RunningWorker(settings, program, redis)
 
 
 @pytest.fixture(scope="module")
-def bench(settings: Settings) -> Iterator[Bench]:
+def bench(settings: Settings) -> Iterator[RunningWorker]:
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushall()
     with working(settings, "refusing") as started:
@@ -228,36 +228,38 @@ def bench(settings: Settings) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_malformed_message_is_refused_named_and_counted_and_the_next_task_is_done(bench: Bench, form: str) -> None:
+def test_a_malformed_message_is_refused_logged_and_counted_and_the_next_task_runs(
+    bench: RunningWorker, form: str
+) -> None:
     reason = FORMS[form][1]
     counted = bench.refused().get(reason, 0)
     lines = len(bench.lines("message_refused"))
     bench.redis.lpush(CHARTS, raw(form))
     eventually(lambda: len(bench.lines("message_refused")) > lines, bench.program)
-    bench.does_the_next_task()
+    bench.assert_next_task_runs()
     (line,) = bench.lines("message_refused")[lines:]
     assert line["reason"] == reason
     assert bench.refused()[reason] == counted + 1
     assert SECRET not in bench.program.log.read_text()
-    eventually(bench.nothing_is_left, bench.program)
+    eventually(bench.is_broker_empty, bench.program)
 
 
-def test_malformed_messages_that_wait_at_the_start_or_were_left_unacknowledged_are_refused_once(
+def test_queued_and_unacknowledged_malformed_messages_are_refused_once_at_start(
     settings: Settings,
 ) -> None:
-    """As after an upgrade from a worker that ended by them: kombu puts the unacknowledged ones back into their list."""
-    # Another database of the server than that of the worker of the other tests.
+    """As after an upgrade from a worker that such messages ended: kombu puts the unacknowledged ones back."""
+    # The worker of the other tests reads database 0.
     settings = replace(settings, redis_url=settings.redis_url.removesuffix("/0") + "/1", worker_metrics_port=0)
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushdb()
         redis.lpush(CHARTS, *map(raw, FORMS))
-        for form in LEFT_UNACKNOWLEDGED:
+        for form in UNACKNOWLEDGED:
             redis.hset("unacked", form, json.dumps([FORMS[form][0], "charts", "charts"]))
             redis.zadd("unacked_index", {form: 1})
         redis.sadd("_kombu.binding.charts", "charts\x06\x16\x06\x16charts")
     with working(settings, "restarted") as bench:
-        expected = len(FORMS) + len(LEFT_UNACKNOWLEDGED)
-        eventually(lambda: len(bench.lines("message_refused")) >= expected and bench.nothing_is_left(), bench.program)
-        bench.does_the_next_task()
+        expected = len(FORMS) + len(UNACKNOWLEDGED)
+        eventually(lambda: len(bench.lines("message_refused")) >= expected and bench.is_broker_empty(), bench.program)
+        bench.assert_next_task_runs()
         assert len(bench.lines("message_refused")) == expected
         assert SECRET not in bench.program.log.read_text()

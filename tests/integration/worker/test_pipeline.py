@@ -1,4 +1,4 @@
-"""The whole line on real processes: web server, worker, beat, Valkey, and both databases."""
+"""The whole pipeline on real processes: web server, worker, beat, Valkey, and both databases."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ A_SIGNAL: dict[str, Any] = {
     "payload": {"stop_loss": PRICE * 0.95, "take_profit": [PRICE * 1.05, PRICE * 1.1]},
 }
 A_CHART: dict[str, Any] = {"type": "candlestick", "data": {"instrument": "AAPL", "timeframe": "1d", "bars": 100}}
-LONGEST_SECONDS = 20
+MAX_SECONDS = 20
 
 T = TypeVar("T")
 
@@ -71,24 +71,24 @@ def address(settings: Settings, tmp_path: Path, stored_bars: None) -> Iterator[s
         yield started
 
 
-def eventually(look: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + LONGEST_SECONDS
+def eventually(poll: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + MAX_SECONDS
     while time.monotonic() < deadline:
-        found = look()
-        if found is not None:
-            return found
+        result = poll()
+        if result is not None:
+            return result
         time.sleep(0.05)
-    raise AssertionError("did not come about in time")
+    raise AssertionError("did not happen in time")
 
 
 def done(address: str, url: str) -> dict[str, Any]:
-    """The chart once nothing more will happen to it."""
+    """Poll the chart until it is drawn, failed or expired."""
 
-    def look() -> dict[str, Any] | None:
+    def poll() -> dict[str, Any] | None:
         chart = requests.get(address + url, timeout=5).json()
         return chart if chart.get("status") in ("ready", "failed", "expired") else None
 
-    return eventually(look)
+    return eventually(poll)
 
 
 def own_chart(resources: Resources, signal_id: str) -> Chart | None:
@@ -96,7 +96,7 @@ def own_chart(resources: Resources, signal_id: str) -> Chart | None:
         return service.find_by_signal(session, UUID(signal_id))
 
 
-def test_a_signal_is_drawn_by_itself_and_served_from_disk_and_caches(
+def test_a_signal_is_drawn_without_a_request_and_served_from_disk_and_caches(
     settings, address, resources: Resources, tmp_path: Path
 ):
     with processes.worker(settings, tmp_path) as worker:
@@ -104,7 +104,7 @@ def test_a_signal_is_drawn_by_itself_and_served_from_disk_and_caches(
             f"{address}/api/v1/signals", json=A_SIGNAL, headers={"X-Request-ID": "walk-1"}, timeout=5
         )
         assert posted.status_code == 201
-        # Polling the API would ask for the chart itself, under another request's id.
+        # Polling the API would request the chart, under the id of the polling request.
         eventually(lambda: own_chart(resources, posted.json()["id"]))
         chart = done(address, f"/api/v1/signals/{posted.json()['id']}/chart")
         assert chart["status"] == "ready", chart
@@ -127,24 +127,24 @@ def test_a_signal_is_drawn_by_itself_and_served_from_disk_and_caches(
         same = requests.get(f"{address}/api/v1/signals/{posted.json()['id']}/chart.png", timeout=5)
         assert same.content == image.content
 
-        told = requests.get(f"http://127.0.0.1:{settings.worker_metrics_port}/metrics", timeout=5).text
-        assert 'media_render_total{type="candlestick"} 1.0' in told
-        assert 'celery_tasks_total{state="SUCCESS",task="worker.tasks.render"} 1.0' in told
+        exposition = requests.get(f"http://127.0.0.1:{settings.worker_metrics_port}/metrics", timeout=5).text
+        assert 'media_render_total{type="candlestick"} 1.0' in exposition
+        assert 'celery_tasks_total{state="SUCCESS",task="worker.tasks.render"} 1.0' in exposition
         log = worker.log.read_text()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert "walk-1" in [line.get("request_id") for line in lines if line.get("task") == "worker.tasks.render"]
 
 
-def test_a_chart_asked_for_with_prefer_wait_comes_ready(settings, address, tmp_path: Path):
+def test_a_request_with_prefer_wait_returns_the_ready_chart(settings, address, tmp_path: Path):
     with processes.worker(settings, tmp_path):
-        asked = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers={"Prefer": "wait=10"}, timeout=15)
-    assert asked.status_code == 200
-    assert asked.headers["Preference-Applied"] == "wait=10"
-    assert asked.json()["status"] == "ready"
+        response = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers={"Prefer": "wait=10"}, timeout=15)
+    assert response.status_code == 200
+    assert response.headers["Preference-Applied"] == "wait=10"
+    assert response.json()["status"] == "ready"
 
 
-def test_what_nobody_was_woken_for_is_done_by_the_sweep(settings, address, tmp_path: Path):
-    """A broker that lost everything: events and charts are still rows."""
+def test_the_sweep_runs_what_lost_its_message(settings, address, tmp_path: Path):
+    """The broker lost all messages. Events and charts are still rows."""
     signal = requests.post(f"{address}/api/v1/signals", json=A_SIGNAL, timeout=5).json()
     chart = requests.post(f"{address}/api/v1/charts", json=A_CHART, timeout=5)
     assert chart.status_code == 202
@@ -155,10 +155,10 @@ def test_what_nobody_was_woken_for_is_done_by_the_sweep(settings, address, tmp_p
         assert done(address, f"/api/v1/signals/{signal['id']}/chart")["status"] == "ready"
 
 
-def test_a_killed_worker_s_chart_is_drawn_by_the_next(settings, address, resources: Resources, tmp_path: Path):
+def test_the_chart_of_a_killed_worker_is_drawn_by_another(settings, address, resources: Resources, tmp_path: Path):
     chart = requests.post(f"{address}/api/v1/charts", json=A_CHART, timeout=5).json()
     with resources.database.transaction() as session:
-        # What a worker that died in the middle of its render leaves behind, once its lease is over.
+        # The row as a worker leaves it that dies while it draws, after the end of its lease.
         assert service.claim_next(session, Policy.of(settings), now=utc_now() - timedelta(hours=1))
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushall()
@@ -167,7 +167,7 @@ def test_a_killed_worker_s_chart_is_drawn_by_the_next(settings, address, resourc
     assert (ended["status"], ended["attempts"]) == ("ready", 2)
 
 
-def test_beat_removes_what_is_over_its_time_and_the_same_request_draws_it_again(
+def test_beat_removes_expired_images_and_the_same_request_draws_them_again(
     settings, address, resources: Resources, tmp_path: Path
 ):
     wait = {"Prefer": "wait=10"}
@@ -176,19 +176,21 @@ def test_beat_removes_what_is_over_its_time_and_the_same_request_draws_it_again(
         assert requests.get(address + chart["image_url"], timeout=5).status_code == 200
         with resources.database.transaction() as session:
             session.get_one(Chart, chart["id"]).expires_at = utc_now()
-        gone = eventually(
+        expired = eventually(
             lambda: (
-                answer if (answer := requests.get(address + chart["image_url"], timeout=5)).status_code == 410 else None
+                response
+                if (response := requests.get(address + chart["image_url"], timeout=5)).status_code == 410
+                else None
             )
         )
-        assert gone.headers["Content-Type"] == "application/problem+json"
+        assert expired.headers["Content-Type"] == "application/problem+json"
         eventually(lambda: True if not [*settings.media_dir.rglob("*.png")] else None)
         again = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers=wait, timeout=15).json()
         assert again["status"] == "ready"
         assert requests.get(address + again["image_url"], timeout=5).status_code == 200
 
 
-def test_without_redis_signals_are_taken_and_read_and_charts_wait(settings, stored_bars, tmp_path: Path):
+def test_without_redis_signals_are_accepted_and_read_and_charts_wait(settings, stored_bars, tmp_path: Path):
     nowhere = f"redis://127.0.0.1:{processes.free_port()}/0"
     with processes.web(replace(settings, redis_url=nowhere), tmp_path) as address:
         posted = requests.post(f"{address}/api/v1/signals", json=A_SIGNAL, timeout=5)
@@ -200,15 +202,15 @@ def test_without_redis_signals_are_taken_and_read_and_charts_wait(settings, stor
         assert requests.post(f"{address}/api/v1/charts", json=A_CHART, timeout=5).status_code == 202
 
 
-def test_without_a_database_the_worker_says_so_in_one_line_and_ends(settings, tmp_path: Path):
+def test_without_a_database_the_worker_ends_with_a_one_line_error(settings, tmp_path: Path):
     broken = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none", database_timeout_seconds=1)
-    told = "DATABASE_URL: the database does not answer"
-    with pytest.raises(RuntimeError, match=told) as refused, processes.worker(broken, tmp_path):
+    message = "DATABASE_URL: the database does not answer"
+    with pytest.raises(RuntimeError, match=message) as refused, processes.worker(broken, tmp_path):
         pass
     assert "Traceback" not in str(refused.value)
 
 
-def test_times_in_the_resource_are_utc(address):
+def test_the_times_of_a_chart_are_utc(address):
     chart = requests.post(f"{address}/api/v1/charts", json=A_CHART, timeout=5).json()
     assert chart["created_at"].endswith("Z")
     assert chart["created_at"] <= rfc3339(utc_now())

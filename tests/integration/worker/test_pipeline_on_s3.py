@@ -1,4 +1,4 @@
-"""The line with its images in a bucket: what a worker writes there, the web server of another folder serves."""
+"""The pipeline with images in an S3 bucket: the worker writes them, and the web server reads them from there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_RE
 
 @pytest.fixture
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server that speaks S3, with a bucket, told to every process as operators would."""
+    """An S3 server with a bucket. Its address is in the environment of every process."""
     port = processes.free_port()
     address = f"http://127.0.0.1:{port}"
     plain = processes.environment
@@ -37,7 +37,7 @@ def test_an_image_drawn_into_a_bucket_is_served_from_it(endpoint: str, sqlite_ur
         redis_url=redis_url,
         media_dir=tmp_path / "unused",
         media_url="s3://images/charts-of-test",
-        # Nothing in between: the bucket itself is asked.
+        # Without caches every read goes to the bucket.
         media_cache_bytes=0,
         media_local_bytes=0,
         web_concurrency=1,
@@ -47,10 +47,10 @@ def test_an_image_drawn_into_a_bucket_is_served_from_it(endpoint: str, sqlite_ur
     )
     with processes.web(settings, tmp_path) as address, processes.worker(replace(settings), tmp_path):
         wait = {"Prefer": "wait=10"}
-        asked = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers=wait, timeout=15)
-        assert asked.json()["status"] == "ready", asked.text
-        image = requests.get(address + asked.json()["image_url"], timeout=15)
+        response = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers=wait, timeout=15)
+        assert response.json()["status"] == "ready", response.text
+        image = requests.get(address + response.json()["image_url"], timeout=15)
     assert image.content.startswith(b"\x89PNG")
     listed = requests.get(f"{endpoint}/images?prefix=charts-of-test/charts/", timeout=10).text
-    assert f"{asked.json()['id']}.png" in listed
+    assert f"{response.json()['id']}.png" in listed
     assert not settings.media_dir.exists()

@@ -1,4 +1,4 @@
-"""CHARTS_FONT_DIRS from the environment to the picture, on a real web server and a real worker."""
+"""CHARTS_FONT_DIRS on a real web server and a real worker."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ A_CHART = {
 }
 
 
-def test_a_worker_writes_with_the_fonts_of_its_folders_and_names_what_they_lack(settings: Settings, tmp_path):
+def test_a_worker_draws_with_the_fonts_of_the_folders_and_warns_of_missing_letters(settings: Settings, tmp_path):
     folder = tmp_path / "fonts"
     folder.mkdir()
     build_font(folder / "han.ttf", {"\u4e2d": 1000})
     (folder / "broken.ttf").write_bytes(b"no font")
     settings = replace(settings, charts_font_dirs=(str(folder),), web_concurrency=1, worker_concurrency=1)
     with processes.web(settings, tmp_path) as address, processes.worker(settings, tmp_path) as worker:
-        answer = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers={"Prefer": "wait=10"}, timeout=15)
+        response = requests.post(f"{address}/api/v1/charts", json=A_CHART, headers={"Prefer": "wait=10"}, timeout=15)
         log = worker.log.read_text()
-    assert answer.json()["status"] == "ready"
-    (warning,) = answer.json()["warnings"]
+    assert response.json()["status"] == "ready"
+    (warning,) = response.json()["warnings"]
     assert "\u6587 (U+6587)" in warning
     assert "\u4e2d" not in warning
     assert "font_unreadable" in log

@@ -1,4 +1,4 @@
-"""The benchmark of ingest assumes no speed: one too quick is measured again, one too slow has its refusals counted."""
+"""The ingest benchmark works at any speed: it repeats a run without enough bodies and counts refusals."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from benchmarks.ingest import Case
 from benchmarks.ingest_load import Outcome, Target, drive_for
 from benchmarks.ingest_servers import Server
 
-ANSWER = b"HTTP/1.1 201 CREATED\r\nContent-Length: 2\r\n\r\n{}"
+RESPONSE = b"HTTP/1.1 201 CREATED\r\nContent-Length: 2\r\n\r\n{}"
 
 
 @pytest.fixture
-def quick_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-    """A server on one connection that does nothing but answer, and so is quicker than any that is measured."""
+def fast_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+    """A server with one connection that only sends responses, faster than any real one."""
     monkeypatch.setattr("shutil.which", lambda _: None)
     listener = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()
 
     def serve() -> None:
         while not ended.is_set():
-            held, _ = listener.accept()
-            with held:
-                while held.recv(65_536):
-                    held.sendall(ANSWER)
+            connection, _ = listener.accept()
+            with connection:
+                while connection.recv(65_536):
+                    connection.sendall(RESPONSE)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -41,15 +41,15 @@ def quick_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     listener.close()
 
 
-def test_bodies_are_made_until_there_are_enough_for_the_time(quick_server: Target) -> None:
-    made = count()
+def test_a_run_is_repeated_until_there_are_enough_bodies(fast_server: Target) -> None:
+    numbers = count()
     runs: list[int] = []
-    bodies = (str(next(made)).encode() for _ in iter(int, 1))
-    outcome = drive_for(quick_server, bodies, clients=1, seconds=0.2, rate=10, begin=lambda: runs.append(1))
+    bodies = (str(next(numbers)).encode() for _ in iter(int, 1))
+    outcome = drive_for(fast_server, bodies, clients=1, seconds=0.2, rate=10, begin=lambda: runs.append(1))
     assert outcome.seconds >= 0.2
     assert outcome.broken == outcome.refusals == 0
     assert len(runs) > 1, "the first few bodies were enough"
-    assert outcome.answers < next(made)
+    assert outcome.responses < next(numbers)
 
 
 def a_case(tmp_path: Path, *, refused: bool = False) -> Case:
@@ -60,21 +60,21 @@ def a_case(tmp_path: Path, *, refused: bool = False) -> Case:
 
 
 def an_outcome(refusals: int, broken: int = 0) -> Outcome:
-    return Outcome(answers=100, refusals=refusals, broken=broken, seconds=1, p50_ms=1, p99_ms=1)
+    return Outcome(responses=100, refusals=refusals, broken=broken, seconds=1, p50_ms=1, p99_ms=1)
 
 
-def test_new_signals_that_a_busy_server_refuses_are_a_figure_and_not_the_end(tmp_path: Path) -> None:
+def test_refusals_of_a_busy_server_are_counted(tmp_path: Path) -> None:
     assert [a_case(tmp_path).unavailable(an_outcome(refusals)) for refusals in (0, 1, 50)] == [0, 1, 50]
 
 
-def test_duplicates_are_to_be_refused(tmp_path: Path) -> None:
+def test_refusals_of_duplicates_are_expected(tmp_path: Path) -> None:
     assert a_case(tmp_path, refused=True).unavailable(an_outcome(100)) == 0
 
 
 @pytest.mark.parametrize(
     ("outcome", "refused"), [(an_outcome(51), False), (an_outcome(0), True), (an_outcome(0, broken=1), False)]
 )
-def test_what_says_nothing_of_speed_ends_the_benchmark_with_the_servers_log(
+def test_a_meaningless_run_ends_the_benchmark_with_the_servers_log(
     outcome: Outcome, refused: bool, tmp_path: Path
 ) -> None:
     with pytest.raises(SystemExit, match="it broke"):

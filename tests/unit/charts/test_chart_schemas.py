@@ -1,4 +1,4 @@
-"""What a chart request may say, and where an error points when it may not."""
+"""The fields of a chart request, their rules, and the pointers of errors."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from app.charts.rendering.plotting.theme import CUSTOM_KEYS
 from app.charts.request import COLOR_KEYS, BarsReference, ChartLimits
 from app.market.domain import Bars
 from app.shared.errors import ValidationFailed
+from config import Settings
 
 BARS: dict[str, list[Any]] = {
     "time": [60_000, 120_000, 180_000],
@@ -59,9 +60,9 @@ def some_bars(**changes: Any) -> dict[str, Any]:
 
 
 def errors_of(raw: Any, limits: ChartLimits | None = None) -> dict[str, str]:
-    with pytest.raises(ValidationFailed) as refused:
+    with pytest.raises(ValidationFailed) as caught:
         load_spec(raw, limits or ChartLimits())
-    return {error.pointer: error.message for error in refused.value.errors}
+    return {error.pointer: error.message for error in caught.value.errors}
 
 
 def loaded(**changes: Any) -> ChartSpec:
@@ -78,7 +79,7 @@ def document() -> Any:
     return {"$ref": "#/components/schemas/ChartSpec", "components": {"schemas": schemas}}
 
 
-def test_the_least_one_can_say_gets_every_default_of_the_domain():
+def test_a_minimal_spec_gets_every_default_of_the_domain():
     spec = loaded()
     assert spec == ChartSpec(type="candlestick", data=spec.data)
 
@@ -98,6 +99,14 @@ def test_an_overlay_or_panel_without_settings_has_the_defaults_of_the_domain(par
     assert {name: getattr(item, name) for name in defaults} == defaults
 
 
+def test_the_limits_are_those_of_the_settings_and_by_default_their_defaults():
+    assert ChartLimits.of(Settings()) == ChartLimits()
+    names = [field.name for field in fields(ChartLimits)]
+    numbers: dict[str, Any] = {f"charts_{name}": number for number, name in enumerate(names, start=1)}
+    settings = replace(Settings(), **numbers)
+    assert [getattr(ChartLimits.of(settings), name) for name in names] == [*range(1, len(names) + 1)]
+
+
 def test_the_schemas_know_every_kind_the_domain_has():
     assert domain._OVERLAYS.keys() == OVERLAYS.keys()
     assert domain._PANELS.keys() == PANELS.keys()
@@ -105,7 +114,7 @@ def test_the_schemas_know_every_kind_the_domain_has():
     assert COLOR_KEYS == CUSTOM_KEYS
 
 
-def test_a_full_spec_survives_the_way_through_its_canonical_form():
+def test_a_full_spec_survives_a_round_trip_through_its_canonical_form():
     spec = loaded(
         title="株価 $AAPL",
         width=64,
@@ -140,7 +149,7 @@ def test_a_right_offset_goes_with_price_charts_only():
 
 
 @pytest.mark.parametrize("kind", MARKS)
-def test_every_annotation_is_read_as_it_is_written(kind):
+def test_every_annotation_keeps_its_values(kind):
     (item,) = loaded(annotations=[MARKS[kind]]).annotations
     written = {"from": "start", "to": "end"}
     for name, value in MARKS[kind].items():
@@ -148,7 +157,7 @@ def test_every_annotation_is_read_as_it_is_written(kind):
         assert (list(kept) if isinstance(kept, tuple) else kept) == value
 
 
-def test_an_order_may_be_open_ended_and_bare():
+def test_an_order_may_lack_end_stop_and_targets():
     (item,) = loaded(annotations=[{"kind": "order", "side": "buy", "entry": 2, "from": 60_000, "to": None}]).annotations
     assert item == domain.OrderMark(side="buy", entry=2.0, start=60_000)
     assert loaded(annotations=[{**MARKS["order"], "targets": []}]).annotations == (
@@ -187,13 +196,13 @@ def test_times_are_epoch_milliseconds_or_rfc_3339(written, milliseconds):
         *("9999-12-31T23:59:59-23:59", float("nan"), "\uff12024-05-01T10:00:00Z"),
     ],
 )
-def test_what_is_no_time_is_refused_where_it_stands(written):
+def test_an_invalid_time_is_refused_with_its_pointer(written):
     assert errors_of(a_spec(annotations=[MARKS["hline"], {"kind": "vline", "time": written}])).keys() == {
         "/annotations/1/time"
     }
 
 
-def test_a_column_of_texts_is_read_as_times():
+def test_a_column_of_rfc_3339_texts_is_read_as_times():
     texts = ["2024-05-01T10:00:00Z", "2024-05-01T11:00:00Z", "2024-05-01T14:00:00+02:00"]
     data = loaded(data=some_bars(time=texts)).data
     assert isinstance(data, Bars)
@@ -202,7 +211,7 @@ def test_a_column_of_texts_is_read_as_times():
 
 @pytest.mark.parametrize("wrong", [True, "1", None, float("nan"), float("inf"), 10**400, 1.1e100, -1.1e100, [], {}])
 @pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
-def test_a_value_that_is_no_finite_number_is_named_by_column_and_row(column, wrong):
+def test_an_error_of_a_non_finite_value_has_its_column_and_row(column, wrong):
     assert errors_of(a_spec(data=some_bars(**{column: [1, wrong, wrong]}))).keys() == {f"/data/{column}/1"}
 
 
@@ -218,12 +227,12 @@ def test_a_value_that_is_no_finite_number_is_named_by_column_and_row(column, wro
         ({"volume": [1, 1, 1, 1]}, "/data/volume/3"),
     ],
 )
-def test_the_first_bar_that_breaks_a_rule_is_named(change, pointer):
+def test_an_error_of_bars_points_at_the_first_invalid_one(change, pointer):
     assert errors_of(a_spec(data=some_bars(**change))).keys() == {pointer}
 
 
 @pytest.mark.parametrize("column", ["time", "open", "high", "low", "close"])
-def test_a_column_may_be_neither_missing_nor_empty_nor_anything_but_a_list(column):
+def test_a_column_must_be_a_list_with_values(column):
     absent = {name: values for name, values in BARS.items() if name != column}
     assert errors_of(a_spec(data=absent)).keys() == {f"/data/{column}"}
     wrongs: list[Any] = [[], {}, "1", None, 3]
@@ -322,12 +331,12 @@ def test_a_column_may_be_neither_missing_nor_empty_nor_anything_but_a_list(colum
         ({"annotations": [{"kind": "hline"}]}, "/annotations/0/price"),
     ],
 )
-def test_each_refusal_points_at_what_is_wrong(change, pointer):
+def test_each_error_points_at_the_invalid_field(change, pointer):
     assert errors_of(a_spec(**change)).keys() == {pointer}
 
 
 @pytest.mark.parametrize("raw", [None, [], "spec", 3])
-def test_what_is_no_object_is_refused_as_a_whole(raw):
+def test_a_spec_must_be_an_object(raw):
     assert errors_of(raw).keys() == {""}
 
 
@@ -335,26 +344,26 @@ def test_an_empty_object_lacks_type_and_data():
     assert errors_of({}).keys() == {"/type", "/data"}
 
 
-def test_all_errors_are_told_at_once():
+def test_all_errors_are_reported_together():
     pointers = errors_of(a_spec(width=1, theme="x", overlays=[{"kind": "sma", "period": 0}], extra=1)).keys()
     assert pointers == {"/width", "/theme", "/overlays/0/period", "/extra"}
 
 
-def test_a_flood_of_errors_is_cut_off():
+def test_at_most_100_errors_are_reported():
     assert len(errors_of(a_spec(**{f"unknown_{number}": 1 for number in range(5000)}))) == 100
 
 
 @pytest.mark.parametrize(
-    ("name", "item", "most"),
+    ("name", "item", "limit"),
     [("overlays", {"kind": "sma"}, 12), ("panels", {"kind": "rsi"}, 6), ("annotations", MARKS["hline"], 300)],
 )
-def test_lists_have_their_limits(name, item, most):
-    assert len(getattr(loaded(**{name: [item] * most}), name)) == most
-    assert errors_of(a_spec(**{name: [item] * (most + 1)})).keys() == {f"/{name}"}
+def test_lists_have_a_maximum_length(name, item, limit):
+    assert len(getattr(loaded(**{name: [item] * limit}), name)) == limit
+    assert errors_of(a_spec(**{name: [item] * (limit + 1)})).keys() == {f"/{name}"}
     assert errors_of(a_spec(**{name: [None] * 100_000})).keys() == {f"/{name}"}
 
 
-def test_there_are_at_most_as_many_bars_as_the_limits_say():
+def test_the_number_of_bars_is_limited():
     limits = ChartLimits(max_bars=2)
     assert errors_of(a_spec(), limits).keys() == {"/data/time"}
     reference = {"instrument": "EURUSD", "timeframe": "1h", "bars": 3}
@@ -362,14 +371,14 @@ def test_there_are_at_most_as_many_bars_as_the_limits_say():
     assert load_spec(a_spec(data={**reference, "bars": 2}), limits).reference is not None
 
 
-def test_the_image_has_at_most_nine_megapixels_after_the_scale():
+def test_the_image_has_nine_megapixels_or_less_after_scaling():
     assert loaded(width=3000, height=3000).width == 3000
     assert loaded(width=1000, height=1000, scale=3).scale == 3
     assert errors_of(a_spec(width=1001, height=1000, scale=3)).keys() == {"/scale"}
     assert errors_of(a_spec(width=200, height=100), ChartLimits(max_pixels=19_999)).keys() == {"/width"}
 
 
-def test_stored_bars_are_named_by_reference_and_filled_in_later():
+def test_a_reference_is_completed_with_stored_bars():
     request = load_spec(a_spec(data={"instrument": "eurusd", "timeframe": "1h", "until": "2024-05-01T10:00:00Z"}))
     assert request.reference == BarsReference("EURUSD", "1h", 1_714_557_600_000, 200)
     bars = loaded().data
@@ -378,10 +387,12 @@ def test_stored_bars_are_named_by_reference_and_filled_in_later():
     assert (spec.data, spec.instrument, spec.timeframe) == (bars, "EURUSD", "1h")
 
 
-def test_bars_before_the_visible_ones_are_part_of_a_chart_and_of_its_id():
+def test_hidden_bars_are_part_of_a_chart_and_of_its_id():
     assert loaded(visible=2).visible == 2
     assert loaded(visible=3) == loaded(visible=None) == loaded()
-    ids = {domain.chart_id(loaded(visible=count), owner="", engine_version="") for count in (1, 2, 3, None)}
+    ids = {
+        domain.canonical_id(canonical(loaded(visible=count)), owner="", engine_version="") for count in (1, 2, 3, None)
+    }
     assert len(ids) == 3
     assert parse_canonical(canonical(loaded(visible=2))) == loaded(visible=2)
 
@@ -397,11 +408,11 @@ def test_bars_before_the_visible_ones_are_part_of_a_chart_and_of_its_id():
         ({"type": "equity", "data": {"time": [0, 1], "equity": [1, 2]}}, 1),
     ],
 )
-def test_what_cannot_be_the_number_of_visible_bars_is_refused(spec, visible):
+def test_an_invalid_number_of_visible_bars_is_refused(spec, visible):
     assert errors_of({**spec, "visible": visible}).keys() == {"/visible"}
 
 
-def test_stored_bars_with_history_show_as_many_as_were_asked_for():
+def test_stored_bars_with_history_show_the_requested_number():
     averaged = {"instrument": "X", "timeframe": "1d", "bars": 2}
     request = load_spec(a_spec(data=averaged, overlays=[{"kind": "ema", "period": 10}]))
     assert request.hidden == 40
@@ -410,7 +421,7 @@ def test_stored_bars_with_history_show_as_many_as_were_asked_for():
     assert request.complete(StoredBars(stored, 2)).visible == 2
 
 
-def test_stored_bars_that_are_not_there_are_an_error():
+def test_a_reference_without_stored_bars_is_an_error():
     request = load_spec(a_spec(data={"instrument": "EURUSD", "timeframe": "1h"}))
     for nothing in (None, StoredBars(Bars((), (), (), (), ()), 0)):
         with pytest.raises(ValidationFailed, match="no such bars"):
@@ -428,12 +439,12 @@ def test_stored_bars_that_are_not_there_are_an_error():
         ({"time": []}, "/data/time"),
     ],
 )
-def test_a_reference_is_checked_too(change, pointer):
+def test_an_invalid_reference_is_refused(change, pointer):
     reference = {"instrument": "EURUSD", "timeframe": "1h", **change}
     assert errors_of(a_spec(data=reference)).keys() == {pointer}
 
 
-def test_a_reference_names_the_instrument_so_the_spec_may_not():
+def test_a_spec_with_a_reference_may_not_repeat_its_instrument():
     raw = a_spec(data={"instrument": "EURUSD", "timeframe": "1h"}, instrument="GBPUSD", timeframe="1h")
     assert errors_of(raw).keys() == {"/instrument", "/timeframe"}
     assert loaded(instrument="gbpusd", timeframe="3h").instrument == "GBPUSD"
@@ -450,15 +461,15 @@ VOLUMELESS = {name: column for name, column in BARS.items() if name != "volume"}
         ({"panels": [{"kind": "rsi"}, {"kind": "volume"}]}, "/panels/1"),
     ],
 )
-def test_what_needs_a_volume_is_refused_without_one(change, pointer):
+def test_parts_that_need_volume_are_refused_without_it(change, pointer):
     assert errors_of(a_spec(data=VOLUMELESS, **change)).keys() == {pointer}
     assert errors_of(a_spec(data={**VOLUMELESS, "volume": None}, **change)).keys() == {pointer}
     stored = loaded().data
     assert isinstance(stored, Bars)
     request = load_spec(a_spec(data={"instrument": "X", "timeframe": "1d"}, **change))
-    with pytest.raises(ValidationFailed) as refused:
+    with pytest.raises(ValidationFailed) as caught:
         request.complete(StoredBars(replace(stored, volume=None), len(stored)))
-    assert [error.pointer for error in refused.value.errors] == [pointer]
+    assert [error.pointer for error in caught.value.errors] == [pointer]
 
 
 def test_a_log_scale_needs_prices_above_zero():
@@ -505,7 +516,7 @@ def test_a_renko_brick_is_fixed_with_a_size_or_atr_without():
     assert errors_of(a_spec(type="renko", brick={"mode": "median"})).keys() == {"/brick/mode"}
 
 
-def test_decimals_are_numbers_too():
+def test_decimals_are_accepted_as_numbers():
     raw = json.loads(json.dumps(a_spec(overlays=[{"kind": "bollinger", "multiplier": 2.5}])), parse_float=Decimal)
     assert load_spec(raw).complete() == loaded(overlays=[{"kind": "bollinger", "multiplier": 2.5}])
 
@@ -528,7 +539,7 @@ def test_the_schemas_describe_themselves_as_openapi_3_1():
     assert mapping.keys() == ANNOTATIONS.keys()
 
 
-def test_the_document_and_the_service_agree_on_the_example_and_on_every_part():
+def test_the_openapi_document_and_the_service_accept_the_same_specs():
     validator = Draft202012Validator(document())
     everything = a_spec(
         overlays=[{"kind": kind} for kind in OVERLAYS],
@@ -552,13 +563,13 @@ json_values = st.recursive(
 
 @given(st.sampled_from(sorted(SpecSchema().fields)), json_values)
 @settings(deadline=None)
-def test_any_json_in_any_field_is_taken_or_refused_with_a_pointer(name, value):
+def test_any_json_in_any_field_is_accepted_or_refused_with_a_pointer(name, value):
     assert all(pointer.startswith("/") for pointer in pointers_of(a_spec(**{name: value})))
 
 
 @given(st.sampled_from(["overlays", "panels", "annotations"]), st.sampled_from(sorted(MARKS)), json_values)
 @settings(deadline=None)
-def test_any_json_in_any_part_is_taken_or_refused_with_a_pointer(name, kind, value):
+def test_any_json_in_any_part_is_accepted_or_refused_with_a_pointer(name, kind, value):
     for field in MARKS[kind]:
         raw = a_spec(**{name: [{**MARKS[kind], field: value}]})
         assert all(pointer.startswith(f"/{name}/0") for pointer in pointers_of(raw))
@@ -567,8 +578,8 @@ def test_any_json_in_any_part_is_taken_or_refused_with_a_pointer(name, kind, val
 def pointers_of(raw: Any) -> list[str]:
     try:
         load_spec(raw)
-    except ValidationFailed as refused:
-        return [error.pointer for error in refused.errors]
+    except ValidationFailed as caught:
+        return [error.pointer for error in caught.errors]
     return []
 
 

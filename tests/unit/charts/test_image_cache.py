@@ -1,4 +1,4 @@
-"""What a process remembers of ready charts, and for how long."""
+"""The cache of ready charts in a web process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.charts.image_cache import CachedImage, ImageCache
 from app.charts.models import Chart
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-PICTURE = CachedImage("c1", "line", "png", "charts/2026/11/24/c1.png", "etag", NOW + timedelta(days=1))
+IMAGE = CachedImage("c1", "line", "png", "charts/2026/11/24/c1.png", "etag", NOW + timedelta(days=1))
 
 
 class Timer:
@@ -24,49 +24,49 @@ class Timer:
 
 
 def a_chart(**changes: Any) -> Chart:
-    ready: dict[str, Any] = {"status": service.READY, "degraded": False, "path": PICTURE.path, "etag": "etag"}
-    known: dict[str, Any] = {"id": "c1", "type": "line", "format": "png", "expires_at": PICTURE.expires_at}
-    return Chart(**ready | known | changes)
+    ready: dict[str, Any] = {"status": service.READY, "degraded": False, "path": IMAGE.path, "etag": "etag"}
+    other: dict[str, Any] = {"id": "c1", "type": "line", "format": "png", "expires_at": IMAGE.expires_at}
+    return Chart(**ready | other | changes)
 
 
-def test_a_ready_chart_is_a_picture():
-    assert CachedImage.of(a_chart()) == PICTURE
+def test_a_ready_chart_has_a_cached_image():
+    assert CachedImage.of(a_chart()) == IMAGE
 
 
 @pytest.mark.parametrize("change", [{"status": status} for status in ("queued", "rendering", "failed", "expired")])
-def test_a_chart_without_an_image_is_none(change):
+def test_a_chart_without_an_image_has_none(change):
     assert CachedImage.of(a_chart(**change)) is None
 
 
-def test_a_placeholder_is_none():
+def test_a_placeholder_has_none():
     assert CachedImage.of(a_chart(degraded=True)) is None
 
 
-def test_a_picture_is_remembered_until_its_seconds_are_over():
+def test_an_image_is_cached_for_the_ttl():
     timer = Timer()
-    ready = ImageCache(5.0, timer=timer)
-    ready.put(PICTURE)
+    cache = ImageCache(5.0, timer=timer)
+    cache.put(IMAGE)
     timer.now += 4.9
-    assert ready.get("c1", NOW) == PICTURE
+    assert cache.get("c1", NOW) == IMAGE
     timer.now += 0.2
-    assert ready.get("c1", NOW) is None
+    assert cache.get("c1", NOW) is None
 
 
-def test_a_picture_whose_time_is_over_is_not_given():
-    ready = ImageCache(5.0)
-    ready.put(replace(PICTURE, expires_at=NOW))
-    assert ready.get("c1", NOW) is None
+def test_an_expired_image_is_not_returned():
+    cache = ImageCache(5.0)
+    cache.put(replace(IMAGE, expires_at=NOW))
+    assert cache.get("c1", NOW) is None
 
 
-def test_a_forgotten_picture_is_gone():
-    ready = ImageCache(5.0)
-    ready.put(PICTURE)
-    ready.remove("c1")
-    ready.remove("never")
-    assert ready.get("c1", NOW) is None
+def test_a_removed_image_is_not_returned():
+    cache = ImageCache(5.0)
+    cache.put(IMAGE)
+    cache.remove("c1")
+    cache.remove("never")
+    assert cache.get("c1", NOW) is None
 
 
-def test_with_no_seconds_nothing_is_remembered():
-    ready = ImageCache(0.0)
-    ready.put(PICTURE)
-    assert ready.get("c1", NOW) is None
+def test_a_ttl_of_zero_caches_nothing():
+    cache = ImageCache(0.0)
+    cache.put(IMAGE)
+    assert cache.get("c1", NOW) is None

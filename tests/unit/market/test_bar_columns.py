@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.market.columns import HeaderError, bars_of, bars_of_table, parse_number, parse_time, places_of
+from app.market.columns import HeaderError, column_indices, parse_bars, parse_number, parse_table, parse_time
 from app.market.domain import BarError
 from app.shared.instruments import normalize_instrument
 
@@ -102,9 +102,9 @@ def a_table(**columns: list[object]) -> dict[str, list[object]]:
 
 
 def test_columns_become_bars_with_or_without_volume() -> None:
-    bars = bars_of(a_table(volume=["5", 6, Decimal("7.5")]))
+    bars = parse_bars(a_table(volume=["5", 6, Decimal("7.5")]))
     assert (bars.time, bars.close, bars.volume) == ((0, 1, 2), (10.0, 10.0, 10.0), (5.0, 6.0, 7.5))
-    assert bars_of(a_table()).volume is None
+    assert parse_bars(a_table()).volume is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_columns_become_bars_with_or_without_volume() -> None:
 )
 def test_the_first_bad_row_is_named(columns: dict[str, list[object]], column: str, row: int) -> None:
     with pytest.raises(BarError) as caught:
-        bars_of(a_table(**columns))
+        parse_bars(a_table(**columns))
     assert (caught.value.column, caught.value.row) == (column, row)
 
 
@@ -136,18 +136,18 @@ def test_times_in_seconds_are_found_out() -> None:
     written: list[list[object]] = [[*seconds], [*map(str, seconds)]]
     for cells in written:
         with pytest.raises(BarError, match=r"time\[2\]: looks like seconds"):
-            bars_of(a_table(time=cells))
+            parse_bars(a_table(time=cells))
 
 
 def test_a_series_may_pass_or_end_in_early_1970() -> None:
-    assert bars_of(a_table(time=[-1, 1_767_225_600, MIDNIGHT])).time[-1] == MIDNIGHT
-    assert bars_of(a_table(time=["1970-01-20", "1970-01-21", "1970-01-22"])).time[-1] == 1_814_400_000
+    assert parse_bars(a_table(time=[-1, 1_767_225_600, MIDNIGHT])).time[-1] == MIDNIGHT
+    assert parse_bars(a_table(time=["1970-01-20", "1970-01-21", "1970-01-22"])).time[-1] == 1_814_400_000
 
 
 def test_headers_count_in_any_case_and_order_and_among_others() -> None:
     headers = ["Adj Close", " CLOSE ", "Timestamp", "low", "Open", "HIGH"]
-    assert places_of(headers) == {"close": 1, "time": 2, "low": 3, "open": 4, "high": 5}
-    assert places_of(["Date", "open", "high", "low", "close", "Volume"])["volume"] == 5
+    assert column_indices(headers) == {"close": 1, "time": 2, "low": 3, "open": 4, "high": 5}
+    assert column_indices(["Date", "open", "high", "low", "close", "Volume"])["volume"] == 5
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,14 @@ def test_headers_count_in_any_case_and_order_and_among_others() -> None:
 )
 def test_a_header_must_name_every_column_once(headers: list[str], reason: str) -> None:
     with pytest.raises(HeaderError, match=reason):
-        places_of(headers)
+        column_indices(headers)
 
 
 def test_a_volume_that_is_empty_everywhere_is_none_and_one_empty_cell_is_refused() -> None:
     table = {"time": ["1", "2"]} | {name: ["10", "10"] for name in ("open", "high", "low", "close")}
-    assert bars_of_table(table | {"volume": ["", " "]}).volume is None
+    assert parse_table(table | {"volume": ["", " "]}).volume is None
     with pytest.raises(BarError, match=r"volume\[1\]: empty"):
-        bars_of_table(table | {"volume": ["1", ""]})
+        parse_table(table | {"volume": ["1", ""]})
 
 
 def test_instruments_have_one_spelling() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.market.csv_files import BadBarFile, read_bars
 from app.market.domain import MAX_BARS, Bars
-from app.market.schemas import columnar, parse_columns, parse_csv, parse_series
+from app.market.schemas import bars_view, parse_columns, parse_csv, parse_series
 from app.shared import exact_json
 from app.shared.errors import ValidationFailed
 
@@ -53,7 +53,7 @@ def any_bars(draw: st.DrawFn) -> Bars:
 
 @given(any_bars())
 def test_bars_written_as_json_columns_are_read_as_they_were(bars: Bars) -> None:
-    written = columnar("EURUSD", "1h", bars)
+    written = bars_view("EURUSD", "1h", bars)
     written = {name: written[name] for name in written if name not in ("instrument", "timeframe")}
     assert parse_columns(exact_json.loads(exact_json.dumps(written))) == bars
 

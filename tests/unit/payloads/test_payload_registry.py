@@ -1,4 +1,4 @@
-"""The rules in a process: read seldom, by one thread, and never older than they may be."""
+"""The payload rules of a process: loaded by one thread at a time, once in their time to live."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WITH_A = Rules({("desk", "1"): PayloadSchema.read(b'{"required": ["a"]}')})
 class Source:
     def __init__(self, rules: Rules = WITH_A) -> None:
         self.rules = rules
-        self.asked: list[Rules] = []
+        self.calls: list[Rules] = []
         self.now = 0.0
 
-    def load(self, known: Rules) -> Rules:
-        self.asked.append(known)
+    def load(self, previous: Rules) -> Rules:
+        self.calls.append(previous)
         return self.rules
 
     def registry(self, ttl_seconds: float = 5.0) -> Registry:
@@ -36,31 +36,31 @@ def test_a_payload_that_does_not_match_its_schema_refuses_the_signal():
 
 
 @pytest.mark.parametrize("rules", [WITH_A, Rules()])
-def test_rules_are_read_once_in_their_time_even_when_there_are_none(rules):
+def test_rules_are_loaded_once_in_their_time_to_live_even_when_there_are_none(rules):
     source = Source(rules)
     registry = source.registry()
     for source.now in (0.0, 1.0, 4.9):
         registry.errors("other", "1", {})
-    assert len(source.asked) == 1
+    assert len(source.calls) == 1
 
 
-def test_after_their_time_they_are_read_again_from_what_is_known():
+def test_after_their_time_to_live_they_are_loaded_again_with_the_previous_ones():
     source = Source()
     registry = source.registry()
     assert registry.errors("desk", "1", {})
     source.now, source.rules = 5.0, Rules()
     assert registry.errors("desk", "1", {}) == []
-    assert source.asked == [Rules(), WITH_A]
+    assert source.calls == [Rules(), WITH_A]
 
 
-def test_a_database_that_is_away_is_told_and_asked_again():
+def test_a_database_error_is_raised_and_the_next_call_loads_again():
     source = Source()
     failures = iter([OSError("away")])
 
-    def load(known: Rules) -> Rules:
+    def load(previous: Rules) -> Rules:
         for failure in failures:
             raise failure
-        return source.load(known)
+        return source.load(previous)
 
     registry = Registry(load, ttl_seconds=5)
     with pytest.raises(OSError, match="away"):
@@ -68,14 +68,14 @@ def test_a_database_that_is_away_is_told_and_asked_again():
     registry.check("desk", "1", {"a": 1})
 
 
-def test_while_one_thread_reads_the_others_go_on_with_what_they_have():
+def test_while_one_thread_loads_the_others_use_the_previous_rules():
     reading, go_on = threading.Event(), threading.Event()
-    answers = iter([WITH_A, Rules()])
+    results = iter([WITH_A, Rules()])
 
-    def load(_known: Rules) -> Rules:
+    def load(_previous: Rules) -> Rules:
         if reading.is_set():
-            pytest.fail("two threads read")
-        rules = next(answers)
+            pytest.fail("two threads load")
+        rules = next(results)
         if rules is not WITH_A:
             reading.set()
             assert go_on.wait(10)

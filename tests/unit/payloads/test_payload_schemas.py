@@ -29,7 +29,7 @@ def errors(schema: PayloadSchema, payload: str) -> dict[str, str]:
     return {error.pointer: error.message for error in schema.errors(exact_json.loads(payload.encode()))}
 
 
-def test_what_fits_has_no_errors():
+def test_a_valid_payload_has_no_errors():
     schema = a_schema(
         required=["stop_loss"],
         additionalProperties=False,
@@ -48,7 +48,7 @@ def test_what_fits_has_no_errors():
     [
         ({"required": ["a"]}, "{}", {"/payload/a": "Missing data for required field."}),
         ({"additionalProperties": False}, '{"a/b~": 1}', {"/payload/a~1b~0": "Unknown field."}),
-        ({"dependentRequired": {"a": ["b"]}}, '{"a": 1}', {"/payload/b": "Needed beside a."}),
+        ({"dependentRequired": {"a": ["b"]}}, '{"a": 1}', {"/payload/b": "Required with a."}),
         ({"properties": {"a": {"type": "number"}}}, '{"a": "1"}', {"/payload/a": "Must be of type number."}),
         (
             {"properties": {"a": {"type": ["number", "null"]}}},
@@ -65,27 +65,27 @@ def test_what_fits_has_no_errors():
         (
             {"properties": {"a": {"uniqueItems": True}}},
             '{"a": [1, true, 1.0]}',
-            {"/payload/a": "Must not hold the same value twice."},
+            {"/payload/a": "Must not contain the same value twice."},
         ),
         (
             {"properties": {"a": {"items": {"type": "string"}}}},
             '{"a": [1]}',
             {"/payload/a/0": "Must be of type string."},
         ),
-        ({"properties": {"a": False}}, '{"a": 1}', {"/payload/a": "Must not be there."}),
+        ({"properties": {"a": False}}, '{"a": 1}', {"/payload/a": "Must not be present."}),
         (
             {"prefixItems": [False], "properties": {"a": {"prefixItems": [False]}}},
             '{"a": [1]}',
-            {"/payload/a/0": "Must not be there."},
+            {"/payload/a/0": "Must not be present."},
         ),
         ({"patternProperties": {"^x-": {"type": "null"}}}, '{"x-a": 1}', {"/payload/x-a": "Must be of type null."}),
         (
             {"properties": {"a": {"not": {"type": "number"}}}},
             '{"a": 1}',
-            {"/payload/a": "Must fit 'not' of the schema."},
+            {"/payload/a": "Must match 'not' of the schema."},
         ),
         ({"maxProperties": 1}, '{"a": 1, "b": 2}', {"/payload": "Must have at most 1 fields."}),
-        ({"oneOf": [{"required": ["a"]}, {}]}, '{"a": 1}', {"/payload": "Must fit 'oneOf' of the schema."}),
+        ({"oneOf": [{"required": ["a"]}, {}]}, '{"a": 1}', {"/payload": "Must match 'oneOf' of the schema."}),
     ],
 )
 def test_an_error_names_its_place_and_what_the_schema_requires(keywords, payload, expected):
@@ -111,7 +111,7 @@ def test_multiples_are_exact_for_any_number(number):
     assert (errors(schema, f'{{"a": {number}}}') == {}) == is_multiple
 
 
-def test_patterns_are_tried_on_texts_as_long_as_a_body():
+def test_patterns_are_matched_with_texts_as_long_as_a_body():
     schema = a_schema(properties={"a": {"pattern": "y$"}}, patternProperties={"z$": False})
     assert errors(schema, json.dumps({"a": "x" * 31_000 + "y"})) == {}
     assert errors(schema, json.dumps({"a": "x" * 31_000})) == {"/payload/a": "Must match y$."}
@@ -130,12 +130,12 @@ def test_patterns_are_tried_on_texts_as_long_as_a_body():
     ],
 )
 def test_the_steps_of_all_patterns_together_are_bounded(keywords, payload, monkeypatch):
-    """Counts what RE2 is asked to do: instructions of each pattern times the bytes of the text it is tried on."""
+    """Counts the work of RE2: instructions of each pattern times the bytes of the text it is matched with."""
     steps = []
     matches = patterns.Pattern.matches
 
     def counted(pattern: patterns.Pattern, text: bytes) -> bool:
-        steps.append(keywords_module.STEPS_OF_A_CALL + pattern.instructions * len(text))
+        steps.append(keywords_module.STEPS_PER_CALL + pattern.instructions * len(text))
         return matches(pattern, text)
 
     monkeypatch.setattr(patterns.Pattern, "matches", counted)
@@ -147,19 +147,19 @@ def test_the_steps_of_all_patterns_together_are_bounded(keywords, payload, monke
     assert errors(schema, json.dumps({"a": payload[:1] if isinstance(payload, list) else {}})) == {}
 
 
-def test_a_body_of_30_kilobytes_is_within_the_bound_of_usual_patterns():
+def test_a_body_of_30_kilobytes_is_within_the_limit_of_usual_patterns():
     fields = {f"f{number}": {"pattern": r"^[\w .-]{1,60}$"} for number in range(420)}
     schema = a_schema(properties=fields)
     assert errors(schema, json.dumps(dict.fromkeys(fields, "x" * 60))) == {}
 
 
-def test_there_is_an_end_to_what_is_told():
+def test_the_number_of_errors_is_limited():
     schema = a_schema(additionalProperties=False)
     assert len(schema.errors({f"field{number}": 1 for number in range(1000)})) == MAX_ERRORS
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         (b"[]", "not an object"),
         (b"true", "not an object"),
@@ -173,29 +173,29 @@ def test_there_is_an_end_to_what_is_told():
         (b'{"properties": {"a": {"$ref": "#/properties/a"}}}', "/properties/a/$ref: "),
         (b'{"$ref": "#"}', "/$ref: "),
         (b'{"$ref": "#/$defs/none", "$defs": {"some": {}}}', "/$ref: "),
-        (b'{"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}', "/$defs/a/items: nested deeper than 24 or in a circle"),
-        (b'{"unevaluatedProperties": false}', "/unevaluatedProperties: not taken here"),
-        (b'{"items": {"$dynamicRef": "#a"}}', "/items/$dynamicRef: not taken here"),
-        (b'{"items": {"$id": "a"}}', "/items/$id: only the whole schema"),
+        (b'{"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}', "/$defs/a/items: nested deeper than 24 or cyclic"),
+        (b'{"unevaluatedProperties": false}', "/unevaluatedProperties: this keyword is not supported"),
+        (b'{"items": {"$dynamicRef": "#a"}}', "/items/$dynamicRef: this keyword is not supported"),
+        (b'{"items": {"$id": "a"}}', "/items/$id: only the root schema"),
         (b'{"properties": {"a": {"pattern": "(?=a)"}}}', "/properties/a/pattern: the pattern (?=a): invalid perl"),
         (b'{"$defs": {"a": {"pattern": "(a)\\\\1"}}}', "/$defs/a/pattern: the pattern"),
         (b'{"patternProperties": {"(?=a)": {}}}', "/patternProperties/(?=a): the pattern (?=a): invalid perl"),
         (b'{"a": "' + b"x" * MAX_BYTES + b'"}', "larger than 65536 bytes"),
     ],
 )
-def test_what_is_no_schema_or_not_taken_is_told_where_and_why(document, told):
+def test_an_unsupported_schema_is_refused_with_a_pointer_and_a_reason(document, message):
     with pytest.raises(BadSchema) as refused:
         PayloadSchema.read(document)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_a_small_schema_that_means_a_large_one_is_refused():
+def test_a_small_schema_whose_references_make_a_large_one_is_refused():
     levels = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(10)}
-    with pytest.raises(BadSchema, match="more than 1000 schemas when its references are followed"):
+    with pytest.raises(BadSchema, match="more than 1000 subschemas, references resolved"):
         a_schema(**{"$ref": "#/$defs/d0", "$defs": levels | {"d10": {}}})
 
 
-def test_a_reference_and_what_stands_beside_it_both_count():
+def test_a_reference_and_the_keywords_beside_it_both_apply():
     schema = a_schema(
         properties={"a": {"$ref": "#/$defs/short", "minLength": 2, "allOf": [{"pattern": "^x"}]}},
         **{"$defs": {"short": {"maxLength": 3}}},
@@ -205,7 +205,7 @@ def test_a_reference_and_what_stands_beside_it_both_count():
         assert set(errors(schema, json.dumps({"a": wrong}))) == {"/payload/a"}
 
 
-def test_a_payload_too_large_for_its_schema_is_refused_unread():
+def test_a_payload_with_too_many_values_for_its_schema_is_refused_without_validation():
     schema = a_schema(properties={"a": {"items": {"anyOf": [{"type": "string"}] * 100}}})
     assert errors(schema, json.dumps({"a": [1] * 8000})) == {"/payload": "Has too many values for its schema."}
 
@@ -222,9 +222,9 @@ def test_a_payload_too_large_for_its_schema_is_refused_unread():
 def test_no_payload_takes_long(keywords, payload):
     body = json.dumps({"a": payload}).replace('"1e399"', "1e399").encode()
     schema = a_schema(properties={"a": keywords})
-    told = exact_json.loads(body)
+    value = exact_json.loads(body)
     began = time.thread_time()
-    schema.errors(told)
+    schema.errors(value)
     assert time.thread_time() - began < 2
 
 
@@ -292,7 +292,7 @@ SCHEMAS = st.recursive(
 
 @settings(max_examples=400, deadline=None)
 @given(SCHEMAS, st.dictionaries(st.sampled_from("abc"), VALUES))
-def test_the_verdict_is_that_of_the_standard_validator(schema, payload):
+def test_the_result_is_that_of_the_standard_validator(schema, payload):
     document = schema | {"$defs": {"x": {"type": ["string", "object"], "minLength": 1}}}
     ours = PayloadSchema.read(json.dumps(document).encode())
     assert (ours.errors(payload) == []) == Draft202012Validator(document).is_valid(payload)

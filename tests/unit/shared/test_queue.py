@@ -12,7 +12,6 @@ from redis import Redis
 
 from app.shared import queue
 from app.shared.queue import CHARTS, EVENTS, Queue, producer, wake_key, wake_up_command
-from app.shared.redis_client import Lines
 
 
 @pytest.fixture
@@ -75,6 +74,6 @@ def _refuse(*_args: object, **_kwargs: object) -> None:
 
 def test_of_many_who_ask_within_a_second_one_wakes(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        answers = Lines(redis).ask(*[wake_up_command(EVENTS)] * 5)
-        assert answers == [b"OK", None, None, None, None]
+        answers = [redis.execute_command(*wake_up_command(EVENTS)) for _ in range(5)]
+        assert answers == [True, None, None, None, None]
         assert 0 < redis.pttl(wake_key(EVENTS)) <= queue.WAKE_MILLISECONDS

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.shared import exact_json
 from app.shared.errors import ValidationFailed
+from app.shared.instruments import TIMEFRAME_SECONDS
 from app.signals.api.schemas import read_signal
 from app.signals.domain import NewSignal
 
@@ -123,7 +124,7 @@ def test_another_time_or_one_too_far_ahead_is_refused(given: Any) -> None:
 
 
 def test_seconds_are_not_taken_for_milliseconds() -> None:
-    with pytest.raises(ValidationFailed, match="look like seconds"):
+    with pytest.raises(ValidationFailed, match="looks like seconds"):
         read({**LEAST, "time": 1772452800})
 
 
@@ -182,3 +183,72 @@ def test_a_signal_is_an_object(document: Any) -> None:
 def test_every_wrong_value_is_named_at_once() -> None:
     wrong = {"side": "hold", "price": 0, "time": "2099-01-01T00:00:00Z", "payload": {"timeframe": "9h"}, "x": 1}
     assert sorted(pointers(wrong)) == ["/instrument", "/payload/timeframe", "/price", "/side", "/time", "/x"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"instrument": "A B"}, "Must be 1-32 of A-Z 0-9 . _ / : -."),
+        ({"instrument": None}, "Field may not be null."),
+        ({"instrument": 5}, "Not a valid string."),
+        ({"side": "hold"}, "Must be one of: buy, sell."),
+        ({"version": "1 "}, "Must be 1-20 of A-Z a-z 0-9 . _ -."),
+        ({"external_id": ""}, "Must be 1-128 printable ASCII characters."),
+        ({"price": 0}, "Must be greater than 0."),
+        ({"payload": []}, "Must be an object."),
+        ({"strange": 1}, "Unknown field."),
+    ],
+)
+def test_an_error_says_what_the_field_must_be(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        read({**LEAST, **change})
+    assert [error.message for error in refusal.value.errors] == [message]
+
+
+def test_a_missing_field_and_a_document_that_is_no_object_are_named() -> None:
+    for document, message in (
+        ({"instrument": "AAPL", "side": "buy"}, "Missing data for required field."),
+        ([], "Must be an object."),
+    ):
+        with pytest.raises(ValidationFailed) as refusal:
+            read(document)
+        assert [error.message for error in refusal.value.errors] == [message]
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAME_SECONDS)
+def test_a_payload_may_name_every_timeframe_of_stored_bars(timeframe: str) -> None:
+    assert read({**LEAST, "payload": {"timeframe": timeframe}}).payload == {"timeframe": timeframe}
+
+
+NAMES = ["instrument", "side", "price", "time", "version", "external_id", "payload", "stop_loss", "note", "strange"]
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-5, 2 * 10**12),
+        st.decimals(-5, 5, allow_nan=False),
+        st.sampled_from(["AAPL", "buy", "1.5", "", "2026-03-02T12:00:00Z", "1h", "x" * 200, "é"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)),
+    max_leaves=6,
+)
+
+
+def resolves(document: Any, pointer: str) -> bool:
+    """Whether a pointer leads to a value of the document, or to a required field that is missing in it."""
+    *parents, last = pointer.split("/")
+    for name in parents[1:]:
+        document = document[int(name)] if isinstance(document, list) else document[name]
+    return last in (document if isinstance(document, dict) else map(str, range(len(document)))) or last in LEAST
+
+
+@given(st.one_of(VALUES, st.dictionaries(st.sampled_from(NAMES), VALUES).map(lambda given: LEAST | given)))
+def test_any_json_value_is_a_signal_or_is_refused_with_pointers_into_it(document: Any) -> None:
+    try:
+        signal = read(document)
+    except ValidationFailed as refusal:
+        pointers = [error.pointer for error in refusal.errors]
+        assert len(pointers) == len(set(pointers))
+        assert all(resolves(document, pointer) for pointer in pointers if pointer)
+    else:
+        assert signal.payload == document.get("payload", {})

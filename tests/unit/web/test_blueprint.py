@@ -14,7 +14,7 @@ from marshmallow import Schema, fields
 from app.web.http import problems
 from app.web.http.body import read_json
 from app.web.http.paging import PageQuery
-from app.web.http.responses import ExactJson, json_answer
+from app.web.http.responses import ExactJson, json_response
 from app.web.openapi import docs_page
 from app.web.openapi.blueprint import Blueprint
 from config import Settings
@@ -44,26 +44,26 @@ def small(unconnected: Flask) -> Any:
     @blueprint.route("/small", methods=["POST"])
     @blueprint.arguments(Small)
     def limited(thing: Any) -> Any:
-        return json_answer(thing)
+        return json_response(thing)
 
     @blueprint.route("/raw", methods=["POST"])
     @blueprint.body(Thing, description="A thing")
     @blueprint.response(200, Thing)
     def raw() -> Any:
-        return json_answer(read_json(100))
+        return json_response(read_json(100))
 
     @blueprint.route("", methods=["GET"])
     @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, Thing)
     def listed(query: str) -> Any:
-        return json_answer(query)
+        return json_response(query)
 
     app = Flask("small")
     app.json = ExactJson(app)
     app.extensions |= {"signalbox": unconnected.extensions["signalbox"]}
-    problems.register(app)
     app.register_blueprint(docs_page.blueprint)
     docs_page.describe(app).register_blueprint(blueprint)
+    problems.register(app)
     return app.test_client()
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, abort
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType, default_exceptions
 
-from app.shared.errors import DomainError, ErrorKind, FieldError, NotFound, RateLimited, ValidationFailed
+from app.shared.errors import DomainError, ErrorKind, NotFound, RateLimited, ValidationFailed
 from app.web.http import problems
 
 
@@ -158,33 +158,6 @@ def test_the_head_of_a_problem_has_no_body(unconnected: Flask) -> None:
     answer = unconnected.test_client().head("/nowhere")
     assert answer.status_code == 404
     assert answer.data == b""
-
-
-class Level(Schema):
-    price = fields.Float(required=True)
-
-
-class Order(Schema):
-    name = fields.String(required=True)
-    levels = fields.List(fields.Nested(Level))
-
-
-def test_messages_of_a_schema_become_pointers() -> None:
-    with pytest.raises(ValidationError) as raised:
-        Order().load({"levels": [{"price": 1}, {"price": "x"}, {}], "a/b~c": 1})
-    found = {error.pointer: error.message for error in problems.field_errors(raised.value.messages)}
-    assert found == {
-        "/name": "Missing data for required field.",
-        "/levels/1/price": "Not a valid number.",
-        "/levels/2/price": "Missing data for required field.",
-        "/a~1b~0c": "Unknown field.",
-    }
-
-
-def test_a_message_about_the_whole_points_at_the_whole() -> None:
-    assert problems.field_errors({"_schema": ["Invalid input type."]}) == [FieldError("", "Invalid input type.")]
-    assert problems.field_errors({"a": {"_schema": ["no"]}}) == [FieldError("/a", "no")]
-    assert problems.field_errors(["no"], "/x") == [FieldError("/x", "no")]
 
 
 def test_a_schemas_own_error_is_a_problem(raising: Any) -> None:

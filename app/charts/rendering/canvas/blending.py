@@ -95,6 +95,13 @@ def _rows_of(values: Words | np.uint32, part: slice) -> Words | np.uint32:
 
 def _blend(words: Words, paint: Words | np.uint32, share: Words | np.uint32) -> None:
     rest = np.uint32(FULL) - share
-    even = ((words & _PAIR) * rest + (paint & _PAIR) * share) >> 8 & _PAIR
-    odd = (words >> 8 & _PAIR) * rest + (paint >> 8 & _PAIR) * share & ~_PAIR
-    words[:] = even | odd
+    even, odd = words & _PAIR, words >> 8
+    odd &= _PAIR
+    even *= rest
+    odd *= rest
+    even += (paint & _PAIR) * share
+    odd += (paint >> 8 & _PAIR) * share
+    even >>= 8
+    even &= _PAIR
+    odd &= ~_PAIR
+    np.bitwise_or(even, odd, out=words)

@@ -188,9 +188,10 @@ def _new_renderer(width: int, height: int) -> Any:
         renderer = _kept_renderers.pop()
     except IndexError:
         renderer = None
-    if renderer is None or (renderer.width, renderer.height) != (width, height):
-        return _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
-    return renderer
+    if renderer is not None and (renderer.width, renderer.height) == (width, height):
+        return renderer
+    del renderer  # its memory is free for the new one
+    return _untyped_renderer(width, height, _PIXELS_PER_POINT_DPI)
 
 
 def _paint(words: NDArray[np.uint32], color: Color) -> None:

@@ -88,13 +88,10 @@ def _draw_axes(canvas: Canvas, plots: list[Plot], plan: PricePlan) -> None:
         return
     gutter = leader_width(sizes, [placed.tag for placed in plan.tags.placed])
     tag_boxes = draw_tags(canvas, plan.tags, plan.right, sizes, plan.theme)
-    values = axes.whole_labels(main.y, main.ticks, main.box, sizes)
-    axes.draw_value_labels(
-        plots[0], values, number_format.axis_formatter(main.ticks, plan.data.decimals), tag_boxes, gutter
-    )
-    for plot, plot_plan, panel in zip(plots[1:], plan.plots[1:], plan.panels, strict=True):
+    for plot, plot_plan in zip(plots, plan.plots, strict=True):
         values = axes.whole_labels(plot_plan.y, plot_plan.ticks, plot_plan.box, sizes)
-        axes.draw_value_labels(plot, values, panel.label_format(plot_plan.ticks), (), gutter)
+        text = dict(zip(plot_plan.ticks, plot_plan.texts, strict=True)).__getitem__
+        axes.draw_value_labels(plot, values, text, tag_boxes if plot_plan is main else (), gutter)
 
 
 def price_warnings(plan: PricePlan) -> list[str]:

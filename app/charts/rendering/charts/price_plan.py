@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.charts.domain import OrderMark
@@ -68,11 +68,12 @@ _MAX_MARGIN_SHARE: Final = 0.22
 
 @dataclass(frozen=True, slots=True)
 class PlotPlan:
-    """One plot: its box, its scale, the values labelled on its axis."""
+    """One plot: its box, its scale, the values labelled on its axis and how each of them is written."""
 
     box: Box
     y: ValueScale
     ticks: tuple[float, ...]
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,10 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     x = IndexScale(left, first_right, line.bars, line.free_slots)
     main = _main_plot(boxes[0], spec, data, overlays, annotations, sizes, x)
     plots = [main, *(_panel_plot(box, panel, sizes) for box, panel in zip(boxes[1:], panels, strict=True))]
-    tags, right = _tags(plots, panels, annotations, data, sizes, theme)
+    writers = [number_format.axis_formatter(main.ticks, data.decimals)]
+    writers += [panel.label_format(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
+    plots = [replace(plot, texts=tuple(map(text, plot.ticks))) for plot, text in zip(plots, writers, strict=True)]
+    tags, right = _tags(plots, annotations, data, sizes, theme)
     return PricePlan(
         spec,
         theme,
@@ -130,7 +134,7 @@ def plan_price(spec: ChartSpec) -> PricePlan:
         annotations,
         header,
         rows,
-        tuple(PlotPlan(plot.box._replace(right=max(right, left + 1)), plot.y, plot.ticks) for plot in plots),
+        tuple(replace(plot, box=plot.box._replace(right=max(right, left + 1))) for plot in plots),
         tags,
         _last_color(data, theme),
         calendar(line.opens(), spec.timezone),
@@ -234,7 +238,6 @@ def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, s
 
 def _tags(
     plots: Sequence[PlotPlan],
-    panels: Sequence[PanelStudy],
     annotations: Annotations,
     data: PriceData,
     sizes: Sizes,
@@ -245,8 +248,7 @@ def _tags(
     tags = marks.price_tags(annotations, main.y, data, theme)
     if not marks.at_price_of_order(annotations, data):
         tags.append(_last_price(data, main.y, theme))
-    labels = _labels(plots, panels, data)
-    needed, shortened = price_axis_width(sizes, labels, tags)
+    needed, shortened = price_axis_width(sizes, [text for plot in plots for text in plot.texts], tags)
     right = sizes.width - needed
     if needed <= sizes.px(8):
         return TagColumn((), tuple(tags)), right
@@ -265,10 +267,3 @@ def _last_price(data: PriceData, y: ValueScale, theme: Theme) -> Tag:
     close = data.last_close
     text = number_format.price(close, data.decimals)
     return Tag(y.at(close), (text,), _last_color(data, theme), _LAST_PRICE_RANK, "last")
-
-
-def _labels(plots: Sequence[PlotPlan], panels: Sequence[PanelStudy], data: PriceData) -> list[str]:
-    labels = [*map(number_format.axis_formatter(plots[0].ticks, data.decimals), plots[0].ticks)]
-    for plot, panel in zip(plots[1:], panels, strict=True):
-        labels += map(panel.label_format(plot.ticks), plot.ticks)
-    return labels

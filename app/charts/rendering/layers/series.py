@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from app.charts.rendering.analysis.transforms import BarArrays
     from app.charts.rendering.canvas.base import Floats, Pixels
@@ -24,14 +24,15 @@ def draw_candles(plot: Plot, bars: BarArrays) -> None:
     top, bottom = _span(plot, np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close))
     high, low = _span(plot, bars.high, bars.low)
     theme = plot.theme
+    edges = wick_left(plot), high, top, bottom, low
     for side, color, hollow in ((up, theme.up, theme.hollow_up), (~up, theme.down, False)):
-        _candles(plot, side, (high, top, bottom, low), color, hollow=hollow)
+        _candles(plot, [edge[side] for edge in edges], color, hollow=hollow)
 
 
-def _candles(plot: Plot, side: NDArray[np.bool_], edges: tuple[Pixels, ...], color: Color, *, hollow: bool) -> None:
+def _candles(plot: Plot, edges: Sequence[Pixels], color: Color, *, hollow: bool) -> None:
+    """Candles of one colour. The edges are the left one of the wicks, then from the high down to the low."""
     widths, canvas = plot.widths(), plot.canvas
-    high, top, bottom, low = (edge[side] for edge in edges)
-    wick = wick_left(plot)[side]
+    wick, high, top, bottom, low = edges
     body = wick - (widths.body - widths.wick) // 2
     if hollow and widths.body >= _HOLLOW_FROM * widths.wick:
         canvas.bars(wick, high, wick + widths.wick, top, color)

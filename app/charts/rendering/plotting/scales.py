@@ -36,7 +36,8 @@ class ValueScale:
         low, high = self._ends()
         placed = np.log(np.maximum(values, self.low * _MIN_LOG_SHARE)) if self.log else values
         heights: Floats = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
-        return np.clip(heights, -_FAR, _FAR)
+        near: Floats = np.minimum(np.maximum(heights, -_FAR), _FAR)  # np.clip takes 4 times as long for a hundred
+        return near
 
     def at(self, value: float) -> float:
         """Pixel height of one value."""

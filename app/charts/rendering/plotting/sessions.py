@@ -20,7 +20,7 @@ _MONTH_MS: Final = 28 * DAY_MS
 _LEARNED_MS: Final = 8 * _WEEK_MS  # older weeks may have had other hours, such as summer time
 _SATURDAY, _SUNDAY, _FRIDAY = 2, 3, 1  # days after Thursday, with which the epoch's weeks begin
 _WEEKDAYS: Final = (0, 1, 4, 5, 6)
-_WEEKEND: Final = (_SATURDAY, _SUNDAY)
+_WEEKEND: Final = slice(_SATURDAY, _SUNDAY + 1)
 _OPEN_SHARE: Final = 3  # open is what traded in at least every third week
 _FX_CLOSE_MS: Final = (20 * _HOUR_MS, 22 * _HOUR_MS)  # 17:00 in New York is 21:00 or 22:00 UTC
 _GROWTH: Final = 8
@@ -77,7 +77,7 @@ def _open_times(last: int, length: int, count: int, is_open: Flags, grid: int) -
 def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
     """For each step of `grid` milliseconds of a week, from Thursday 00:00 UTC on: whether the market is open."""
     steps = time // grid
-    steps = steps[np.flatnonzero(np.diff(steps, prepend=steps[0] - 1))]
+    steps = np.concatenate((steps[:1], steps[1:][steps[1:] != steps[:-1]]))
     size = _WEEK_MS // grid
     seen = np.bincount(steps % size, minlength=size)
     covered = _times_covered(int(steps[0]), int(steps[-1]), size)
@@ -90,7 +90,7 @@ def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
         if not traded[day]:
             is_open[day] = hours
     unknown = np.zeros_like(is_open)
-    unknown[[*_WEEKEND]] = due[[*_WEEKEND]] == 0
+    unknown[_WEEKEND] = due[_WEEKEND] == 0
     _close_weekend(is_open, unknown, hours, time, grid)
     flat, guessed = is_open.ravel(), unknown.ravel()
     if any(guessed[instant // grid % size] and not flat[instant // grid % size] for instant in instants):
@@ -108,7 +108,7 @@ def _times_covered(first: int, last: int, size: int) -> Pixels:
 
 def _open_hours(by_day: Pixels, due: Pixels) -> Flags:
     """Steps of a day on which the market trades from Monday to Friday; those not covered count as open."""
-    seen, covered = by_day[[*_WEEKDAYS]].sum(axis=0), due[[*_WEEKDAYS]].sum(axis=0)
+    seen, covered = (counts.sum(axis=0) - counts[_WEEKEND].sum(axis=0) for counts in (by_day, due))
     return np.asarray((covered == 0) | (seen * _OPEN_SHARE >= np.maximum(covered, 1)) & (seen > 0))
 
 

@@ -76,7 +76,7 @@ def test_what_would_cost_more_is_refused_with_its_place_and_what_would_fit(name,
         load_spec(REQUESTS[name])
     (error,) = refused.value.errors
     assert error.pointer == pointer
-    assert "what stands before this would fit" in error.message
+    assert "everything before this field would fit" in error.message
     assert re.search(r"all would fit in \d\.\d megapixels instead of 9\.0", error.message)
 
 
