@@ -122,7 +122,7 @@ HEADERS: Final = [
     {
         "in": "header",
         "name": access.PRODUCER_HEADER,
-        "description": f"the sender; required where signatures are, otherwise `{access.DEFAULT_PRODUCER}` by default",
+        "description": f"the producer; required if signatures are required; default: `{access.DEFAULT_PRODUCER}`",
         "schema": {"type": "string", "pattern": f"^{_PRODUCER[0]}$"},
     },
     {
