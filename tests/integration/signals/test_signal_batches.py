@@ -289,6 +289,24 @@ def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_ta
     assert rows_read(resources.database) == before
 
 
+def test_a_repeated_batch_reads_its_own_signals_alone_however_young_the_table(resources: Resources) -> None:
+    if resources.database.is_sqlite:
+        pytest.skip("it makes a plan of its own for each statement")
+    intake = Intake.build(resources)
+    for batch in range(12):
+        news = [
+            (number, a_new_signal(instrument=f"{batch}-{number}", external_id=f"{batch}-{number}"))
+            for number in range(20)
+        ]
+        intake.accept_all(news, now=NOON)
+        if batch % 2:
+            resources.redis.flushall()
+        before = sum(rows_read(resources.database))
+        assert not any(isinstance(result, SignalRow) for result in intake.accept_all(news, now=NOON))
+        # One entry of the index of each rule: found by a read where markers are, else by the function that stores.
+        assert sum(rows_read(resources.database)) - before <= 2 * len(news)
+
+
 def test_batches_that_share_signals_in_any_order_store_each_once_and_never_lock_each_other_out(
     resources: Resources,
 ) -> None:

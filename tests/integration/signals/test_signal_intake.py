@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.events.models import Event
 from app.resources import Resources
-from app.shared.db import Database
+from app.shared.db import Database, uuid7
+from app.signals import metrics
 from app.signals.batch import IncomingSignal
+from app.signals.dedup.redis_claims import claim_keys
 from app.signals.domain import DuplicateSignal, MatchedOn, NewSignal
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
@@ -179,3 +181,73 @@ def test_a_signal_refused_a_moment_ago_is_refused_without_redis_and_the_database
             session.execute(text("ALTER TABLE elsewhere RENAME TO signals"))
     assert (refused.value.existing_id, refused.value.differs) == (accepted.id, ["price"])
     assert "cmdstat_set" not in resources.redis.info("commandstats")
+
+
+def test_a_stale_marker_is_forgotten_even_where_the_signal_cannot_be_stored(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (claim_keys(intake.rule.identify(other(number)))[0] for number in (1, 2))
+    stored_signal = intake.accept(other(2), now=NOON)
+    resources.redis.set(first, f"d:{uuid7()}")
+    refused = other(1, side=None) if resources.database.is_sqlite else other(1, version="x" * 10_000)
+    with pytest.raises(DBAPIError):
+        intake.accept(refused, now=NOON)
+    assert resources.redis.get(first) is None
+    results = intake.accept_all([(0, other(1)), (1, other(2))], now=NOON)
+    assert [type(result) for result in results] == [SignalRow, DuplicateSignal]
+    assert resources.redis.get(second) == f"d:{stored_signal.id}".encode()
+
+
+def counts() -> dict[tuple[str, str], float]:
+    return {
+        (sample.labels["path"], sample.labels["outcome"]): sample.value
+        for metric in metrics.DEDUP.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def counted(work: Callable[[], Any]) -> dict[tuple[str, str], float]:
+    """What the metric of deduplication gains by the work."""
+    before = counts()
+    with suppress(DuplicateSignal):
+        work()
+    return {labels: value - before.get(labels, 0) for labels, value in counts().items() if value != before.get(labels)}
+
+
+def test_each_signal_is_counted_once_for_redis_and_once_for_the_database(intake: Intake, resources: Resources) -> None:
+    redis = resources.redis
+    keys = claim_keys(intake.rule.identify(other(1)))
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("redis", "free"): 1, ("database", "new"): 1}
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("redis", "duplicate"): 1}
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("memory", "duplicate"): 1}
+    again = [(0, other(1)), (1, other(2)), (2, other(2))]
+    redis.delete(*keys)
+    assert counted(lambda: intake.accept_all(again, now=NOON)) == {
+        ("redis", "free"): 3,
+        ("database", "new"): 1,
+        ("database", "duplicate"): 2,
+    }
+    redis.mset(dict.fromkeys(keys, "p:somebody"))
+    atomic = [(0, other(1)), (1, other(3))]
+    assert counted(lambda: intake.accept_all(atomic, now=NOON, atomic=True)) == {
+        ("redis", "pending"): 1,
+        ("redis", "free"): 1,
+        ("database", "duplicate"): 1,
+    }
+    redis.set(claim_keys(intake.rule.identify(other(4)))[0], f"d:{uuid7()}")
+    assert counted(lambda: intake.accept(other(4), now=NOON)) == {("redis", "stale"): 1, ("database", "new"): 1}
+
+
+def test_what_is_found_stored_while_others_are_stored_needs_no_second_statement(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = intake.accept(other(1), now=NOON)
+    resources.redis.flushall()
+    monkeypatch.setattr("app.signals.intake.find_existing", None)
+    duplicate, new = together(intake, [other(1, price=2), other(2)], monkeypatch)
+    assert isinstance(new, SignalRow)
+    assert isinstance(duplicate, DuplicateSignal)
+    assert (duplicate.existing_id, duplicate.differs) == (known.id, ["price"])
+    for key in claim_keys(intake.rule.identify(other(1))):
+        assert resources.redis.get(key) == f"d:{known.id}".encode()
