@@ -93,7 +93,7 @@ def web_server(folder: Path, settings: Settings) -> Iterator[tuple[str, Path]]:
             start_new_session=True,
         )
     try:
-        processes._wait_until(lambda: processes._answers(f"{address}/healthz"), processes.Running(process, log))
+        processes._wait_until(lambda: processes._responds(f"{address}/healthz"), processes.Running(process, log))
         yield address, log
     finally:
         processes._stop(process)
