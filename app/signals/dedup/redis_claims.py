@@ -143,7 +143,7 @@ class Claims:
         self._run(*(_delete_if_equal((key,), value) for key, value in marked.items()))
 
     def _run(self, *commands: Command) -> list[Any] | None:
-        """The answers to commands sent at once, or None when Redis is away, refuses, or was so a moment ago."""
+        """The replies to commands sent together. None when Redis fails, or failed a moment ago."""
         if not self._breaker.allows_call():
             return None
         pipeline = self._redis.pipeline(transaction=False)
@@ -151,12 +151,12 @@ class Claims:
             # The client makes the reply to SET a truth value, unless told that it is the value before.
             pipeline.execute_command(*command, get="GET" in command)  # type: ignore[no-untyped-call]
         try:
-            answers: list[Any] = pipeline.execute()
+            replies: list[Any] = pipeline.execute()
         except RedisError as error:
             self._breaker.record_failure(error)
             return None
         self._breaker.record_success()
-        return answers
+        return replies
 
 
 def _take_all(keys: Sequence[str], token: str) -> list[Command]:

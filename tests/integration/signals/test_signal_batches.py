@@ -66,7 +66,7 @@ def test_a_batch_of_new_signals_is_stored_and_answered_one_by_one(client: FlaskC
     assert (stored(resources), stored(resources, Event)) == (100, 100)
 
 
-def test_what_a_batch_stores_is_what_was_told_to_the_last_digit(client: FlaskClient) -> None:
+def test_what_a_batch_stores_is_what_was_sent_to_the_last_digit(client: FlaskClient) -> None:
     body = b"""{"signals":[
         {"instrument":"A","side":"buy","price":0.10,"payload":{"x":1.10,"y":12345678901234567890.5,"z":1e-7}},
         {"instrument":"B","side":"buy","price":"0.000000000000000010","time":"2026-03-02T12:00:00.000001Z"},
@@ -245,7 +245,7 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
     more = [(number, a_new_signal(instrument=f"I{number}", external_id=f"e{number}")) for number in range(50, 150)]
     assert sum(isinstance(result, SignalRow) for result in intake.accept_all(more, now=NOON)) == 50
     counts = Counter(statements)
-    assert counts["BEGIN"] == (2 if resources.database.is_sqlite else 0)
+    assert counts["COMMIT"] == (2 if resources.database.is_sqlite else 0)
     assert counts["store_signals_each"] == (0 if resources.database.is_sqlite else 2)
     assert resources.database.is_sqlite or counts.total() == 2
 
@@ -261,6 +261,7 @@ def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[s
 
     monkeypatch.setattr(database, "execute_raw", note)
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2].split()[0]))
+    event.listen(database.engine, "commit", lambda _: statements.append("COMMIT"))
     return statements
 
 

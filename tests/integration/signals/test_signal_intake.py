@@ -42,7 +42,7 @@ def other(number: int, **changes: Any) -> NewSignal:
 
 
 @contextmanager
-def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def first_store_delayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The first storing waits until the block ends; gives how many signals each storing had."""
     sizes: list[int] = []
     go_on = threading.Event()
@@ -60,7 +60,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     """What becomes of signals that all come while another one is being stored, and so are stored by one call."""
     with ThreadPoolExecutor(len(signals) + 1) as pool:
-        with held_up(monkeypatch) as sizes:
+        with first_store_delayed(monkeypatch) as sizes:
             pool.submit(intake.accept, other(99), now=NOON)
             wait_until(lambda: sizes == [1])
             futures: list[Future[SignalRow]] = []
@@ -105,8 +105,8 @@ def test_of_equal_ones_among_them_the_first_is_stored_and_named(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake.accept(other(7), now=NOON)
-    told = [other(1), other(2), other(1, price=2), other(7), a_new_signal(instrument="I2"), other(3)]
-    outcomes = together(intake, told, monkeypatch)
+    news = [other(1), other(2), other(1, price=2), other(7), a_new_signal(instrument="I2"), other(3)]
+    outcomes = together(intake, news, monkeypatch)
     first, second, by_id, known, by_window, third = outcomes
     assert isinstance(first, SignalRow)
     assert isinstance(second, SignalRow)
@@ -129,7 +129,7 @@ def test_what_the_database_refuses_takes_none_of_the_others_with_it(
     assert set(stored(resources.database)) == {"I99", "I1", "I3"}
 
 
-def test_without_the_database_all_are_told_so_at_once_and_no_claim_stays(
+def test_without_the_database_all_fail_and_no_claim_stays(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake = Intake.build(replace(resources, database=Database("postgresql+psycopg://127.0.0.1:1/x")))
