@@ -210,11 +210,11 @@ def test_ids_made_one_after_the_other_sort_that_way() -> None:
 
 def test_only_a_transaction_that_need_not_be_durable_leaves_the_disk_for_later(database: Database) -> None:
     question = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
-    told = []
+    values = []
     for durable in (True, False, True):
         with database.transaction(durable=durable) as session:
-            told.append(str(session.scalar(text(question))))
-    assert told == (["2", "1", "2"] if database.is_sqlite else ["on", "off", "on"])
+            values.append(str(session.scalar(text(question))))
+    assert values == (["2", "1", "2"] if database.is_sqlite else ["on", "off", "on"])
 
 
 def test_the_first_row_of_a_statement_is_the_same_on_both_ways_to_the_database(database: Database) -> None:
