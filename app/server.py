@@ -149,7 +149,7 @@ def _free_address(settings: Settings) -> str:
 
 
 class _Shutdown:
-    """Knows whether the server was told to stop, and lets the first SIGTERM start draining.
+    """Handles signals: the first SIGTERM starts draining, and `requested` says whether the server must stop.
 
     Granian refuses new connections at once when it stops; a load balancer first needs time to notice. A second
     SIGTERM, or SIGINT, stops without waiting.
@@ -184,9 +184,9 @@ class _Shutdown:
         self._stop(number, frame)
 
     def _end_new_worker(self) -> None:
-        """End a worker process that is told to stop before it handles signals itself: it serves nothing yet.
+        """End a worker process that gets a signal before it has its own handlers: it serves nothing yet.
 
-        Until then it has its parent's handlers, which only the parent acts on, and the signal would be lost.
+        Until then it has its parent's handlers, which have no effect in a child, and the signal would be lost.
         """
         if os.getpid() != self._pid:
             os._exit(0)

@@ -145,7 +145,7 @@ def stages(spec: ChartSpec, rounds: int) -> dict[str, float]:
         begin = perf_counter()
         plan = plan_price(spec)
         planned = perf_counter()
-        canvas = RasterCanvas(plan.metrics.width, plan.metrics.height, plan.theme.background)
+        canvas = RasterCanvas(plan.sizes.width, plan.sizes.height, plan.theme.background)
         opened = perf_counter()
         draw_price_chart(canvas, plan)
         drawn = perf_counter()

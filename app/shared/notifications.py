@@ -76,8 +76,8 @@ class Notifications:
                 channel.subscribe(CHANNEL)
                 while self._is_needed():
                     self._deliver(channel.get_message(timeout=_READ_SECONDS))
-        except (RedisError, OSError, ValueError) as error:
-            # ValueError: the connection was closed during the read, as at the end of a process.
+        except (RedisError, OSError, ValueError, TypeError) as error:
+            # ValueError, or TypeError of hiredis: the connection was closed during the read, as a process ends.
             self._breaker.record_failure(error)
             self._stop()
 

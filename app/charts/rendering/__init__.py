@@ -1,1 +1,1 @@
-"""Spec and data in, image bytes out: pure, no I/O, no global state. The public face is engine.render."""
+"""The chart engine: turns a ChartSpec into image bytes. It does no I/O; its entry point is engine.render."""

@@ -1,6 +1,6 @@
-"""The face of the chart engine: render a spec, warm up a process.
+"""Entry points of the chart engine: render a spec, load fonts, warm up a process.
 
-It can be imported where matplotlib or Pillow cannot: then every picture is a plain placeholder that says so.
+The module can be imported without matplotlib and Pillow. Every image is then a grey placeholder marked as degraded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ except ImportError as error:
     paint = None  # type: ignore[assignment]
 
     def use_fonts(folders: Sequence[Path]) -> list[str]:  # noqa: ARG001 - the same signature
-        """Nothing is written without the libraries that draw."""
+        """Load no fonts: without matplotlib and Pillow no text is drawn."""
         return []
 
 
@@ -50,10 +50,10 @@ _TYPES: Final[tuple[ChartType, ...]] = (
 
 
 def render(spec: ChartSpec) -> Image:
-    """Draw a chart. Equal specs give equal bytes, in any process.
+    """Draw a chart. Equal specs give equal bytes in every process.
 
-    Raises RenderError, with a JSON pointer into the spec, for data that cannot be drawn. While matplotlib or Pillow
-    cannot be imported the answer is a grey PNG of the asked size with `degraded` set, whatever the format.
+    Raises RenderError, with a JSON pointer into the spec, for data that cannot be drawn. Where matplotlib or Pillow
+    cannot be imported, returns a grey PNG of the spec's size with `degraded` set, whatever the spec's format.
     """
     if paint is not None:
         return paint(spec)
@@ -63,9 +63,9 @@ def render(spec: ChartSpec) -> Image:
 
 
 def warm_up() -> None:
-    """Draw one short chart of each type, so that the first real one finds fonts, code, caches and memory ready.
+    """Draw a short chart of each type: this loads fonts and code, fills the caches and allocates memory.
 
-    They have two sizes in turns: memory that only ever held pictures of one size is not ready for those of another.
+    Two heights alternate: memory that has held images of one size only is allocated anew for the first other size.
     """
     for number, chart_type in enumerate(_TYPES):
         spec = ChartSpec(chart_type, _sample(chart_type), title=_LETTERS)
@@ -77,7 +77,7 @@ def warm_up() -> None:
 
 
 def _sample(chart_type: ChartType) -> ChartData:
-    """A wave with a rise: every kind of bar, drawdown and label occurs in it."""
+    """Data of the chart type's kind: a rising sine wave, which has rising and falling bars and drawdowns."""
     time = tuple(index * _DAY_MS for index in range(_WARM_UP_BARS))
     close = tuple(100 + index / 4 + 5 * math.sin(index / 5) for index in range(_WARM_UP_BARS))
     if chart_type == "equity":

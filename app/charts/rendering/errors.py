@@ -1,12 +1,12 @@
-"""The one error the engine raises: what in the spec cannot be drawn, and where it stands."""
+"""The error that the engine raises for a spec that it cannot draw."""
 
 from __future__ import annotations
 
 
 class RenderError(Exception):
-    """Data or settings that cannot become a picture.
+    """A value of the spec that cannot be drawn.
 
-    `pointer` is a JSON pointer into the spec ("/data/close/3"); `message` says what is wrong there.
+    `pointer` is a JSON pointer into the spec ("/data/close/3"); `message` says what is wrong with the value.
     """
 
     def __init__(self, pointer: str, message: str) -> None:

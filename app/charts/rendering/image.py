@@ -1,4 +1,4 @@
-"""What the engine gives back: the bytes of a picture and what is to be said about it."""
+"""The engine's result: an encoded image with its warnings and its alternative text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A drawn chart. `width` and `height` are real pixels: the spec's size times its scale.
+    """A chart as an encoded image. `width` and `height` are in pixels of the image: the spec's size times its scale.
 
-    `degraded` marks the plain placeholder that stands in while matplotlib or Pillow cannot be imported.
+    `warnings` are sentences about parts that are missing or changed, `alt` describes the chart to screen readers.
+    `degraded` marks the grey placeholder of a process in which matplotlib or Pillow cannot be imported.
     """
 
     data: bytes

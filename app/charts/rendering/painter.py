@@ -13,7 +13,7 @@ from app.charts.rendering.charts.alt_text import price_alt
 from app.charts.rendering.charts.equity import draw_equity_chart, equity_alt, plan_equity
 from app.charts.rendering.charts.histogram import draw_histogram, histogram_alt, plan_histogram
 from app.charts.rendering.charts.omissions import not_drawn
-from app.charts.rendering.charts.price import draw_price_chart, missing_marks, warnings_of
+from app.charts.rendering.charts.price import annotation_warnings, draw_price_chart, price_warnings
 from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.image import Image
 from app.charts.rendering.plotting import number_format
@@ -21,7 +21,7 @@ from app.charts.rendering.plotting.theme import color_warnings
 
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 __all__ = ["paint", "use_fonts"]
@@ -36,31 +36,31 @@ def paint(spec: ChartSpec) -> Image:
     if spec.type == "histogram":
         return _paint_histogram(spec)
     plan = plan_price(spec)
-    canvas = _canvas(spec, plan.metrics, plan.theme)
+    canvas = _canvas(spec, plan.sizes, plan.theme)
     draw_price_chart(canvas, plan)
-    alt = price_alt(plan, missing_marks(plan))
+    alt = price_alt(plan, annotation_warnings(plan))
     if missed := not_drawn(plan):
         alt += f" Not drawn: {'; '.join(missed)}."
-    return _finished(spec, canvas, warnings_of(plan), alt)
+    return _finished(spec, canvas, price_warnings(plan), alt)
 
 
 def _paint_equity(spec: ChartSpec) -> Image:
     plan = plan_equity(spec)
-    canvas = _canvas(spec, plan.metrics, plan.theme)
+    canvas = _canvas(spec, plan.sizes, plan.theme)
     draw_equity_chart(canvas, plan)
-    return _finished(spec, canvas, list(plan.head.warnings), equity_alt(plan))
+    return _finished(spec, canvas, list(plan.header.warnings), equity_alt(plan))
 
 
 def _paint_histogram(spec: ChartSpec) -> Image:
     plan = plan_histogram(spec)
-    canvas = _canvas(spec, plan.metrics, plan.theme)
+    canvas = _canvas(spec, plan.sizes, plan.theme)
     draw_histogram(canvas, plan)
-    return _finished(spec, canvas, [*plan.warnings, *plan.head.warnings], histogram_alt(plan))
+    return _finished(spec, canvas, [*plan.warnings, *plan.header.warnings], histogram_alt(plan))
 
 
-def _canvas(spec: ChartSpec, metrics: Metrics, theme: Theme) -> RasterCanvas | SvgCanvas:
+def _canvas(spec: ChartSpec, sizes: Sizes, theme: Theme) -> RasterCanvas | SvgCanvas:
     kind = SvgCanvas if spec.format == "svg" else RasterCanvas
-    return kind(metrics.width, metrics.height, theme.background)
+    return kind(sizes.width, sizes.height, theme.background)
 
 
 def _finished(spec: ChartSpec, canvas: RasterCanvas | SvgCanvas, warnings: list[str], alt: str) -> Image:
@@ -83,4 +83,4 @@ def _missing_glyphs(spec: ChartSpec) -> tuple[str, ...]:
         return ()
     named = ", ".join(f"{char} (U+{ord(char):04X})" for char in lacking[:_NAMED])
     more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    return (f"no font has {number_format.counted(len(lacking), 'character')} of the texts: {named}{more}",)
+    return (f"no font has {number_format.count_text(len(lacking), 'character')} of the texts: {named}{more}",)

@@ -1,25 +1,20 @@
-"""A plain PNG of any size, for when nothing that draws can be imported. Standard library only."""
+"""A plain grey PNG for a process in which matplotlib or Pillow cannot be imported. Needs no library that draws."""
 
 from __future__ import annotations
 
-import struct
 import zlib
 from typing import Final
 
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_PAPER: Final = b"\xf2"
-_INK: Final = b"\xd9"
-_GREYSCALE: Final = (8, 0, 0, 0, 0)
+from app.charts.rendering.canvas.png_format import GREYSCALE, png_file
+
+_BACKGROUND: Final = b"\xf2"
+_FRAME: Final = b"\xd9"
+_NO_FILTER: Final = b"\x00"
 
 
 def placeholder(width: int, height: int) -> bytes:
-    """A grey sheet with a thin frame: a valid 8-bit greyscale PNG, `width` by `height` pixels."""
-    edge = b"\x00" + _INK * width
-    row = b"\x00" + (_INK + _PAPER * (width - 2) + _INK if width > 1 else _INK)
+    """A grey rectangle with a frame of one pixel: an 8-bit greyscale PNG, `width` by `height` pixels."""
+    edge = _NO_FILTER + _FRAME * width
+    row = _NO_FILTER + (_FRAME + _BACKGROUND * (width - 2) + _FRAME if width > 1 else _FRAME)
     rows = edge + row * (height - 2) + edge if height > 1 else edge
-    header = struct.pack(">2I5B", width, height, *_GREYSCALE)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return png_file(width, height, GREYSCALE, zlib.compress(rows))

@@ -1,4 +1,4 @@
-"""The engine's version, part of every chart's id. The web process reads it, so nothing that draws is imported here."""
+"""The engine's version, part of every chart's id. The web process imports it, so it must not import matplotlib."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ ENGINE_VERSION: Final = "/".join(
 
 @lru_cache(maxsize=8)
 def engine_version(font_folders: tuple[Path, ...] = ()) -> str:
-    """The version of the engine with the fonts of the folders.
+    """The engine's version with a digest of the fonts in the folders.
 
-    The folders are read once in a process: after new fonts, restart the web and the worker processes.
+    The result is cached for the life of the process: restart web and worker processes after adding fonts.
     """
     fonts = fonts_digest(font_folders)
     return f"{ENGINE_VERSION}+{fonts}" if fonts else ENGINE_VERSION

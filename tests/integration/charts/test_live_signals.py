@@ -112,12 +112,12 @@ def assert_whole_order(spec: ChartSpec, case: LiveCase, image: Image) -> None:
     (place,) = plan.annotations.positions
     assert place.last - place.first >= 10, case.name
     assert place.last <= plan.timeline.slots, case.name
-    assert plan.timeline.room <= max(plan.timeline.slots / 3, 14), case.name
+    assert plan.timeline.free_slots <= max(plan.timeline.slots / 3, 14), case.name
     (mark,) = plan.annotations.signals
     assert mark.index == place.first, case.name
     assert all(part in image.alt for part in (f"{case.side} at ", "stop ", "target 1 at ", "target 2 at ")), case.name
-    if mark.when:
-        assert any(mark.when in text for text, *_ in texts_of(image)), case.name
+    if mark.time_text:
+        assert any(mark.time_text in text for text, *_ in texts_of(image)), case.name
 
 
 @pytest.mark.parametrize("kind", get_args(Market))
@@ -139,8 +139,11 @@ def test_the_cases_cover_signals_in_the_last_bar_after_it_and_too_far_after_it()
         "crypto-1d-now-buy-near",
         "stocks-1w-now-buy-near",
     }
-    assert {case.name for case, _, mark in marks if mark.when} >= {"crypto-5m-month-buy-near", "fx-1h-month-sell-far"}
-    after = {case.name for case, plan, mark in marks if mark.index >= plan.timeline.bars and not mark.when}
+    assert {case.name for case, _, mark in marks if mark.time_text} >= {
+        "crypto-5m-month-buy-near",
+        "fx-1h-month-sell-far",
+    }
+    after = {case.name for case, plan, mark in marks if mark.index >= plan.timeline.bars and not mark.time_text}
     assert after >= {"stocks-1d-weekend-buy-near", "fx-1d-yesterday-sell-near", "stocks-1h-weekend-buy-far"}
 
 
@@ -160,8 +163,8 @@ def test_a_signal_before_the_first_bar_gets_the_oldest_bars_and_a_label_with_its
     assert spec.data.time == case.bars.time[:50]
     image = engine.render(replace(spec, format="svg"))
     plan = plan_price(spec)
-    assert [(mark.index, bool(mark.when)) for mark in plan.annotations.signals] == [(0, True)]
-    assert any(plan.annotations.signals[0].when in text for text, *_ in texts_of(image))
+    assert [(mark.index, bool(mark.time_text)) for mark in plan.annotations.signals] == [(0, True)]
+    assert any(plan.annotations.signals[0].time_text in text for text, *_ in texts_of(image))
     assert image.warnings == ()
 
 

@@ -39,7 +39,7 @@ class DrawdownSummary:
     peak: int
     trough: int
     recovery: int | None
-    longest: tuple[int, int] | None
+    max_duration_span: tuple[int, int] | None
 
 
 def sma(close: FloatArray, period: int) -> FloatArray:
@@ -149,11 +149,11 @@ def drawdown_summary(time: IntArray, equity: FloatArray) -> DrawdownSummary:
         peak=int(at_peak[place - 1]) if fall[trough] < 0 else trough,
         trough=trough,
         recovery=(int(later[0]) if len(later) else None) if fall[trough] < 0 else trough,
-        longest=_longest_fall(time, at_peak),
+        max_duration_span=_max_duration_span(time, at_peak),
     )
 
 
-def _longest_fall(time: IntArray, at_peak: npt.NDArray[np.intp]) -> tuple[int, int] | None:
+def _max_duration_span(time: IntArray, at_peak: npt.NDArray[np.intp]) -> tuple[int, int] | None:
     bounds = np.append(at_peak, len(time) - 1)
     starts, ends = bounds[:-1], bounds[1:]
     # Neighbours are no fall, unless the curve ends one step below its peak.

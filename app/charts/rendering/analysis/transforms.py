@@ -1,4 +1,4 @@
-"""Bars made from bars: Heikin-Ashi candles, renko bricks and coarser bars. Columns in, columns out."""
+"""Bars made from bars: Heikin-Ashi candles, renko bricks and coarser bars. BarArrays in, columns out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BrickError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class BarArrays:
     """Bars as arrays of one length: `time` int64 epoch milliseconds, the others float64; volume may be absent."""
 
     time: npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ class _Runs:
     count: npt.NDArray[np.int64]
 
 
-def heikin_ashi(columns: Columns) -> Columns:
+def heikin_ashi(columns: BarArrays) -> BarArrays:
     """Heikin-Ashi candles: close (o + h + l + c) / 4, open the middle of the candle before, the first (o + c) / 2."""
     if not len(columns):
         return columns
@@ -88,7 +88,7 @@ def heikin_ashi(columns: Columns) -> Columns:
     )
 
 
-def renko(columns: Columns, brick: Brick) -> tuple[Columns, float]:
+def renko(columns: BarArrays, brick: Brick) -> tuple[BarArrays, float]:
     """Bricks of closing prices, and the size used, in price units.
 
     The first close is the base; a brick is drawn for each whole size the close moves on, and a reversal needs two. A
@@ -104,7 +104,7 @@ def renko(columns: Columns, brick: Brick) -> tuple[Columns, float]:
     base = float(columns.close[0])
     opening = base + start * size
     close = base + (start + step) * size
-    bricks = Columns(
+    bricks = BarArrays(
         time=columns.time[bar],
         open=opening,
         high=np.maximum(opening, close),
@@ -115,13 +115,13 @@ def renko(columns: Columns, brick: Brick) -> tuple[Columns, float]:
     return bricks, size
 
 
-def aggregate(columns: Columns, factor: int) -> Columns:
+def aggregate(columns: BarArrays, factor: int) -> BarArrays:
     """Every `factor` bars as one, from the first on: true high and low, summed volume; the last may hold fewer."""
     if factor <= 1 or not len(columns):
         return columns
     first = np.arange(0, len(columns), factor)
     last = np.append(first[1:] - 1, len(columns) - 1)
-    return Columns(
+    return BarArrays(
         time=columns.time[first],
         open=columns.open[first],
         high=np.maximum.reduceat(columns.high, first),
@@ -131,7 +131,7 @@ def aggregate(columns: Columns, factor: int) -> Columns:
     )
 
 
-def _brick_size(columns: Columns, brick: Brick) -> float:
+def _brick_size(columns: BarArrays, brick: Brick) -> float:
     travel = float(np.abs(np.diff(columns.close)).sum())
     if brick.mode == "fixed" and brick.size is not None:
         if travel / brick.size > MAX_BRICKS:
@@ -142,7 +142,7 @@ def _brick_size(columns: Columns, brick: Brick) -> float:
     return size if size > 0 else 1.0
 
 
-def _typical_range(columns: Columns, period: int) -> float:
+def _typical_range(columns: BarArrays, period: int) -> float:
     """ATR at the end of the data; of fewer bars than its period, the mean true range."""
     ranges = true_range(columns.high, columns.low, columns.close)
     if len(ranges) >= period:

@@ -1,1 +1,1 @@
-"""Drawing calls on pixels and SVG, with colours, fonts, text and the image writers."""
+"""Canvases for pixels and for SVG, with colours, fonts, text and the image encoders."""

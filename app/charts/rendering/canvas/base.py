@@ -73,7 +73,7 @@ class Canvas(Protocol):
     def box(self, box: Box, color: Color) -> None:
         """Fill one rectangle."""
 
-    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+    def translucent_boxes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
         """Fill translucent rectangles that may overlap."""
 
     def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
@@ -94,7 +94,7 @@ class Canvas(Protocol):
     def shapes(self, polygons: Sequence[Sequence[Point]], color: Color, clip: Box) -> None:
         """Fill closed polygons of one colour."""
 
-    def tag(self, box: Box, radius: float, color: Color) -> None:
+    def rounded_box(self, box: Box, radius: float, color: Color) -> None:
         """Fill a rectangle with rounded corners."""
 
     def text(

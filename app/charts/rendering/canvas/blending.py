@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 FULL: Final = 256
 """The opacity of what hides everything below it."""
-_DEEPEST: Final = 0.5  # of washes over one another: what lies below them stays visible
+_MAX_WASH_OPACITY: Final = 0.5  # of disjoint_strips over one another: what lies below them stays visible
 _PAIR: Final = np.uint32(0x00FF00FF)
-_FEW: Final = 8
-_AT_ONCE: Final = 1 << 16  # pixels: what is worked on stays in the processor's cache
+_MAX_PAIRWISE_BOXES: Final = 8
+_BLOCK_PIXELS: Final = 1 << 16  # pixels: what is worked on stays in the processor's cache
 
 
 @lru_cache(maxsize=256)
@@ -39,13 +39,13 @@ def blend(words: Words, paint: Words | np.uint32, share: Words | np.uint32) -> N
 
     `share` is the opacity in 256ths. Both are one value for all pixels, one a column, or one a pixel.
     """
-    rows = max(1, _AT_ONCE // max(words.shape[1], 1))
+    rows = max(1, _BLOCK_PIXELS // max(words.shape[1], 1))
     for top in range(0, len(words), rows):
         part = slice(top, top + rows)
         _blend(words[part], _rows_of(paint, part), _rows_of(share, part))
 
 
-def washes(
+def disjoint_strips(
     boxes: Sequence[tuple[Box, Color]], whole: Box
 ) -> Iterator[tuple[Box, Words | np.uint32, Words | np.uint32]]:
     """Translucent rectangles that may overlap, as strips that do not: the strip, and paint and opacity of all of it
@@ -53,7 +53,9 @@ def washes(
 
     Where several lie over one another, the opacity is that of all of them, up to a half, and the colour is their mean.
     """
-    if len(boxes) <= _FEW and not any(one.overlaps(other) for (one, _), (other, _) in combinations(boxes, 2)):
+    if len(boxes) <= _MAX_PAIRWISE_BOXES and not any(
+        one.overlaps(other) for (one, _), (other, _) in combinations(boxes, 2)
+    ):
         for box, color in boxes:
             yield box.clipped(whole), word(color), np.uint32(round(color.alpha * FULL))
         return
@@ -79,7 +81,7 @@ def _counts(edges: NDArray[np.int64], left: int, right: int) -> NDArray[np.int64
 def _mixed(palette: Sequence[Color], counts: NDArray[np.int64]) -> tuple[Words, Words]:
     """Paint and opacity of each column that has `counts` (colours, columns) layers of the palette's colours."""
     alphas = np.array([color.alpha for color in palette])
-    opacity = np.minimum(1 - np.prod((1 - alphas)[:, np.newaxis] ** counts, axis=0), max(_DEEPEST, *alphas))
+    opacity = np.minimum(1 - np.prod((1 - alphas)[:, np.newaxis] ** counts, axis=0), max(_MAX_WASH_OPACITY, *alphas))
     weights = counts * alphas[:, np.newaxis]
     channels = np.array([color[:3] for color in palette], np.float64)
     pixels = np.full((counts.shape[1], 4), 255, np.uint8)

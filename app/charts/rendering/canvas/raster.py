@@ -23,7 +23,7 @@ from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.canvas.blending import (
     FULL,
     blend,
-    washes,
+    disjoint_strips,
     word,
 )
 
@@ -124,7 +124,7 @@ class RasterCanvas:
         codes = [code for polygon in polygons for code in (_MOVE, *(_LINE,) * (len(polygon) - 1), _CLOSE)]
         self._fill(Path(points, codes), color, clip)
 
-    def tag(self, box: Box, radius: float, color: Color) -> None:
+    def rounded_box(self, box: Box, radius: float, color: Color) -> None:
         """Fill a rectangle with rounded corners."""
         x0, y0, x1, y1 = box
         r = min(radius, box.width / 2, box.height / 2)
@@ -148,12 +148,12 @@ class RasterCanvas:
         agg = self._renderer._renderer  # noqa: SLF001 - where RendererAgg.draw_text itself sends its masks
         agg.draw_text_image(mask.coverage, left + mask.left, bottom, 0, _context(color))
 
-    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+    def translucent_boxes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
         """Fill translucent rectangles that may overlap, touching each pixel once."""
         if not boxes:
             return
         height, width = self._words.shape
-        for strip, paint, share in washes(boxes, Box(0, 0, width, height)):
+        for strip, paint, share in disjoint_strips(boxes, Box(0, 0, width, height)):
             blend(self._words[strip.top : strip.bottom, strip.left : strip.right], paint, share)
 
     def _cover(self, tops: Floats, bottoms: Floats, color: Color, clip: Box) -> None:

@@ -36,7 +36,7 @@ class SvgCanvas:
         if box.width > 0 and box.height > 0:
             self._path(_rectangle(*box), color, "crispEdges")
 
-    def washes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+    def translucent_boxes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
         """Fill translucent rectangles that may overlap."""
         for box, color in boxes:
             self.box(box, color)
@@ -90,7 +90,7 @@ class SvgCanvas:
         data = "".join(f"M{_points(*np.array(polygon, np.float64).T)}Z" for polygon in polygons)
         self._path(data, color, clip=clip)
 
-    def tag(self, box: Box, radius: float, color: Color) -> None:
+    def rounded_box(self, box: Box, radius: float, color: Color) -> None:
         """Fill a rectangle with rounded corners."""
         self._parts.append(
             f'<rect x="{box.left}" y="{box.top}" width="{box.width}" height="{box.height}" rx="{_number(radius)}" '

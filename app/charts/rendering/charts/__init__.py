@@ -1,1 +1,1 @@
-"""The chart types, each composed of a frame and layers, and the words that describe them."""
+"""The chart types, each drawn from a frame and layers, and their alternative texts."""

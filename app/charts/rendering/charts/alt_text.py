@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.charts.rendering.frame.time_ticks import calendar, moment
+from app.charts.rendering.frame.time_ticks import calendar, format_instant
 from app.charts.rendering.plotting import number_format
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from app.charts.rendering.charts.price_plan import PricePlan
     from app.charts.rendering.layers.positions import Position
 
-_KINDS: Final = {"heikin_ashi": "Heikin-Ashi", "ohlc": "OHLC"}
-_SIGNALS: Final = 3
+_TYPE_NAMES: Final = {"heikin_ashi": "Heikin-Ashi", "ohlc": "OHLC"}
+_MAX_MARKS: Final = 3
 
 
-def name_of(spec: ChartSpec) -> str:
+def chart_name(spec: ChartSpec) -> str:
     """The title, or instrument and timeframe."""
     return spec.title or " ".join(part for part in (spec.instrument, spec.timeframe) if part)
 
@@ -27,12 +27,12 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
     """Kind, span, last close, change over the span, orders and signals, and what of them is `left_out`."""
     spec, bars = plan.spec, plan.data.full
     days = calendar(bars.time, spec.timezone)
-    first, last = (moment(int(days.local[end]), dates=days.dates) for end in (0, -1))
+    first, last = (format_instant(int(days.local[end]), dates=days.dates) for end in (0, -1))
     span = f"of {first}" if first == last else f"from {first} to {last}"
     unit = "brick" if spec.type == "renko" else "bar"
-    count = number_format.counted(len(bars), unit)
+    count = number_format.count_text(len(bars), unit)
     opened, close = float(bars.open[0]), plan.data.last_close
-    parts = [f"{_KINDS.get(spec.type, spec.type.capitalize())} chart, {count} {span}"]
+    parts = [f"{_TYPE_NAMES.get(spec.type, spec.type.capitalize())} chart, {count} {span}"]
     if plan.data.brick is not None:
         parts.append(f"brick {number_format.price(plan.data.brick, number_format.decimals_for(plan.data.brick))}")
     parts.append(f"close {number_format.price(close, plan.data.decimals)}")
@@ -40,7 +40,7 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
         change = (close - opened) / abs(opened)
         parts.append(f"{'up' if change >= 0 else 'down'} {number_format.percent(abs(change))}")
     parts += _marks(plan)
-    name = name_of(spec)
+    name = chart_name(spec)
     missing = "".join(f" Note: {warning}." for warning in left_out)
     return (f"{name}: " if name else "") + ", ".join(parts) + "." + missing
 
@@ -48,12 +48,12 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
 def _marks(plan: PricePlan) -> Iterator[str]:
     """Orders with their levels, then the signals that begin none of them."""
     positions = plan.annotations.positions
-    signals = [signal for signal in plan.annotations.signals if not signal.marked]
+    signals = [signal for signal in plan.annotations.signals if not signal.on_entry_line]
     decimals = plan.data.decimals
-    shown = [_order(place) for place in positions[:_SIGNALS]]
+    shown = [_order(place) for place in positions[:_MAX_MARKS]]
     shown += [f"{signal.side} at {number_format.price(signal.price, decimals)}" for signal in signals]
-    yield from shown[:_SIGNALS]
-    more = len(positions) + len(signals) - _SIGNALS
+    yield from shown[:_MAX_MARKS]
+    more = len(positions) + len(signals) - _MAX_MARKS
     if more > 0:
         yield f"{more} more {'orders and signals' if positions else 'signals'}"
 

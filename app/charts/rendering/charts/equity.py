@@ -1,4 +1,4 @@
-"""The equity chart: account equity on the right axis and the drawdown below it on the left, computed here."""
+"""The equity chart: equity with labels on the right axis, its drawdown below with labels on the left axis."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 
 from app.charts.domain import EquityCurve
 from app.charts.rendering.analysis import indicators
-from app.charts.rendering.analysis.transforms import Columns
+from app.charts.rendering.analysis.transforms import BarArrays
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.canvas.text import cap_height, width
-from app.charts.rendering.charts.alt_text import name_of
+from app.charts.rendering.charts.alt_text import chart_name
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import draw_header, header
-from app.charts.rendering.frame.legend import Item
-from app.charts.rendering.frame.price_tags import Tag, draw_tags, lay_out
+from app.charts.rendering.frame.header import draw_header, plan_header
+from app.charts.rendering.frame.legend import LegendEntry
+from app.charts.rendering.frame.price_tags import Tag, draw_tags, place_tags
 from app.charts.rendering.frame.time_ticks import (
     Calendar,
     calendar,
-    covered,
-    moment,
+    date_range,
+    format_instant,
     time_ticks,
 )
 from app.charts.rendering.frame.value_ticks import axis_ticks, upper_part, value_ticks
 from app.charts.rendering.layers.series import circle, draw_area
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import Plot
-from app.charts.rendering.plotting.price_data import PriceData, check_times, drawable
+from app.charts.rendering.plotting.price_data import PriceData, check_times, checked_values
 from app.charts.rendering.plotting.scales import IndexScale, value_scale
-from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.sizes import sizes_of
 from app.charts.rendering.plotting.theme import theme_of
 
 if TYPE_CHECKING:
@@ -43,63 +43,70 @@ if TYPE_CHECKING:
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.plotting.scales import ValueScale
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 _DRAWDOWN_SHARE: Final = 0.26
-_LEAST_FALL: Final = 1e-4
+_MIN_DRAWDOWN_RANGE: Final = 1e-4
 _DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class EquityPlan:
-    """An equity chart before it is drawn. `low_y` is the scale of the drawdown, in the lower part of the same box."""
+    """An equity chart before it is drawn.
+
+    `drawdown` has one fraction (<= 0) per value of the curve. `y` is the scale of the equity, `drawdown_y` that of the
+    drawdown, in the lower part of the same box.
+    """
 
     spec: ChartSpec
     theme: Theme
-    metrics: Metrics
+    sizes: Sizes
     data: PriceData
-    fall: Floats
+    drawdown: Floats
     summary: DrawdownSummary
-    head: Header
+    header: Header
     rows: Rows
     box: Box
     y: ValueScale
-    low_y: ValueScale
+    drawdown_y: ValueScale
     calendar: Calendar
     warnings: tuple[str, ...] = ()
 
 
 def plan_equity(spec: ChartSpec) -> EquityPlan:
-    """Decide the picture; RenderError for what cannot be drawn."""
-    theme, metrics, data = theme_of(spec), metrics_of(spec), _curve(spec)
+    """Lay out the chart. Raises RenderError for a value that cannot be drawn."""
+    theme, sizes, data = theme_of(spec), sizes_of(spec), _curve(spec)
     equity, days = data.full.close, calendar(data.full.time, spec.timezone)
-    fall, summary = indicators.drawdown(equity), indicators.drawdown_summary(data.full.time, equity)
-    head = header(spec, metrics, (), _legend(data, summary, theme), covered(days, spec.timezone))
-    rows = layout.rows(metrics, head.height, ())
+    drawdown = indicators.drawdown(equity)
+    summary = indicators.drawdown_summary(data.full.time, equity)
+    header = plan_header(spec, sizes, (), _legend(data, summary, theme), date_range(days, spec.timezone))
+    rows = layout.rows(sizes, header.height, ())
     top, bottom = rows.plots[0]
     split = bottom - round((bottom - top) * _DRAWDOWN_SHARE)
-    box = Box(metrics.px(12), top, metrics.width, bottom)
-    below = bottom - split + metrics.px(8)
+    box = Box(sizes.px(12), top, sizes.width, bottom)
+    below = bottom - split + sizes.px(8)
     log = spec.y_scale == "log"
-    y = value_scale(float(equity.min()), float(equity.max()), box, above=metrics.px(10), below=below, log=log)
-    values = _value_ticks(y, split - metrics.px(6), spec, data, metrics)
-    lowest = min(float(np.nanmin(fall, initial=0.0)), -_LEAST_FALL)
-    low_y = value_scale(lowest, 0.0, box._replace(top=split), above=metrics.px(2), below=metrics.px(6))
+    y = value_scale(float(equity.min()), float(equity.max()), box, above=sizes.px(10), below=below, log=log)
+    values = _value_ticks(y, split - sizes.px(6), spec, data, sizes)
+    lowest = min(float(np.nanmin(drawdown, initial=0.0)), -_MIN_DRAWDOWN_RANGE)
+    drawdown_y = value_scale(lowest, 0.0, box._replace(top=split), above=sizes.px(2), below=sizes.px(6))
     labels = [
-        *map(number_format.axis_text(values, data.decimals), values),
+        *map(number_format.axis_formatter(values, data.decimals), values),
         number_format.price(float(equity[-1]), data.decimals),
     ]
-    falls = axes.whole_labels(low_y, _fall_ticks(low_y, fall, metrics), box._replace(top=split), metrics)
-    left_axis = layout.axis_width(metrics, [number_format.rough_percent(tick) for tick in falls])
-    right = metrics.width - layout.axis_width(metrics, labels)
-    box = box._replace(left=max(left_axis, metrics.px(12)))
+    drawdown_ticks = axes.whole_labels(
+        drawdown_y, _drawdown_ticks(drawdown_y, drawdown, sizes), box._replace(top=split), sizes
+    )
+    left_axis = layout.axis_width(sizes, [number_format.short_percent(tick) for tick in drawdown_ticks])
+    right = sizes.width - layout.axis_width(sizes, labels)
+    box = box._replace(left=max(left_axis, sizes.px(12)))
     box = box._replace(right=max(right, box.left + 1))
-    return EquityPlan(spec, theme, metrics, data, fall, summary, head, rows, box, y, low_y, days)
+    return EquityPlan(spec, theme, sizes, data, drawdown, summary, header, rows, box, y, drawdown_y, days)
 
 
 def _curve(spec: ChartSpec) -> PriceData:
-    """The curve as bars without a range, so that it is drawn like any line."""
+    """The curve as bars whose open, high, low and close are equal."""
     if not isinstance(spec.data, EquityCurve):
         raise RenderError("/data", "an equity chart needs time and equity")
     if not spec.data.time:
@@ -108,32 +115,32 @@ def _curve(spec: ChartSpec) -> PriceData:
         raise RenderError("/data/equity", f"{len(spec.data.equity)} values for {len(spec.data.time)} times")
     time = np.array(spec.data.time, np.int64)
     check_times(time)
-    equity = drawable("equity", np.array(spec.data.equity, np.float64))
+    equity = checked_values("equity", np.array(spec.data.equity, np.float64))
     if spec.y_scale == "log" and equity.min() <= 0:
         raise RenderError("/y_scale", "a logarithmic scale needs equity above 0")
-    bars = Columns(time, equity, equity, equity, equity)
+    bars = BarArrays(time, equity, equity, equity, equity)
     decimals = min(number_format.decimals_of(equity), 2 if np.abs(equity).max() >= 1 else 10)
     return PriceData(bars, bars, 1, decimals if spec.precision is None else spec.precision)
 
 
-def _legend(data: PriceData, summary: DrawdownSummary, theme: Theme) -> list[Item]:
+def _legend(data: PriceData, summary: DrawdownSummary, theme: Theme) -> list[LegendEntry]:
     equity = data.full.close
     first, last = float(equity[0]), float(equity[-1])
-    pieces = [("Equity", theme.muted), (number_format.price(last, data.decimals), theme.accent)]
+    spans = [("Equity", theme.muted), (number_format.price(last, data.decimals), theme.accent)]
     if first > 0:
         change = last / first - 1
-        pieces.append((number_format.percent(change, sign=True), theme.up if change >= 0 else theme.down))
-    items = [Item(tuple(pieces), theme.accent)]
-    deepest = number_format.percent(summary.max_drawdown)
-    items.append(Item((("Max drawdown", theme.muted), (deepest, theme.down)), theme.down))
-    if summary.longest is not None:
-        length = _span_text(data, summary.longest)
-        items.append(Item((("Longest drawdown", theme.muted), (length, theme.text))))
+        spans.append((number_format.percent(change, sign=True), theme.up if change >= 0 else theme.down))
+    items = [LegendEntry(tuple(spans), theme.accent)]
+    max_drawdown = number_format.percent(summary.max_drawdown)
+    items.append(LegendEntry((("Max drawdown", theme.muted), (max_drawdown, theme.down)), theme.down))
+    if summary.max_duration_span is not None:
+        length = _span_text(data, summary.max_duration_span)
+        items.append(LegendEntry((("Longest drawdown", theme.muted), (length, theme.text))))
     return items
 
 
 def _span_text(data: PriceData, span: tuple[int, int]) -> str:
-    """How long a stretch of the curve lasts, in days or hours."""
+    """The duration from the first index of `span` to the second: 12 days, or 3.5 h below two days."""
     length = int(data.full.time[span[1]] - data.full.time[span[0]])
     if length >= 2 * _DAY_MS:
         return f"{length / _DAY_MS:,.0f} days"
@@ -141,87 +148,90 @@ def _span_text(data: PriceData, span: tuple[int, int]) -> str:
 
 
 def draw_equity_chart(canvas: Canvas, plan: EquityPlan) -> None:
-    """Draw back to front: grid, longest drawdown, drawdown, equity, axes, head."""
-    metrics, theme = plan.metrics, plan.theme
+    """Draw from back to front: grid, longest drawdown, drawdown, equity, axes, header."""
+    sizes, theme = plan.sizes, plan.theme
     x = IndexScale(plan.box.left, plan.box.right, len(plan.data.shown))
-    upper = Plot(canvas, plan.box, x, plan.y, theme, metrics, plan.data)
-    lower = Plot(canvas, plan.box._replace(top=round(plan.low_y.top)), x, plan.low_y, theme, metrics, plan.data)
-    ticks = time_ticks(plan.calendar, x.slot, partial(width, font=metrics.strong), metrics.px(22))
+    upper = Plot(canvas, plan.box, x, plan.y, theme, sizes, plan.data)
+    lower = Plot(canvas, plan.box._replace(top=round(plan.drawdown_y.top)), x, plan.drawdown_y, theme, sizes, plan.data)
+    ticks = time_ticks(plan.calendar, x.slot, partial(width, font=sizes.strong), sizes.px(22))
     columns = axes.tick_columns(ticks, x.centers())
-    values = _value_ticks(plan.y, plan.low_y.top - metrics.px(6), plan.spec, plan.data, metrics)
-    falls = _fall_ticks(plan.low_y, plan.fall, metrics)
+    values = _value_ticks(plan.y, plan.drawdown_y.top - sizes.px(6), plan.spec, plan.data, sizes)
+    drawdown_ticks = _drawdown_ticks(plan.drawdown_y, plan.drawdown, sizes)
     axes.draw_grid(upper, values, columns)
-    axes.draw_grid(lower, falls, ())
-    _draw_longest(upper, plan)
-    lower.band(np.zeros(len(plan.fall)), plan.fall, theme.down.faded(0.22))
-    lower.line(plan.fall, theme.down, 1.2)
+    axes.draw_grid(lower, drawdown_ticks, ())
+    _draw_max_duration(upper, plan)
+    lower.band(np.zeros(len(plan.drawdown)), plan.drawdown, theme.down.faded(0.22))
+    lower.line(plan.drawdown, theme.down, 1.2)
     lower.level(0.0, theme.border)
-    draw_area(replace(upper, box=plan.box._replace(bottom=round(plan.low_y.top))), plan.data.shown)
+    draw_area(replace(upper, box=plan.box._replace(bottom=round(plan.drawdown_y.top))), plan.data.shown)
     _draw_extremes(upper, plan)
-    axes.draw_separators(canvas, plan.rows, metrics, theme)
-    _draw_axes(canvas, upper, values, lower, falls, plan)
-    axis = Box(0, plan.rows.axis_top, metrics.width, metrics.height)
-    axes.draw_time_labels(canvas, ticks, columns, axis, metrics, theme)
-    draw_header(canvas, plan.head, metrics, theme)
+    axes.draw_separators(canvas, plan.rows, sizes, theme)
+    _draw_axes(canvas, upper, values, lower, drawdown_ticks, plan)
+    axis = Box(0, plan.rows.axis_top, sizes.width, sizes.height)
+    axes.draw_time_labels(canvas, ticks, columns, axis, sizes, theme)
+    draw_header(canvas, plan.header, sizes, theme)
 
 
-def _value_ticks(scale: ValueScale, bottom: float, spec: ChartSpec, data: PriceData, metrics: Metrics) -> list[float]:
-    """Values of the equity axis, which ends above the drawdown at the pixel `bottom`."""
+def _value_ticks(scale: ValueScale, bottom: float, spec: ChartSpec, data: PriceData, sizes: Sizes) -> list[float]:
+    """Labelled values of the equity axis, which ends at the pixel row `bottom`, above the drawdown."""
     return axis_ticks(
-        upper_part(scale, bottom), metrics.px(42), number_format.finest(data.decimals), exact=spec.precision is not None
+        upper_part(scale, bottom),
+        sizes.px(42),
+        number_format.smallest_step(data.decimals),
+        exact=spec.precision is not None,
     )
 
 
-def _fall_ticks(scale: ValueScale, fall: Floats, metrics: Metrics) -> list[float]:
-    """Values of the drawdown's axis; none where there is no drawdown."""
-    return [tick for tick in value_ticks(scale, metrics.px(15)) if tick <= 0] if (fall < 0).any() else []
+def _drawdown_ticks(scale: ValueScale, drawdown: Floats, sizes: Sizes) -> list[float]:
+    """Labelled values of the drawdown axis; none for a curve that never falls."""
+    return [tick for tick in value_ticks(scale, sizes.px(15)) if tick <= 0] if (drawdown < 0).any() else []
 
 
-def _draw_longest(plot: Plot, plan: EquityPlan) -> None:
-    if plan.summary.longest is not None:
-        start, end = (round(plot.x.at(index)) for index in plan.summary.longest)
+def _draw_max_duration(plot: Plot, plan: EquityPlan) -> None:
+    if plan.summary.max_duration_span is not None:
+        start, end = (round(plot.x.at(index)) for index in plan.summary.max_duration_span)
         plot.canvas.box(Box(start, plot.box.top, end, plot.box.bottom).clipped(plot.box), plot.theme.down.faded(0.06))
 
 
 def _draw_extremes(plot: Plot, plan: EquityPlan) -> None:
-    """Dots at the peak and the trough of the deepest drawdown."""
+    """Draw dots at the peak and the trough of the deepest drawdown."""
     if plan.summary.max_drawdown >= 0:
         return
     for index, color in ((plan.summary.peak, plot.theme.up), (plan.summary.trough, plot.theme.down)):
         x, y = plot.x.at(index), plot.y.at(float(plan.data.full.close[index]))
-        plot.canvas.shapes([circle(x, y, 4.2 * plot.metrics.unit)], plot.theme.background, plot.box)
-        plot.canvas.shapes([circle(x, y, 3 * plot.metrics.unit)], color, plot.box)
+        plot.canvas.shapes([circle(x, y, 4.2 * plot.sizes.unit)], plot.theme.background, plot.box)
+        plot.canvas.shapes([circle(x, y, 3 * plot.sizes.unit)], color, plot.box)
 
 
 def _draw_axes(
-    canvas: Canvas, upper: Plot, values: list[float], lower: Plot, falls: list[float], plan: EquityPlan
+    canvas: Canvas, upper: Plot, values: list[float], lower: Plot, drawdown_ticks: list[float], plan: EquityPlan
 ) -> None:
-    metrics, theme = plan.metrics, plan.theme
-    if metrics.width - plan.box.right > metrics.px(8):
+    sizes, theme = plan.sizes, plan.theme
+    if sizes.width - plan.box.right > sizes.px(8):
         last = float(plan.data.full.close[-1])
-        column = Box(plan.box.right + metrics.px(2), plan.box.top, metrics.width, plan.box.bottom)
+        column = Box(plan.box.right + sizes.px(2), plan.box.top, sizes.width, plan.box.bottom)
         tag = Tag(plan.y.at(last), (number_format.price(last, plan.data.decimals),), theme.accent)
-        taken = draw_tags(canvas, lay_out([tag], column, metrics), plan.box.right, metrics, theme)
-        shown = axes.whole_labels(plan.y, values, plan.box, metrics)
-        axes.draw_value_labels(upper, shown, number_format.axis_text(values, plan.data.decimals), taken)
-    if plan.box.left > metrics.px(12):
-        for value in axes.whole_labels(plan.low_y, falls, lower.box, metrics):
-            baseline = round(plan.low_y.at(value) + cap_height(metrics.label) / 2)
-            x = plan.box.left - metrics.px(5)
+        tag_boxes = draw_tags(canvas, place_tags([tag], column, sizes), plan.box.right, sizes, theme)
+        shown = axes.whole_labels(plan.y, values, plan.box, sizes)
+        axes.draw_value_labels(upper, shown, number_format.axis_formatter(values, plan.data.decimals), tag_boxes)
+    if plan.box.left > sizes.px(12):
+        for value in axes.whole_labels(plan.drawdown_y, drawdown_ticks, lower.box, sizes):
+            baseline = round(plan.drawdown_y.at(value) + cap_height(sizes.label) / 2)
+            x = plan.box.left - sizes.px(5)
             canvas.text(
-                x, baseline, number_format.rough_percent(value), metrics.label, theme.text_in(theme.down), "right"
+                x, baseline, number_format.short_percent(value), sizes.label, theme.text_in(theme.down), "right"
             )
 
 
 def equity_alt(plan: EquityPlan) -> str:
-    """Kind, span, equity, change, and the drawdowns with their dates."""
+    """The alternative text: type, dates, equity, change, and the drawdowns with their dates."""
     equity, summary = plan.data.full.close, plan.summary
     count, last = (
-        number_format.counted(len(equity), "value"),
+        number_format.count_text(len(equity), "value"),
         number_format.price(float(equity[-1]), plan.data.decimals),
     )
     parts = [
-        f"Equity chart, {count} from {covered(plan.calendar, plan.spec.timezone)}",
+        f"Equity chart, {count} from {date_range(plan.calendar, plan.spec.timezone)}",
         f"equity {last}",
     ]
     if equity[0] > 0:
@@ -229,16 +239,14 @@ def equity_alt(plan: EquityPlan) -> str:
         parts.append(f"{'up' if change >= 0 else 'down'} {number_format.percent(abs(change))}")
     if summary.max_drawdown < 0 and math.isfinite(summary.max_drawdown):
         recovered = "not recovered" if summary.recovery is None else f"recovered {_date(plan, summary.recovery)}"
-        deepest = number_format.percent(abs(summary.max_drawdown))
-        span = f"peak {_date(plan, summary.peak)}, trough {_date(plan, summary.trough)}"
-        parts.append(f"deepest drawdown {deepest} ({span}, {recovered})")
-    if summary.longest is not None:
-        parts.append(
-            f"longest drawdown {_span_text(plan.data, summary.longest)} from {_date(plan, summary.longest[0])}"
-        )
-    name = name_of(plan.spec)
+        max_drawdown = number_format.percent(abs(summary.max_drawdown))
+        dates = f"peak {_date(plan, summary.peak)}, trough {_date(plan, summary.trough)}"
+        parts.append(f"deepest drawdown {max_drawdown} ({dates}, {recovered})")
+    if (span := summary.max_duration_span) is not None:
+        parts.append(f"longest drawdown {_span_text(plan.data, span)} from {_date(plan, span[0])}")
+    name = chart_name(plan.spec)
     return (f"{name}: " if name else "") + ", ".join(parts) + "."
 
 
 def _date(plan: EquityPlan, index: int) -> str:
-    return moment(int(plan.calendar.local[index]), dates=plan.calendar.dates)
+    return format_instant(int(plan.calendar.local[index]), dates=plan.calendar.dates)

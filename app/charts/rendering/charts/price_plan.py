@@ -10,16 +10,16 @@ from app.charts.domain import OrderMark
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.charts.price_range import price_range
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import header, timeframes
-from app.charts.rendering.frame.legend import Item
+from app.charts.rendering.frame.header import plan_header, timeframe_pair
+from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.price_tags import (
     Tag,
     TagColumn,
-    axis_for,
-    lay_out,
     leader_width,
+    place_tags,
+    price_axis_width,
 )
-from app.charts.rendering.frame.time_ticks import calendar, covered
+from app.charts.rendering.frame.time_ticks import calendar, date_range
 from app.charts.rendering.frame.value_ticks import axis_ticks, value_ticks
 from app.charts.rendering.layers import annotations as marks
 from app.charts.rendering.layers.free_slots import timeline_for
@@ -35,7 +35,7 @@ from app.charts.rendering.plotting.scales import (
     value_scale,
     widened,
 )
-from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.sizes import sizes_of
 from app.charts.rendering.plotting.theme import theme_of
 
 if TYPE_CHECKING:
@@ -50,20 +50,20 @@ if TYPE_CHECKING:
     from app.charts.rendering.layers.positions import Position
     from app.charts.rendering.layers.studies import PanelStudy, Study
     from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
     from app.charts.rendering.plotting.timeline import Timeline
 
 _BAR_PIXELS: Final = 3
 _BRICK_PIXELS: Final = 2
 _POINT_PIXELS: Final = 1
-STRIP: Final = 18
+LEGEND_STRIP: Final = 18
 _TICK_GAP: Final = 38
 _PANEL_TICK_GAPS: Final = (22, 15, 10, 7)
-_FEWEST_PANEL_LABELS: Final = 2
-_BREATH: Final = 10
+_MIN_PANEL_LABELS: Final = 2
+_PADDING: Final = 10
 _LAST_PRICE_RANK: Final = 40
-_MOST_MARGIN: Final = 0.22
+_MAX_MARGIN_SHARE: Final = 0.22
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class PricePlan:
 
     spec: ChartSpec
     theme: Theme
-    metrics: Metrics
+    sizes: Sizes
     data: PriceData
     overlays: tuple[Study, ...]
     panels: tuple[PanelStudy, ...]
     annotations: Annotations
-    head: Header
+    header: Header
     rows: Rows
     plots: tuple[PlotPlan, ...]
     tags: TagColumn
@@ -103,36 +103,36 @@ class PricePlan:
 
 def plan_price(spec: ChartSpec) -> PricePlan:
     """Decide the picture; RenderError for what cannot be drawn."""
-    theme, metrics, data = theme_of(spec), metrics_of(spec), price_data(spec)
+    theme, sizes, data = theme_of(spec), sizes_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
-    left = metrics.px(12)
+    left = sizes.px(12)
     orders = [position(order, data.decimals) for order in spec.annotations if isinstance(order, OrderMark)]
-    first_right = _first_right(metrics, data, orders, theme)
+    first_right = _first_right(sizes, data, orders, theme)
     most = (first_right - left) // bar_pixels(data)
     data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
-    dates = covered(calendar(data.full.time, spec.timezone), spec.timezone)
-    timeframe = timeframes(spec, data.bar_ms, data.factor)
-    head = header(spec, metrics, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
-    rows = layout.rows(metrics, head.height, [panel_weight(panel) for panel in spec.panels])
+    dates = date_range(calendar(data.full.time, spec.timezone), spec.timezone)
+    timeframe = timeframe_pair(spec, data.bar_ms, data.factor)
+    header = plan_header(spec, sizes, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
+    rows = layout.rows(sizes, header.height, [panel_weight(panel) for panel in spec.panels])
     annotations = marks.place(spec.annotations, orders, data, line, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
-    x = IndexScale(left, first_right, line.bars, line.room)
-    main = _main_plot(boxes[0], spec, data, overlays, annotations, metrics, x)
-    plots = [main, *(_panel_plot(box, panel, metrics) for box, panel in zip(boxes[1:], panels, strict=True))]
-    writers = [number_format.axis_text(main.ticks, data.decimals)]
-    writers += [panel.writer(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
+    x = IndexScale(left, first_right, line.bars, line.free_slots)
+    main = _main_plot(boxes[0], spec, data, overlays, annotations, sizes, x)
+    plots = [main, *(_panel_plot(box, panel, sizes) for box, panel in zip(boxes[1:], panels, strict=True))]
+    writers = [number_format.axis_formatter(main.ticks, data.decimals)]
+    writers += [panel.label_format(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
     plots = [replace(plot, texts=tuple(map(text, plot.ticks))) for plot, text in zip(plots, writers, strict=True)]
-    tags, right = _tags(plots, annotations, data, metrics, theme)
+    tags, right = _tags(plots, annotations, data, sizes, theme)
     return PricePlan(
         spec,
         theme,
-        metrics,
+        sizes,
         data,
         tuple(overlays),
         tuple(panels),
         annotations,
-        head,
+        header,
         rows,
         tuple(replace(plot, box=plot.box._replace(right=max(right, left + 1))) for plot in plots),
         tags,
@@ -142,7 +142,7 @@ def plan_price(spec: ChartSpec) -> PricePlan:
     )
 
 
-def quote(data: PriceData, theme: Theme) -> list[Item]:
+def quote(data: PriceData, theme: Theme) -> list[LegendEntry]:
     """The last bar in numbers: open, high, low, close, and the change from the close before."""
     bars = data.full
     opened, close = float(bars.open[-1]), float(bars.close[-1])
@@ -151,13 +151,17 @@ def quote(data: PriceData, theme: Theme) -> list[Item]:
     values = [("O", opened), ("H", float(bars.high[-1])), ("L", float(bars.low[-1])), ("C", close)]
     if data.closes_only:
         values, color = values[-1:], _last_color(data, theme)
-    items = [Item(((name, theme.muted), (number_format.price(value, data.decimals), color))) for name, value in values]
+    items = [
+        LegendEntry(((name, theme.muted), (number_format.price(value, data.decimals), color))) for name, value in values
+    ]
     if before:
         change = (close - before) / abs(before)
-        items.append(Item(((number_format.percent(change, sign=True), theme.up if change >= 0 else theme.down),)))
+        items.append(
+            LegendEntry(((number_format.percent(change, sign=True), theme.up if change >= 0 else theme.down),))
+        )
     if data.brick is not None:
         size = number_format.price(data.brick, max(data.decimals, number_format.decimals_for(data.brick) - 1))
-        items.append(Item((("Brick", theme.muted), (size, theme.text))))
+        items.append(LegendEntry((("Brick", theme.muted), (size, theme.text))))
     return items
 
 
@@ -168,11 +172,11 @@ def bar_pixels(data: PriceData) -> int:
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(metrics: Metrics, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
+def _first_right(sizes: Sizes, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
     """A first guess of where the price axis begins, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
     tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
-    return metrics.width - axis_for(metrics, [number_format.price(end, data.decimals) for end in ends], tags)[0]
+    return sizes.width - price_axis_width(sizes, [number_format.price(end, data.decimals) for end in ends], tags)[0]
 
 
 def _main_plot(
@@ -181,50 +185,52 @@ def _main_plot(
     data: PriceData,
     overlays: Sequence[Study],
     annotations: Annotations,
-    metrics: Metrics,
+    sizes: Sizes,
     x: IndexScale,
 ) -> PlotPlan:
     """The plot of the bars, with room inside it for the arrows of signals beyond the lowest and the highest price."""
     log = spec.y_scale == "log"
     ends = [(study.low, study.high) for study in overlays]
-    breath, most = metrics.px(_BREATH), box.height * _MOST_MARGIN
+    breath, most = sizes.px(_PADDING), box.height * _MAX_MARGIN_SHARE
     above = below = min(float(breath), most)
     # Arrows need room that depends on the scale, and the scale takes in less where they need more.
     for _ in range(2 if annotations.signals else 1):
         inner = max(1 - (above + below) / max(box.height, 1), 0.1)
         low, high = price_range(data, ends, annotations.prices(), inner, log=log)
         bare = ValueScale(*widened(low, high), box.top + above, max(box.bottom - below, box.top + above + 1), log)
-        reach = mark_margin(annotations.signals, data, x, bare, metrics.unit)
+        reach = mark_margin(annotations.signals, data, x, bare, sizes.unit)
         above, below = (min(max(margin, over), most) for margin, over in zip((above, below), reach, strict=True))
     y = value_scale(low, high, box, above=above, below=below, log=log)
-    ticks = axis_ticks(y, metrics.px(_TICK_GAP), number_format.finest(data.decimals), exact=spec.precision is not None)
+    ticks = axis_ticks(
+        y, sizes.px(_TICK_GAP), number_format.smallest_step(data.decimals), exact=spec.precision is not None
+    )
     return PlotPlan(box, y, tuple(ticks))
 
 
-def _panel_plot(box: Box, panel: PanelStudy, metrics: Metrics) -> PlotPlan:
+def _panel_plot(box: Box, panel: PanelStudy, sizes: Sizes) -> PlotPlan:
     """A panel keeps a strip at its top free for its legend."""
     known = math.isfinite(panel.low)
     low, high = (panel.low, panel.high) if known else (0.0, 1.0)
-    below = 0 if panel.floored else metrics.px(4)
-    y = value_scale(low, high, box, above=metrics.px(STRIP) + metrics.px(2), below=below)
-    top = box.top + metrics.px(STRIP) // 2
+    below = 0 if panel.low_at_bottom else sizes.px(4)
+    y = value_scale(low, high, box, above=sizes.px(LEGEND_STRIP) + sizes.px(2), below=below)
+    top = box.top + sizes.px(LEGEND_STRIP) // 2
 
     def fitting(values: Sequence[float]) -> tuple[float, ...]:
         """Those beside the plot, below its legend."""
-        return tuple(value for value in values if y.at(value) >= top and (value > low or not panel.floored))
+        return tuple(value for value in values if y.at(value) >= top and (value > low or not panel.low_at_bottom))
 
     if panel.ticks is not None or not known:
         return PlotPlan(box, y, fitting(panel.ticks or ()))
-    choices = (fitting(value_ticks(y, metrics.px(gap))) for gap in _PANEL_TICK_GAPS)
-    return PlotPlan(box, y, _two_labels(choices, y, box, metrics))
+    choices = (fitting(value_ticks(y, sizes.px(gap))) for gap in _PANEL_TICK_GAPS)
+    return PlotPlan(box, y, _two_labels(choices, y, box, sizes))
 
 
-def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, metrics: Metrics) -> tuple[float, ...]:
+def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, sizes: Sizes) -> tuple[float, ...]:
     """The first choice of values with two labels that have room; the others are closer together, and cut to those."""
     first: tuple[float, ...] | None = None
     for ticks in choices:
-        labelled = axes.whole_labels(y, ticks, box, metrics)
-        if len(labelled) >= _FEWEST_PANEL_LABELS:
+        labelled = axes.whole_labels(y, ticks, box, sizes)
+        if len(labelled) >= _MIN_PANEL_LABELS:
             return ticks if first is None else tuple(labelled)
         first = ticks if first is None else first
     return first or ()
@@ -234,7 +240,7 @@ def _tags(
     plots: Sequence[PlotPlan],
     annotations: Annotations,
     data: PriceData,
-    metrics: Metrics,
+    sizes: Sizes,
     theme: Theme,
 ) -> tuple[TagColumn, int]:
     """The tags of the price axis in their places, and the first pixel of the axis."""
@@ -242,12 +248,12 @@ def _tags(
     tags = marks.price_tags(annotations, main.y, data, theme)
     if not marks.at_price_of_order(annotations, data):
         tags.append(_last_price(data, main.y, theme))
-    needed, shortened = axis_for(metrics, [text for plot in plots for text in plot.texts], tags)
-    right = metrics.width - needed
-    if needed <= metrics.px(8):
+    needed, shortened = price_axis_width(sizes, [text for plot in plots for text in plot.texts], tags)
+    right = sizes.width - needed
+    if needed <= sizes.px(8):
         return TagColumn((), tuple(tags)), right
-    column = Box(right + leader_width(metrics, tags), main.box.top, metrics.width, main.box.bottom)
-    return lay_out(tags, column, metrics, shortened), right
+    column = Box(right + leader_width(sizes, tags), main.box.top, sizes.width, main.box.bottom)
+    return place_tags(tags, column, sizes, shortened), right
 
 
 def _last_color(data: PriceData, theme: Theme) -> Color:

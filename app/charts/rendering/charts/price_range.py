@@ -1,4 +1,4 @@
-"""Which prices the main scale holds: all bars, and what else lies near enough to leave the bars most of the height."""
+"""The range of the main price scale: all bars, and other prices near enough to leave the bars 55 % of the height."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ _FLAT_REACH: Final = 0.25
 def price_range(
     data: PriceData, studies: Iterable[tuple[float, float]], prices: Iterable[float], inner: float, *, log: bool
 ) -> tuple[float, float]:
-    """Lowest and highest price of the scale: bars, overlays not too far away, and of `prices` the nearest ones.
+    """Lowest and highest price of the scale.
 
-    Prices are taken in as long as the bars keep 55 % of the plot's height, of which `inner` is the share between the
-    scale's ends. Bars that are all equal need no height.
+    The scale includes all bars, and overlays up to the height of the bars beyond them. It includes `prices`, the
+    nearest first, while the bars keep 55 % of the plot's height. `inner` is the fraction of that height between the
+    scale's ends. Bars of one price need no height: they include prices within 25 % of the last one.
     """
     first, last = float(data.lows.min()), float(data.highs.max())
     low, high = _with_studies(first, last, studies, log=log)
     flat = last - first <= RESOLUTION * max(abs(first), abs(last))
-    place = math.log if log else float
-    allowed = math.inf if flat else (place(last) - place(first)) * inner / BARS_SHARE
+    transform = math.log if log else float
+    max_span = math.inf if flat else (transform(last) - transform(first)) * inner / BARS_SHARE
     reach = _FLAT_REACH * abs(last)
     for price in sorted(prices, key=lambda price: max(price - last, first - price)):
         if (log and price <= 0) or (flat and abs(price - last) > reach):
             continue
-        wider = min(low, price), max(high, price)
-        if wider == (low, high) or place(wider[1]) - place(wider[0]) <= allowed:
-            low, high = wider
+        extended = min(low, price), max(high, price)
+        if extended == (low, high) or transform(extended[1]) - transform(extended[0]) <= max_span:
+            low, high = extended
     return low, high
 
 
 def _with_studies(
     first: float, last: float, studies: Iterable[tuple[float, float]], *, log: bool
 ) -> tuple[float, float]:
-    """The bars' range, widened for overlays by at most its own size to either side."""
+    """The bars' range, extended for overlays by at most its own size to either side."""
     span = last - first
     reach = _STUDY_REACH * (span if span > RESOLUTION * abs(last) else abs(last) * _FLAT_SHARE)
     low, high = first, last

@@ -1,1 +1,1 @@
-"""What surrounds the plots: header, legend, axes with their ticks, layout, price tags."""
+"""The surroundings of plots: header, legend, axes with their ticks, layout, price tags."""

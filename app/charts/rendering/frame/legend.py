@@ -1,4 +1,4 @@
-"""Legends: what a line or a number on the chart is, in rows of small text."""
+"""Legends: rows of names and values of the lines on a chart."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas.base import Canvas
     from app.charts.rendering.canvas.color import Color
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One entry: pieces of text in their colours, after a swatch when `swatch` is set. The first piece names it.
+class LegendEntry:
+    """One entry: texts with their colours, the name first, after a line sample in the colour `swatch` if that is set.
 
-    Text in a colour that cannot be read on the background is drawn in a darker or lighter one; the swatch is not.
+    Text whose colour cannot be read on the background is drawn darker or lighter; the swatch keeps its colour.
     """
 
-    pieces: tuple[tuple[str, Color], ...]
+    spans: tuple[tuple[str, Color], ...]
     swatch: Color | None = None
 
 
-def item_width(item: Item, metrics: Metrics) -> int:
-    """Pixels the entry takes."""
-    words = sum(width(text, metrics.label) for text, _ in item.pieces) + metrics.px(4) * (len(item.pieces) - 1)
-    return words + (metrics.px(14) if item.swatch else 0)
+def item_width(item: LegendEntry, sizes: Sizes) -> int:
+    """Width of the entry in pixels."""
+    words = sum(width(text, sizes.label) for text, _ in item.spans) + sizes.px(4) * (len(item.spans) - 1)
+    return words + (sizes.px(14) if item.swatch else 0)
 
 
 def flow(
-    items: Sequence[Item], room: int, metrics: Metrics, max_rows: int
-) -> tuple[tuple[tuple[Item, ...], ...], tuple[Item, ...]]:
-    """The entries in at most `max_rows` rows no wider than `room` pixels, and those that found no place."""
-    rows: list[list[Item]] = []
-    left_out: list[Item] = []
-    used = room + 1
+    items: Sequence[LegendEntry], max_width: int, sizes: Sizes, max_rows: int
+) -> tuple[tuple[tuple[LegendEntry, ...], ...], tuple[LegendEntry, ...]]:
+    """The entries in at most `max_rows` rows of at most `max_width` pixels, and the entries that do not fit."""
+    rows: list[list[LegendEntry]] = []
+    left_out: list[LegendEntry] = []
+    used = max_width + 1
     for item in items:
-        needed = item_width(item, metrics)
-        if needed > room:
+        needed = item_width(item, sizes)
+        if needed > max_width:
             left_out.append(item)
-        elif rows and used + metrics.px(14) + needed <= room:
+        elif rows and used + sizes.px(14) + needed <= max_width:
             rows[-1].append(item)
-            used += metrics.px(14) + needed
+            used += sizes.px(14) + needed
         elif len(rows) < max_rows:
             rows.append([item])
             used = needed
@@ -56,24 +56,24 @@ def flow(
     return tuple(map(tuple, rows)), tuple(left_out)
 
 
-def cut_to(item: Item, room: int, metrics: Metrics) -> Item:
-    """The entry with as many of its pieces, from the first on, as `room` pixels hold."""
-    while item.pieces and item_width(item, metrics) > room:
-        item = replace(item, pieces=item.pieces[:-1])
+def fit_entry(item: LegendEntry, max_width: int, sizes: Sizes) -> LegendEntry:
+    """The entry without its last spans, as far as it is wider than `max_width` pixels."""
+    while item.spans and item_width(item, sizes) > max_width:
+        item = replace(item, spans=item.spans[:-1])
     return item
 
 
-def draw_row(canvas: Canvas, items: Sequence[Item], x: int, middle: float, metrics: Metrics, theme: Theme) -> None:
-    """One row of entries, centred on the pixel height `middle`."""
-    baseline = round(middle + cap_height(metrics.label) / 2)
+def draw_row(canvas: Canvas, items: Sequence[LegendEntry], x: int, middle: float, sizes: Sizes, theme: Theme) -> None:
+    """Draw one row of entries, centred on the pixel row `middle`."""
+    baseline = round(middle + cap_height(sizes.label) / 2)
     for item in items:
         start = x
         if item.swatch is not None:
-            thickness = metrics.px(2)
+            thickness = sizes.px(2)
             top = round(middle - thickness / 2)
-            canvas.box(Box(start, top, start + metrics.px(10), top + thickness), item.swatch)
-            start += metrics.px(14)
-        for text, color in item.pieces:
-            canvas.text(start, baseline, text, metrics.label, theme.text_in(color))
-            start += width(text, metrics.label) + metrics.px(4)
-        x += item_width(item, metrics) + metrics.px(14)
+            canvas.box(Box(start, top, start + sizes.px(10), top + thickness), item.swatch)
+            start += sizes.px(14)
+        for text, color in item.spans:
+            canvas.text(start, baseline, text, sizes.label, theme.text_in(color))
+            start += width(text, sizes.label) + sizes.px(4)
+        x += item_width(item, sizes) + sizes.px(14)

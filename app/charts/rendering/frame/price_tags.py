@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas.base import Canvas
     from app.charts.rendering.canvas.color import Color
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 _PADDING, _COMPACT_PADDING = 4, 2
@@ -62,26 +62,26 @@ class TagColumn:
     span: tuple[int, int] = (0, 0)
 
 
-def tag_height(metrics: Metrics, padding: int = _PADDING) -> int:
+def tag_height(sizes: Sizes, padding: int = _PADDING) -> int:
     """Pixels a tag is high."""
-    return cap_height(metrics.label) + 2 * metrics.px(padding)
+    return cap_height(sizes.label) + 2 * sizes.px(padding)
 
 
-def leader_width(metrics: Metrics, tags: Iterable[Tag]) -> int:
+def leader_width(sizes: Sizes, tags: Iterable[Tag]) -> int:
     """Pixels between the plot and its tags: wide enough for leaders where there are role tags."""
-    return metrics.px(_LEADER if any(tag.kind == "role" for tag in tags) else 2)
+    return sizes.px(_LEADER if any(tag.kind == "role" for tag in tags) else 2)
 
 
-def axis_for(metrics: Metrics, labels: Sequence[str], tags: Sequence[Tag]) -> tuple[int, int]:
+def price_axis_width(sizes: Sizes, labels: Sequence[str], tags: Sequence[Tag]) -> tuple[int, int]:
     """Pixels of the price axis for its labels and tags, and by how many steps the tags are shortened to fit it.
 
     Tags may take a quarter of the picture, and in their shortest form what `axis_width` allows.
     """
     steps = max((len(tag.texts) for tag in tags), default=1) - 1
-    extra = leader_width(metrics, tags) - metrics.px(2)
+    extra = leader_width(sizes, tags) - sizes.px(2)
     for shortened in range(steps + 1):
-        needed = axis_width(metrics, [*labels, *(tag.text(shortened) for tag in tags)], extra)
-        if needed <= metrics.width * _AXIS_SHARE and needed > metrics.px(_COMPACT_PADDING + _PADDING):
+        needed = axis_width(sizes, [*labels, *(tag.text(shortened) for tag in tags)], extra)
+        if needed <= sizes.width * _AXIS_SHARE and needed > sizes.px(_COMPACT_PADDING + _PADDING):
             return needed, shortened
     return needed, steps
 
@@ -103,22 +103,22 @@ def spread(wanted: Sequence[float], size: float, top: float, bottom: float) -> l
     return [min(max(offset, top), max(last, top)) + index * size for index, offset in enumerate(offsets)]
 
 
-def lay_out(tags: Sequence[Tag], column: Box, metrics: Metrics, shortened: int = 0) -> TagColumn:
+def place_tags(tags: Sequence[Tag], column: Box, sizes: Sizes, shortened: int = 0) -> TagColumn:
     """Places inside `column`, lower tags where not all fit; those beyond its room are left out, by rank."""
-    height = tag_height(metrics)
+    height = tag_height(sizes)
     if len(tags) * height > column.height:
-        height = tag_height(metrics, _COMPACT_PADDING)
+        height = tag_height(sizes, _COMPACT_PADDING)
     room = max(column.height // height, 0)
     ranked = sorted(tags, key=lambda tag: tag.rank)
     kept = sorted(ranked[:room], key=lambda tag: tag.y)
     half = height / 2
     heights = [min(max(tag.y, column.top + half), column.bottom - half) for tag in kept]
     middles = spread(heights, height, column.top + half, column.bottom - half)
-    roles = [width(tag.text(shortened), metrics.label) for tag in kept if tag.kind == "role"]
+    roles = [width(tag.text(shortened), sizes.label) for tag in kept if tag.kind == "role"]
     placed = []
     for tag, middle in zip(kept, middles, strict=True):
         text = tag.text(shortened)
-        across = max(width(text, metrics.label), *(roles if tag.kind == "role" else ()), 0) + 2 * metrics.px(_SIDE)
+        across = max(width(text, sizes.label), *(roles if tag.kind == "role" else ()), 0) + 2 * sizes.px(_SIDE)
         top = round(middle - half)
         placed.append(
             PlacedTag(tag, text, Box(column.left, top, min(column.left + across, column.right), top + height))
@@ -126,32 +126,32 @@ def lay_out(tags: Sequence[Tag], column: Box, metrics: Metrics, shortened: int =
     return TagColumn(tuple(placed), tuple(ranked[room:]), (column.top, column.bottom))
 
 
-def draw_tags(canvas: Canvas, tags: TagColumn, plot_right: int, metrics: Metrics, theme: Theme) -> list[Box]:
+def draw_tags(canvas: Canvas, tags: TagColumn, plot_right: int, sizes: Sizes, theme: Theme) -> list[Box]:
     """Draw placed tags, and leaders from the plot's right edge to those of orders; gives the boxes taken."""
     for placed in tags.placed:
         tag, box = placed.tag, placed.box._replace(bottom=placed.box.bottom - 1)
         if tag.kind == "role":
-            _leader(canvas, placed, plot_right, metrics, tags.span)
-        canvas.tag(box, metrics.px(2), tag.color)
+            _leader(canvas, placed, plot_right, sizes, tags.span)
+        canvas.rounded_box(box, sizes.px(2), tag.color)
         ink = tag.color.ink()
         if tag.kind == "last":
-            canvas.tag(box.grown(-metrics.hairline), metrics.px(1), theme.background)
+            canvas.rounded_box(box.grown(-sizes.hairline), sizes.px(1), theme.background)
             ink = theme.text
-        baseline = box.top + (box.height + cap_height(metrics.label)) // 2
-        canvas.text(box.left + metrics.px(_SIDE), baseline, placed.text, metrics.label, ink)
+        baseline = box.top + (box.height + cap_height(sizes.label)) // 2
+        canvas.text(box.left + sizes.px(_SIDE), baseline, placed.text, sizes.label, ink)
     return [placed.box for placed in tags.placed]
 
 
-def _leader(canvas: Canvas, placed: PlacedTag, plot_right: int, metrics: Metrics, span: tuple[int, int]) -> None:
+def _leader(canvas: Canvas, placed: PlacedTag, plot_right: int, sizes: Sizes, span: tuple[int, int]) -> None:
     """A line from the true price, or the edge it lies beyond, to the middle of its tag."""
     box = placed.box
     price = min(max(placed.tag.y, span[0]), span[1])
     middle = (box.top + box.bottom - 1) / 2
-    clip = Box(plot_right, 0, box.left + metrics.px(1), metrics.height)
+    clip = Box(plot_right, 0, box.left + sizes.px(1), sizes.height)
     if abs(price - middle) < 1:
         # As the line of the level, which it goes on: sharp, and a fifth of the time of a path.
-        top = round(price - metrics.hairline / 2)
-        canvas.box(clip._replace(top=top, bottom=top + metrics.hairline), placed.tag.color)
+        top = round(price - sizes.hairline / 2)
+        canvas.box(clip._replace(top=top, bottom=top + sizes.hairline), placed.tag.color)
         return
     ends = np.array([clip.left, clip.right], np.float64)
-    canvas.line(ends, np.array([price, middle], np.float64), placed.tag.color, 1.2 * metrics.unit, clip)
+    canvas.line(ends, np.array([price, middle], np.float64), placed.tag.color, 1.2 * sizes.unit, clip)

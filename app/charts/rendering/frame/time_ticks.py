@@ -43,7 +43,7 @@ _YEARLY_MS: Final = 360 * DAY_MS
 _SHORT_SESSION: Final = 0.75
 _CROWDED: Final = 1.5
 _GOOD_PART: Final = 0.5
-_MOST_DAYS: Final = 0.6
+_MIN_DAYS_SHARE: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def time_ticks(bars: Calendar, slot: float, measure: Callable[[str], int], gap: 
     The times may be any that do not fall: sessions with gaps, bricks that share a bar, slots after the last bar.
     """
     if len(bars.local) < 2:  # noqa: PLR2004 - a lone bar has no neighbours
-        return [TimeTick(0, moment(local, dates=bars.dates), major=False) for local in bars.local.tolist()]
+        return [TimeTick(0, format_instant(local, dates=bars.dates), major=False) for local in bars.local.tolist()]
     places = _placed(bars, (_widest(bars, measure) + gap) / slot)
     finest = min(places.units.values())
     ticks = [
@@ -276,7 +276,7 @@ def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices, days: list[i
         clocks.pop(index, None)
     placed = {index: clock for index, clock in clocks.items() if index in places}
     occurs, has_room = Counter(clocks.values()), Counter(placed.values())
-    places.discard([index for index, clock in placed.items() if has_room[clock] < _MOST_DAYS * occurs[clock]])
+    places.discard([index for index, clock in placed.items() if has_room[clock] < _MIN_DAYS_SHARE * occurs[clock]])
 
 
 def _dated(bars: Calendar, ticks: list[TimeTick], finest: int) -> list[TimeTick]:
@@ -307,7 +307,7 @@ def _clock(local: int) -> str:
     return f"{text}:{seconds:02d}" if seconds else text
 
 
-def moment(local: int, *, dates: bool) -> str:
+def format_instant(local: int, *, dates: bool) -> str:
     """An instant in full: 12 Mar 2024, with the time of day unless the bars are days."""
     day = name(local, _YEAR, day_of_month=True)
     return day if dates else f"{day} {_clock(local)}"
@@ -330,8 +330,8 @@ def _touch(left: TimeTick, right: TimeTick, slot: float, measure: Callable[[str]
     return (right.index - left.index) * slot < (measure(left.text) + measure(right.text)) / 2 + gap
 
 
-def covered(bars: Calendar, zone: str) -> str:
+def date_range(bars: Calendar, zone: str) -> str:
     """From the first bar to the last: 2 Jan 2023 - 29 Dec 2024; times of day with the place whose clock shows them."""
-    first, last = (moment(int(bars.local[end]), dates=bars.dates) for end in (0, -1))
+    first, last = (format_instant(int(bars.local[end]), dates=bars.dates) for end in (0, -1))
     span = first if first == last else f"{first} \N{EN DASH} {last}"
     return span if bars.dates else f"{span} {zone.rsplit('/', 1)[-1].replace('_', ' ')}"

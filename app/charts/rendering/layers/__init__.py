@@ -1,1 +1,1 @@
-"""What lies inside the plots: the main series, overlays, panels, annotations and their labels."""
+"""The contents of plots: the main series, overlays, panels, annotations and their labels."""

@@ -10,10 +10,10 @@ import numpy as np
 from app.charts.domain import HLine, OrderMark, SignalMark, VLine, Zone
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.frame.price_tags import Tag
-from app.charts.rendering.frame.time_ticks import calendar, moment
+from app.charts.rendering.frame.time_ticks import calendar, format_instant
 from app.charts.rendering.layers.free_slots import POSITION_SLOTS
 from app.charts.rendering.layers.labels import Labels
-from app.charts.rendering.layers.marks import Placed, draw_signals
+from app.charts.rendering.layers.marks import PlacedSignal, draw_signals
 from app.charts.rendering.layers.positions import (
     Position,
     draw_fades,
@@ -47,7 +47,7 @@ _MINUTE_MS: Final = 60_000
 class Annotations:
     """The annotations that have a place on the chart, with their slots."""
 
-    signals: tuple[Placed, ...] = ()
+    signals: tuple[PlacedSignal, ...] = ()
     positions: tuple[Position, ...] = ()
     levels: tuple[HLine, ...] = ()
     moments: tuple[tuple[VLine, int], ...] = ()
@@ -108,7 +108,7 @@ def _position(position: Position, line: Timeline, zone: str) -> Position | None:
 
 def _signal(
     mark: SignalMark, data: PriceData, line: Timeline, zone: str, positions: Iterable[Position]
-) -> Placed | None:
+) -> PlacedSignal | None:
     """The signal in its slot. Before the first bar it is shown, with its time, where it begins an order that is."""
     slot = line.find(mark.time)
     own = [place for place in positions if (place.order.start, place.order.side) == (mark.time, mark.side)]
@@ -120,7 +120,7 @@ def _signal(
     price = float(data.shown.close[row]) if mark.price is None else mark.price
     marked = any(place.order.entry == price for place in own)
     when = _moment(mark.time, line, zone) if slot.pinned else ""
-    return Placed(mark.side, slot.index, price, mark.label, mark.price is not None, when, marked)
+    return PlacedSignal(mark.side, slot.index, price, mark.label, mark.price is not None, when, marked)
 
 
 def _span(start: int, end: int, line: Timeline) -> tuple[int, int] | None:
@@ -136,30 +136,30 @@ def _moment(instant: int, line: Timeline, zone: str) -> str:
     if line.length >= _MINUTE_MS:
         instant -= instant % _MINUTE_MS
     days = calendar(np.array([instant], np.int64), zone)
-    return moment(int(days.local[0]), dates=days.dates)
+    return format_instant(int(days.local[0]), dates=days.dates)
 
 
-def outside(annotations: Annotations, scale: ValueScale, decimals: int) -> list[str]:
+def off_scale_warnings(annotations: Annotations, scale: ValueScale, decimals: int) -> list[str]:
     """A warning for each price off the scale that no tag of an order names."""
     prices = [level.price for level in annotations.levels]
-    prices += [signal.price for signal in annotations.signals if not signal.marked]
+    prices += [signal.price for signal in annotations.signals if not signal.on_entry_line]
     missed = [price for price in prices if not scale.shows(price)]
     texts = (number_format.price(price, decimals) for price in missed)
     return [f"an annotation at {text} lies outside the prices and is not drawn" for text in texts]
 
 
-def draw_under(plot: Plot, annotations: Annotations) -> None:
+def draw_behind_bars(plot: Plot, annotations: Annotations) -> None:
     """What lies behind the bars: zones, and the risk and reward of orders."""
     zones = []
     for _, first, last in annotations.zones:
         left, right = reach(plot, first, last + 1)
         zones.append((Box(left, plot.box.top, right, plot.box.bottom), plot.theme.accent.faded(_ZONE_FILL)))
-    plot.canvas.washes(zones)
-    plot.canvas.washes(zone_boxes(plot, annotations.positions))
+    plot.canvas.translucent_boxes(zones)
+    plot.canvas.translucent_boxes(zone_boxes(plot, annotations.positions))
     draw_fades(plot, annotations.positions)
 
 
-def draw_over(plot: Plot, annotations: Annotations) -> None:
+def draw_over_bars(plot: Plot, annotations: Annotations) -> None:
     """What lies on the bars: lines, then signals, then all names."""
     for _, index in annotations.moments:
         plot.canvas.box(_moment_box(plot, index), plot.theme.faint(plot.theme.muted, 0.7))
@@ -171,7 +171,7 @@ def draw_over(plot: Plot, annotations: Annotations) -> None:
     for line, index in annotations.moments:
         _moment_caption(labels, line.label, _moment_box(plot, index))
     for place in annotations.positions:
-        if place.when and not any(signal.when == place.when for signal in annotations.signals):
+        if place.when and not any(signal.time_text == place.when for signal in annotations.signals):
             _caption(labels, place.when, plot.x.at(place.first))
     for zone, first, last in annotations.zones:
         _caption(labels, zone.label, sum(reach(plot, first, last + 1)) / 2)
@@ -205,7 +205,7 @@ def _written(annotations: Annotations) -> set[str]:
 def _line_boxes(plot: Plot, annotations: Annotations) -> list[Box]:
     """What vertical and horizontal lines, and that of the last close, cover."""
     boxes = [_moment_box(plot, index) for _, index in annotations.moments]
-    hairline = plot.metrics.hairline
+    hairline = plot.sizes.hairline
     for price in (*(level.price for level in annotations.levels), plot.data.last_close):
         if plot.y.shows(price):
             top = round(plot.y.at(price) - hairline / 2)
@@ -214,7 +214,7 @@ def _line_boxes(plot: Plot, annotations: Annotations) -> list[Box]:
 
 
 def _moment_box(plot: Plot, index: int) -> Box:
-    hairline = plot.metrics.hairline
+    hairline = plot.sizes.hairline
     left = int(plot.x.at(index) - hairline / 2 + 0.5)
     return Box(left, plot.box.top, left + hairline, plot.box.bottom)
 
@@ -223,7 +223,7 @@ def _moment_caption(labels: Labels, text: str, line: Box) -> None:
     """The name of a moment at the top of the plot, beside its line, a row lower where another name is."""
     plot = labels.plot
     across, down = labels.size(text)
-    top = plot.box.top + plot.metrics.px(2)
+    top = plot.box.top + plot.sizes.px(2)
     rows = (top + row * down for row in range(_CAPTION_ROWS))
     labels.write(text, plot.theme.muted, [(left, row) for row in rows for left in (line.right, line.left - across)])
 
@@ -233,7 +233,7 @@ def _caption(labels: Labels, text: str, middle: float) -> None:
     box = labels.plot.box
     across, down = labels.size(text)
     left = min(max(middle - across / 2, box.left), box.right - across)
-    top = box.top + labels.plot.metrics.px(2)
+    top = box.top + labels.plot.sizes.px(2)
     labels.write(text, labels.plot.theme.muted, [(left, top + row * down) for row in range(_CAPTION_ROWS)])
 
 
@@ -241,7 +241,7 @@ def _level_label(labels: Labels, level: HLine) -> None:
     """The name of a horizontal line at its left end: above it, else below it, else at its right end."""
     plot = labels.plot
     across, down = labels.size(level.label)
-    line, hairline = round(plot.y.at(level.price)), plot.metrics.hairline
+    line, hairline = round(plot.y.at(level.price)), plot.sizes.hairline
     above, below = line - down - hairline, line + 2 * hairline
     corners = [(left, top) for left in (plot.box.left, plot.box.right - across) for top in (above, below)]
     labels.write(level.label, plot.theme.muted, corners)

@@ -1,4 +1,4 @@
-"""Signal marks: an arrow below the bars for a buy, above them for a sell, and a ring at the exact price."""
+"""Signal marks: an arrow below the bars for a buy, above them for a sell, and a ring at the signal's own price."""
 
 from __future__ import annotations
 
@@ -31,47 +31,47 @@ _CLEAR_ROWS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A signal at a shown bar or at a slot after the last one.
+class PlacedSignal:
+    """A signal with its slot: `index` counts the shown bars and the slots after them.
 
-    `exact` when its price is its own and not the bar's close. `when` is its time, written where it had to be moved to
-    the nearest slot there is. `marked` when the entry line of an order shows the price already.
+    `has_own_price` is false where the bar's close stands in for the price. `time_text` is the signal's time where its
+    true slot is not on the chart, else empty. `on_entry_line` is true where an order's entry line shows the price.
     """
 
     side: Side
     index: int
     price: float
     label: str
-    exact: bool
-    when: str = ""
-    marked: bool = False
+    has_own_price: bool
+    time_text: str = ""
+    on_entry_line: bool = False
 
     @property
     def text(self) -> str:
-        """What is written at the arrow."""
-        return " ".join(part for part in (self.label, self.when) if part)
+        """The text beside the arrow."""
+        return " ".join(part for part in (self.label, self.time_text) if part)
 
 
 def mark_margin(
-    signals: Sequence[Placed], data: PriceData, x: IndexScale, y: ValueScale, unit: float
+    signals: Sequence[PlacedSignal], data: PriceData, x: IndexScale, y: ValueScale, unit: float
 ) -> tuple[float, float]:
-    """Pixels by which arrows with their labels reach over the upper and the lower end of the scale's inner part."""
+    """Pixels by which arrows with their labels extend beyond the upper and the lower end of the scale `y`."""
     above = below = 0.0
     stacked: dict[tuple[int, str], int] = defaultdict(int)
     for signal in signals:
         level = stacked[signal.index, signal.side]
         stacked[signal.index, signal.side] += 1
-        room = (_GAP + _HEIGHT + 4 + level * (_HEIGHT + _STACK_GAP) + (12 if signal.text else 0)) * unit
+        length = (_GAP + _HEIGHT + 4 + level * (_HEIGHT + _STACK_GAP) + (12 if signal.text else 0)) * unit
         start = _start(signal, data, x, y, unit)
         if signal.side == "buy":
-            below = max(below, start + room - y.bottom)
+            below = max(below, start + length - y.bottom)
         else:
-            above = max(above, y.top - start + room)
+            above = max(above, y.top - start + length)
     return above, below
 
 
-def draw_signals(plot: Plot, signals: Sequence[Placed], labels: Labels) -> None:
-    """All signals; those of one bar and side are stacked."""
+def draw_signals(plot: Plot, signals: Sequence[PlacedSignal], labels: Labels) -> None:
+    """Draw all signals. Those of one bar and side are stacked."""
     stacked: dict[tuple[int, str], int] = defaultdict(int)
     arrows = []
     for signal in signals:
@@ -83,15 +83,15 @@ def draw_signals(plot: Plot, signals: Sequence[Placed], labels: Labels) -> None:
         if shapes:
             plot.canvas.shapes(shapes, color, plot.box)
     _rings(plot, signals)
-    labels.taken += [_bounds(shape) for _, shape in arrows]
+    labels.occupied += [_bounds(shape) for _, shape in arrows]
     for signal, shape in arrows:
-        _name(labels, signal, shape)
+        _write_label(labels, signal, shape)
 
 
-def _start(signal: Placed, data: PriceData, x: IndexScale, y: ValueScale, unit: float) -> float:
-    """Pixel height of the signal's price, or of the end of the bars around it where that lies farther out.
+def _start(signal: PlacedSignal, data: PriceData, x: IndexScale, y: ValueScale, unit: float) -> float:
+    """Pixel row of the signal's price, or of the end of the bars around it where that lies farther out.
 
-    An arrow is wider than most bars: it keeps clear of every bar that it reaches over.
+    An arrow is wider than most bars, so it must not overlap the bars beside its own.
     """
     price = min(max(y.at(signal.price), y.top), y.bottom)
     beside = math.ceil(_HALF_WIDTH * unit / x.slot - 0.1)
@@ -103,9 +103,9 @@ def _start(signal: Placed, data: PriceData, x: IndexScale, y: ValueScale, unit: 
     return min(price, y.at(float(data.highs[first:last].max())))
 
 
-def _arrow(plot: Plot, signal: Placed, level: int) -> Triangle:
-    """A triangle, tip first, wholly inside the plot. Stacked ones stand behind one another, away from the bar."""
-    unit, box = plot.metrics.unit, plot.box
+def _arrow(plot: Plot, signal: PlacedSignal, level: int) -> Triangle:
+    """A triangle inside the plot, its tip first. `level` counts the arrows between it and the bar."""
+    unit, box = plot.sizes.unit, plot.box
     half = _HALF_WIDTH * unit
     x = min(max(plot.x.at(signal.index), box.left + half), max(box.right - half, box.left + half))
     away = 1 if signal.side == "buy" else -1
@@ -118,18 +118,18 @@ def _arrow(plot: Plot, signal: Placed, level: int) -> Triangle:
     return (x, tip), (x + half, base), (x - half, base)
 
 
-def _rings(plot: Plot, signals: Sequence[Placed]) -> None:
-    """An open ring around each exact price that no entry line shows, so that the bar under it stays to be seen."""
-    unit = plot.metrics.unit
+def _rings(plot: Plot, signals: Sequence[PlacedSignal]) -> None:
+    """Draw a ring around each signal's own price, unless an entry line shows that price."""
+    unit = plot.sizes.unit
     for signal in signals:
-        if signal.exact and not signal.marked and plot.y.shows(signal.price):
+        if signal.has_own_price and not signal.on_entry_line and plot.y.shows(signal.price):
             ring = circle(plot.x.at(signal.index), plot.y.at(signal.price), _RING * unit)
             x, y = np.array([*ring, ring[0]], np.float64).T
             plot.canvas.line(x, y, plot.theme.accent, 1.2 * unit, plot.box)
 
 
-def _name(labels: Labels, signal: Placed, shape: Triangle) -> None:
-    """The signal's label behind its arrow, else beside it."""
+def _write_label(labels: Labels, signal: PlacedSignal, shape: Triangle) -> None:
+    """Write the signal's label behind its arrow, else beside it."""
     plot = labels.plot
     (x, tip), (right, base), (left, _) = shape
     across, down = labels.size(signal.text)
@@ -137,13 +137,13 @@ def _name(labels: Labels, signal: Placed, shape: Triangle) -> None:
     beside = (tip + base - down) / 2
     middle = min(max(x - across / 2, plot.box.left), plot.box.right - across)
     places = [(middle, float(top)), (right + 1, beside), (left - across - 1, beside)]
-    if signal.when:
-        places = [*_clear(labels, signal.text, (x, top)), *places]
+    if signal.time_text:
+        places = [*_clear_corners(labels, signal.text, (x, top)), *places]
     labels.write(signal.text, plot.theme.up if signal.side == "buy" else plot.theme.down, places)
 
 
-def _clear(labels: Labels, text: str, near: Point) -> list[Point]:
-    """Corners at which the text touches no bar, the nearest to a point first: for a time that must not get lost."""
+def _clear_corners(labels: Labels, text: str, near: Point) -> list[Point]:
+    """Corners at which the text overlaps no bar, the nearest to the point `near` first."""
     plot = labels.plot
     box = plot.box
     across, down = labels.size(text)

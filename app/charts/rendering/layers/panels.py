@@ -10,14 +10,14 @@ import numpy as np
 from app.charts.domain import AtrPanel, MacdPanel, RsiPanel, VolumePanel
 from app.charts.rendering.analysis import indicators
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.frame.legend import Item
+from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.layers.series import wick_left
 from app.charts.rendering.layers.studies import (
     PanelStudy,
     draw_study_line,
     extent,
-    last_known,
-    too_short,
+    last_finite,
+    too_few_bars,
 )
 from app.charts.rendering.plotting import number_format
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.theme import Theme
 
-_QUIET = 0.55
+_COLUMN_OPACITY = 0.55
 _VOLUME_WEIGHT = 0.8
 _OVERBOUGHT, _OVERSOLD = 70.0, 30.0
 _RSI_MARGIN = 5.0
-_QUIET_LEVEL = 0.6
+_LEVEL_OPACITY = 0.6
 
 
 def panel_name(panel: Panel) -> str:
-    """What the panel's legend calls it."""
+    """The panel's name in its legend: MACD 12, 26, 9."""
     if isinstance(panel, MacdPanel):
         return f"MACD {panel.fast}, {panel.slow}, {panel.signal}"
     if isinstance(panel, RsiPanel | AtrPanel):
@@ -46,7 +46,7 @@ def panel_name(panel: Panel) -> str:
 
 
 def panel_weight(panel: Panel) -> float:
-    """How high a panel is beside the others."""
+    """The panel's height relative to other panels."""
     return _VOLUME_WEIGHT if isinstance(panel, VolumePanel) else 1.0
 
 
@@ -73,7 +73,9 @@ def _panel(panel: Panel, pointer: str, data: PriceData, theme: Theme) -> PanelSt
 
 def _volume(data: PriceData, full: Floats, shown: Floats, theme: Theme) -> PanelStudy:
     up = data.full.close[-1] >= data.full.open[-1]
-    legend = Item((("Volume", theme.muted), (number_format.compact(float(full[-1])), theme.up if up else theme.down)))
+    legend = LegendEntry(
+        (("Volume", theme.muted), (number_format.compact(float(full[-1])), theme.up if up else theme.down))
+    )
     rising = data.shown.close >= data.shown.open
     return PanelStudy(
         legend,
@@ -82,7 +84,7 @@ def _volume(data: PriceData, full: Floats, shown: Floats, theme: Theme) -> Panel
         partial(_draw_volume, volume=shown, rising=rising),
         text=number_format.compact,
         ticks=None if shown.any() else (),
-        floored=True,
+        low_at_bottom=True,
     )
 
 
@@ -93,26 +95,28 @@ def _draw_volume(plot: Plot, volume: Floats, rising: Flags) -> None:
 
 
 def _columns(plot: Plot, top: Pixels, bottom: Pixels, rising: Flags) -> None:
-    """One column per bar as wide as a candle's body, rising and falling ones in their quieter colours."""
+    """Draw one column per bar, as wide as a candle's body, in the fainter rising or falling colour."""
     widths, theme = plot.widths(), plot.theme
     left = wick_left(plot) - (widths.body - widths.wick) // 2
     for side, color in ((rising, theme.up), (~rising, theme.down)):
-        plot.canvas.bars(left[side], top[side], left[side] + widths.body, bottom[side], theme.faint(color, _QUIET))
+        plot.canvas.bars(
+            left[side], top[side], left[side] + widths.body, bottom[side], theme.faint(color, _COLUMN_OPACITY)
+        )
 
 
 def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
     values = data.visible(indicators.rsi(data.past.close, panel.period))
     color = theme.lines[2]
     name = panel_name(panel)
-    legend = Item(((name, theme.muted), (_number(last_known(values)), color)), color)
+    legend = LegendEntry(((name, theme.muted), (_number(last_finite(values)), color)), color)
     draw = partial(_draw_rsi, values=values, color=color)
     low, high = _rsi_range(values)
     ticks = (_OVERBOUGHT, _OVERSOLD, 50.0)
-    return PanelStudy(legend, low, high, draw, too_short(name, values), text=_whole, ticks=ticks)
+    return PanelStudy(legend, low, high, draw, too_few_bars(name, values), text=_whole, ticks=ticks)
 
 
 def _rsi_range(values: Floats) -> tuple[float, float]:
-    """The ends of an RSI's scale: around its values and the levels 30 and 70, within 0 and 100."""
+    """The ends of an RSI's scale: they include its values and the levels 30 and 70, and stay within 0 and 100."""
     low, high = extent(values, np.array([_OVERSOLD, _OVERBOUGHT]))
     return max(low - _RSI_MARGIN, 0.0), min(high + _RSI_MARGIN, 100.0)
 
@@ -122,7 +126,7 @@ def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
     top, bottom = (round(plot.y.at(level)) for level in (_OVERBOUGHT, _OVERSOLD))
     plot.canvas.box(plot.box._replace(top=top, bottom=bottom), color.faded(0.06))
     for level in (_OVERSOLD, _OVERBOUGHT):
-        plot.level(level, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL), (4, 4))
+        plot.level(level, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY), (4, 4))
     plot.line(values, color)
 
 
@@ -134,13 +138,13 @@ def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
     low, high = min(low, 0.0), max(high, 0.0)
     decimals = number_format.decimals_for(max(abs(low), abs(high)))
     colors = (theme.lines[0], theme.lines[1])
-    lasts = (last_known(line), last_known(signal))
-    pieces = (
+    lasts = (last_finite(line), last_finite(signal))
+    spans = (
         (name, theme.muted),
         *((_price(last, decimals), color) for last, color in zip(lasts, colors, strict=True)),
     )
     draw = partial(_draw_macd, lines=(line, signal, histogram), colors=colors)
-    return PanelStudy(Item(pieces, colors[0]), low, high, draw, too_short(name, line))
+    return PanelStudy(LegendEntry(spans, colors[0]), low, high, draw, too_few_bars(name, line))
 
 
 def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color]) -> None:
@@ -150,7 +154,7 @@ def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color
     top = np.round(np.minimum(heights, zero)).astype(np.int64)
     bottom = np.round(np.maximum(heights, zero)).astype(np.int64)
     _columns(plot, top, bottom, np.nan_to_num(histogram) >= 0)
-    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY))
     plot.line(line, colors[0], 1.3)
     plot.line(signal, colors[1], 1.3)
 
@@ -161,24 +165,26 @@ def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
     low, high = extent(values)
     name, color = panel_name(panel), theme.lines[3]
     decimals = number_format.decimals_for(high if np.isfinite(high) else 0.0)
-    legend = Item(((name, theme.muted), (_price(last_known(values), decimals), color)), color)
+    legend = LegendEntry(((name, theme.muted), (_price(last_finite(values), decimals), color)), color)
     draw = partial(draw_study_line, values=values, color=color)
-    return PanelStudy(legend, low, high, draw, too_short(name, values))
+    return PanelStudy(legend, low, high, draw, too_few_bars(name, values))
 
 
 def _drawdown(data: PriceData, theme: Theme) -> PanelStudy:
     values = indicators.drawdown(data.full.close)
     low, _ = extent(values, np.zeros(1))
-    legend = Item((("Drawdown", theme.muted), (number_format.percent(last_known(values)), theme.down)), theme.down)
+    legend = LegendEntry(
+        (("Drawdown", theme.muted), (number_format.percent(last_finite(values)), theme.down)), theme.down
+    )
     draw = partial(_draw_drawdown, values=values)
-    return PanelStudy(legend, min(low, -1e-6), 0.0, draw, text=number_format.rough_percent)
+    return PanelStudy(legend, min(low, -1e-6), 0.0, draw, text=number_format.short_percent)
 
 
 def _draw_drawdown(plot: Plot, values: Floats) -> None:
     values = plot.data.sample(values)
     plot.band(np.zeros(len(values)), values, plot.theme.down.faded(0.2))
     plot.line(values, plot.theme.down, 1.2)
-    plot.level(0.0, plot.theme.faint(plot.theme.muted, _QUIET_LEVEL))
+    plot.level(0.0, plot.theme.faint(plot.theme.muted, _LEVEL_OPACITY))
 
 
 def _whole(value: float) -> str:
@@ -190,4 +196,4 @@ def _number(value: float) -> str:
 
 
 def _price(value: float, decimals: int) -> str:
-    return number_format.measured(value, decimals) if np.isfinite(value) else "n/a"
+    return number_format.calculated(value, decimals) if np.isfinite(value) else "n/a"

@@ -188,8 +188,8 @@ def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:
         left, right = reach(plot, place.first, place.last)
         for level in place.levels:
             if plot.y.shows(level.price):
-                top = round(plot.y.at(level.price) - plot.metrics.hairline / 2)
-                boxes.append(Box(left, top, right, top + plot.metrics.hairline))
+                top = round(plot.y.at(level.price) - plot.sizes.hairline / 2)
+                boxes.append(Box(left, top, right, top + plot.sizes.hairline))
     return boxes
 
 
@@ -245,5 +245,5 @@ def _zones(plot: Plot, positions: Sequence[Position]) -> Iterator[_Zone]:
             box = Box(left, top, right, bottom).clipped(plot.box)
             if box.width > 0 and box.height > 0:
                 over, under = top < plot.box.top, bottom > plot.box.bottom
-                fade = min(plot.metrics.px(_FADE), box.height // (2 if over and under else 1))
+                fade = min(plot.sizes.px(_FADE), box.height // (2 if over and under else 1))
                 yield _Zone(box, color, fade * over, fade * under)

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.charts.rendering.analysis.transforms import Columns
+    from app.charts.rendering.analysis.transforms import BarArrays
     from app.charts.rendering.canvas.base import Floats, Pixels
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.plotting.plot import Plot
@@ -18,8 +18,8 @@ _HOLLOW_FROM = 3
 _SHADE = 0.28
 
 
-def draw_candles(plot: Plot, bars: Columns) -> None:
-    """Bodies from open to close and wicks from low to high, rising and falling in their colours."""
+def draw_candles(plot: Plot, bars: BarArrays) -> None:
+    """Draw bodies from open to close and wicks from low to high, in the rising and the falling colour."""
     up = bars.close >= bars.open
     top, bottom = _span(plot, np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close))
     high, low = _span(plot, bars.high, bars.low)
@@ -37,14 +37,14 @@ def _candles(plot: Plot, edges: Sequence[Pixels], color: Color, *, hollow: bool)
     if hollow and widths.body >= _HOLLOW_FROM * widths.wick:
         canvas.bars(wick, high, wick + widths.wick, top, color)
         canvas.bars(wick, bottom, wick + widths.wick, low, color)
-        _frames(plot, body, top, body + widths.body, bottom, color)
+        _outlines(plot, body, top, body + widths.body, bottom, color)
         return
     canvas.bars(wick, high, wick + widths.wick, low, color)
     if widths.body > widths.wick:
         canvas.bars(body, top, body + widths.body, bottom, color)
 
 
-def _frames(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+def _outlines(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
     line = plot.widths().wick
     bars = plot.canvas.bars
     bars(left, top, right, np.minimum(top + line, bottom), color)
@@ -53,8 +53,8 @@ def _frames(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels
     bars(right - line, top, right, bottom, color)
 
 
-def draw_ohlc(plot: Plot, bars: Columns) -> None:
-    """A stem from low to high, the open ticked to the left and the close to the right."""
+def draw_ohlc(plot: Plot, bars: BarArrays) -> None:
+    """Draw a stem from low to high, with a tick to the left at the open and to the right at the close."""
     widths = plot.widths()
     reach = (widths.body - widths.wick) // 2
     stem = wick_left(plot)
@@ -70,33 +70,33 @@ def draw_ohlc(plot: Plot, bars: Columns) -> None:
             plot.canvas.bars(x + widths.wick, closed[side], x + widths.wick + reach, closed_end[side], color)
 
 
-def draw_bricks(plot: Plot, bricks: Columns) -> None:
-    """Renko bricks: side by side, a pixel between them."""
+def draw_bricks(plot: Plot, bricks: BarArrays) -> None:
+    """Draw Renko bricks side by side, a hairline apart."""
     edges = np.round(plot.x.left + np.arange(len(bricks) + 1) * plot.x.slot).astype(np.int64)
-    gap = plot.metrics.hairline if plot.x.slot >= 4 * plot.metrics.hairline else 0
+    gap = plot.sizes.hairline if plot.x.slot >= 4 * plot.sizes.hairline else 0
     top, bottom = _span(plot, bricks.high, bricks.low)
     up = bricks.close >= bricks.open
     for side, color in ((up, plot.theme.up), (~up, plot.theme.down)):
         left, right = edges[:-1][side], np.maximum(edges[1:][side] - gap, edges[:-1][side] + 1)
         if side is up and plot.theme.hollow_up and plot.widths().body >= _HOLLOW_FROM * plot.widths().wick:
-            _frames(plot, left, top[side], right, bottom[side], color)
+            _outlines(plot, left, top[side], right, bottom[side], color)
         else:
             plot.canvas.bars(left, top[side], right, bottom[side], color)
 
 
-def draw_line(plot: Plot, bars: Columns) -> None:
-    """A line through the closes; a lone bar is a dot."""
+def draw_line(plot: Plot, bars: BarArrays) -> None:
+    """Draw a line through the closes. A single bar is a dot."""
     color = plot.theme.accent
     if len(bars) == 1:
-        radius = 2.5 * plot.metrics.unit
+        radius = 2.5 * plot.sizes.unit
         x, y = plot.x.at(0), plot.y.at(float(bars.close[0]))
         plot.canvas.shapes([circle(x, y, radius)], color, plot.box)
     else:
         plot.line(bars.close, color, 1.75)
 
 
-def draw_area(plot: Plot, bars: Columns) -> None:
-    """The line with a shade of its colour below."""
+def draw_area(plot: Plot, bars: BarArrays) -> None:
+    """Draw the line and, below it, an area of its colour that fades out downwards."""
     if len(bars) > 1:
         plot.canvas.shade(
             plot.x.centers(), plot.y.y(bars.close), plot.box.bottom, plot.theme.accent.faded(_SHADE), plot.box
@@ -110,14 +110,14 @@ def wick_left(plot: Plot) -> Pixels:
 
 
 def circle(x: float, y: float, radius: float) -> list[tuple[float, float]]:
-    """A circle as a polygon fine enough for its size."""
+    """A circle as a polygon of 24 points."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     return list(zip((x + radius * np.cos(angles)).tolist(), (y + radius * np.sin(angles)).tolist(), strict=True))
 
 
 def _span(plot: Plot, upper: Floats, lower: Floats) -> tuple[Pixels, Pixels]:
-    """First pixel and first pixel below of each pair of values: at least a hairline, so that a doji is seen."""
-    hairline = plot.metrics.hairline
+    """First pixel row and first row below of each pair of values, at least a hairline apart (for a doji)."""
+    hairline = plot.sizes.hairline
     first, last = plot.y.y(upper), plot.y.y(lower)
     top = np.round(first - hairline / 2).astype(np.int64)
     bottom = np.round(last + hairline / 2).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What is drawn from the bars besides the bars: the common shape of overlays and panels."""
+"""Studies: series computed from the bars, drawn as overlays or in panels."""
 
 from __future__ import annotations
 
@@ -15,63 +15,64 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas.base import Floats
     from app.charts.rendering.canvas.color import Color
-    from app.charts.rendering.frame.legend import Item
+    from app.charts.rendering.frame.legend import LegendEntry
     from app.charts.rendering.plotting.plot import Plot
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A computed series ready to draw. `low` and `high` are what its scale must hold (NaN: nothing).
+    """A computed series ready to draw. Its scale must include the values from `low` to `high` (NaN: none).
 
-    `draw` lies on the bars, `back` behind them.
+    `draw` draws over the bars, `draw_behind` behind them.
     """
 
-    legend: Item
+    legend: LegendEntry
     low: float
     high: float
     draw: Callable[[Plot], None] | None = None
     warning: str = ""
-    back: Callable[[Plot], None] | None = None
+    draw_behind: Callable[[Plot], None] | None = None
 
     @property
     def name(self) -> str:
-        """What the legend calls it: SMA 20."""
-        return self.legend.pieces[0][0]
+        """The name in the legend: SMA 20."""
+        return self.legend.spans[0][0]
 
 
 @dataclass(frozen=True, slots=True)
 class PanelStudy(Study):
-    """A study with a plot of its own. `ticks` None lets the scale choose them, `text` None how they are written.
+    """A study with a plot of its own.
 
-    `floored` puts `low` on the bottom edge of the plot.
+    `text` formats the labels of its axis and `ticks` are its labelled values; None stands for the scale's choice.
+    `low_at_bottom` puts `low` on the bottom edge of the plot.
     """
 
     text: Callable[[float], str] | None = None
     ticks: tuple[float, ...] | None = None
-    floored: bool = False
+    low_at_bottom: bool = False
 
-    def writer(self, ticks: Sequence[float]) -> Callable[[float], str]:
-        """What writes the labels of the panel's axis."""
-        return self.text or number_format.axis_text(ticks, 0)
+    def label_format(self, ticks: Sequence[float]) -> Callable[[float], str]:
+        """The function that formats the labels of the panel's axis."""
+        return self.text or number_format.axis_formatter(ticks, 0)
 
 
 def extent(*series: Floats) -> tuple[float, float]:
-    """Lowest and highest value of several series; NaN when none is known."""
-    known = np.concatenate([values[np.isfinite(values)] for values in series])
-    return (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
+    """Lowest and highest finite value of several series; NaN without any."""
+    finite = np.concatenate([values[np.isfinite(values)] for values in series])
+    return (float(finite.min()), float(finite.max())) if len(finite) else (np.nan, np.nan)
 
 
-def last_known(values: Floats) -> float:
-    """The last value that is not NaN, or NaN."""
-    known = values[np.isfinite(values)]
-    return float(known[-1]) if len(known) else np.nan
+def last_finite(values: Floats) -> float:
+    """The last finite value; NaN without any."""
+    finite = values[np.isfinite(values)]
+    return float(finite[-1]) if len(finite) else np.nan
 
 
-def too_short(name: str, values: Floats) -> str:
-    """The warning for a study that is undefined on every bar; empty when it is not."""
+def too_few_bars(name: str, values: Floats) -> str:
+    """The warning for a study that is undefined on every bar, else an empty text."""
     return "" if np.isfinite(values).any() else f"{name}: too few bars ({len(values)}), nothing is drawn"
 
 
 def draw_study_line(plot: Plot, values: Floats, color: Color, width: float = LINE_WIDTH) -> None:
-    """A line through a series over the full bars, `width` design pixels wide."""
+    """Draw a line through a series with one value per visible bar, `width` design pixels wide."""
     plot.line(plot.data.sample(values), color, width)

@@ -1,1 +1,1 @@
-"""What a plot is made of: scales, themes, sizes, number formats, the bars and their time slots."""
+"""The parts of a plot: scales, themes, sizes, number formats, bars and their time slots."""

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.canvas.base import Floats
 
-_MOST_DECIMALS: Final = 10
+_MAX_DECIMALS: Final = 10
 _SAMPLE: Final = 256
 _SCIENTIFIC_ABOVE: Final = 1e15
 _SCIENTIFIC_BELOW: Final = 1e-10
 _SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _NOISE: Final = 1e-6
-_MOST_PRICES: Final = 0.8
+_MIN_EXACT_SHARE: Final = 0.8
 _DIGITS: Final = 4
 _TINY: Final = 1e-4
 _SHORTENED_FROM: Final = 1e7
@@ -32,7 +32,7 @@ _HUGE_SHARE: Final = 1e7
 _SMALL_SHARE: Final = 1e-3
 _SHORT_FROM: Final = (1, 100, 1000)
 _SHORT_DECIMALS: Final = (4, 2, 1, 0)
-_POWERS_OF_TEN: Final = np.array([10.0**decimals for decimals in range(_MOST_DECIMALS + 1)])
+_POWERS_OF_TEN: Final = np.array([10.0**decimals for decimals in range(_MAX_DECIMALS + 1)])
 MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -51,7 +51,7 @@ def decimals_of(prices: Floats) -> int:
     for decimals, (power, share) in enumerate(zip(_POWERS_OF_TEN.tolist(), whole.tolist(), strict=True)):
         if size * power > _SCIENTIFIC_ABOVE:
             break
-        if share >= _MOST_PRICES and (size == 0 or size * power >= 1):
+        if share >= _MIN_EXACT_SHARE and (size == 0 or size * power >= 1):
             return decimals
     return decimals_for(size)
 
@@ -60,12 +60,12 @@ def decimals_for(size: float) -> int:
     """Decimals that show `size` to four significant digits, at least two below 10,000; two where it is not known."""
     if not size > 0:
         return 2
-    return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0 if size >= 10**_DIGITS else 2), 2 * _MOST_DECIMALS)
+    return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0 if size >= 10**_DIGITS else 2), 2 * _MAX_DECIMALS)
 
 
-def finest(decimals: int) -> float:
+def smallest_step(decimals: int) -> float:
     """The smallest step the decimals can write; 0 for prices that are written in powers of ten."""
-    return 10.0**-decimals if decimals <= _MOST_DECIMALS else 0.0
+    return 10.0**-decimals if decimals <= _MAX_DECIMALS else 0.0
 
 
 def price(value: float, decimals: int) -> str:
@@ -74,7 +74,7 @@ def price(value: float, decimals: int) -> str:
     A price too small for the decimals gets the digits it needs, and a zero no more than two decimals.
     """
     size = abs(value)
-    if size and (size >= _SCIENTIFIC_ABOVE or (size < _SCIENTIFIC_BELOW and decimals >= _MOST_DECIMALS)):
+    if size and (size >= _SCIENTIFIC_ABOVE or (size < _SCIENTIFIC_BELOW and decimals >= _MAX_DECIMALS)):
         return _power_of_ten(value, 2)
     if size < _SCIENTIFIC_BELOW:
         return f"{0:.{decimals if decimals <= 2 else 0}f}"  # noqa: PLR2004 - two decimals are usual for money
@@ -84,18 +84,18 @@ def price(value: float, decimals: int) -> str:
     return _signed(text, value)
 
 
-def measured(value: float, decimals: int) -> str:
+def calculated(value: float, decimals: int) -> str:
     """A result of a calculation: as a price, from ten millions on as 12.4M."""
     return compact(value) if abs(value) >= _SHORTENED_FROM else price(value, decimals)
 
 
-def alike(values: Sequence[float], decimals: int) -> list[str]:
+def uniform(values: Sequence[float], decimals: int) -> list[str]:
     """Numbers about one thing in one notation: all in powers of ten where one of them has to be."""
     texts = [price(value, decimals) for value in values]
     return [_power_of_ten(value, 2) for value in values] if any("e" in text for text in texts) else texts
 
 
-def axis_text(ticks: Sequence[float], decimals: int, *, powers: bool = False) -> Callable[[float], str]:
+def axis_formatter(ticks: Sequence[float], decimals: int, *, powers: bool = False) -> Callable[[float], str]:
     """How the labels of an axis are written, so that no two of these round values look alike.
 
     With the instrument's decimals, or as many as the step needs; from ten millions on as 12.4M; each with the digits it
@@ -141,7 +141,7 @@ def _exact(value: float) -> str:
 def _needed(value: float) -> int:
     """Fewest decimals that write a round value exactly."""
     exponent = Decimal(repr(float(value))).normalize().as_tuple().exponent
-    return min(max(-int(exponent), 0), 2 * _MOST_DECIMALS)
+    return min(max(-int(exponent), 0), 2 * _MAX_DECIMALS)
 
 
 def _shortened(value: float, unit: tuple[float, str], decimals: int) -> str:
@@ -181,7 +181,7 @@ def percent(fraction: float, *, sign: bool = False) -> str:
     return ("+" if sign and fraction > 0 else MINUS if fraction < 0 else "") + text + "%"
 
 
-def rough_percent(fraction: float) -> str:
+def short_percent(fraction: float) -> str:
     """A share as a percentage without trailing zeros, for axes: -12.5%. Below 0.1% with two significant digits."""
     if _SCIENTIFIC_BELOW < abs(fraction) < _SMALL_SHARE:
         return _signed(_significant(abs(fraction) * 100), fraction) + "%"
@@ -189,7 +189,7 @@ def rough_percent(fraction: float) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
 
 
-def counted(number: int, thing: str) -> str:
+def count_text(number: int, thing: str) -> str:
     """One bar, 1,200 bars."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.charts.rendering.canvas.color import Color
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-    from app.charts.rendering.plotting.sizes import Metrics
+    from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
 LINE_WIDTH = 1.5
@@ -28,14 +28,14 @@ class Plot:
     x: IndexScale
     y: ValueScale
     theme: Theme
-    metrics: Metrics
+    sizes: Sizes
     data: PriceData
     lines: list[Floats] = field(default_factory=list)
     """Pixel heights of the lines drawn so far, one value per shown bar: labels look for places without them."""
 
     def line(self, values: Floats, color: Color, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
         """A line through one value per shown bar; `width` and `dash` in design pixels."""
-        unit = self.metrics.unit
+        unit = self.sizes.unit
         pattern = tuple(length * unit for length in dash)
         heights = self.y.y(values)
         self.lines.append(heights)
@@ -52,15 +52,15 @@ class Plot:
 
     def level_between(self, value: float, left: int, right: int, color: Color, dash: tuple[float, ...] = ()) -> None:
         """A horizontal hairline from one pixel to another."""
-        hairline = self.metrics.hairline
+        hairline = self.sizes.hairline
         top = round(self.y.at(value) - hairline / 2)
         box = Box(left, top, right, top + hairline).clipped(self.box)
         if dash:
-            on, off = (self.metrics.px(length) for length in dash)
+            on, off = (self.sizes.px(length) for length in dash)
             self.canvas.dashes(box, on, off, color)
         else:
             self.canvas.box(box, color)
 
     def widths(self) -> BarWidths:
         """Body and wick of this plot's bars."""
-        return bar_widths(self.x.slot, self.metrics.hairline)
+        return bar_widths(self.x.slot, self.sizes.hairline)

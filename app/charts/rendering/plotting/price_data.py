@@ -9,15 +9,15 @@ import numpy as np
 
 from app.charts.rendering.analysis.local_time import DAY_MS
 from app.charts.rendering.analysis.transforms import (
+    BarArrays,
     BrickError,
-    Columns,
     aggregate,
     heikin_ashi,
     renko,
 )
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.scales import SMALLEST
+from app.charts.rendering.plotting.scales import MIN_VALUE
 from app.charts.rendering.plotting.timeline import bar_length
 from app.market.domain import Bars
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from app.charts.domain import ChartSpec
     from app.charts.rendering.canvas.base import Floats
 
-LARGEST: Final = 1e100
-EARLIEST_MS: Final = -2_208_988_800_000  # 1 January 1900
-LATEST_MS: Final = 7_258_118_400_000  # 1 January 2200
+MAX_VALUE: Final = 1e100
+MIN_TIME_MS: Final = -2_208_988_800_000  # 1 January 1900
+MAX_TIME_MS: Final = 7_258_118_400_000  # 1 January 2200
 _PRICES: Final = ("open", "high", "low", "close")
 
 
@@ -43,8 +43,8 @@ class PriceData:
     the visible bars and those before them, None when there are none.
     """
 
-    full: Columns
-    shown: Columns
+    full: BarArrays
+    shown: BarArrays
     factor: int
     decimals: int
     brick: float | None = None
@@ -53,7 +53,7 @@ class PriceData:
     ends_at: int = 0
     timed: bool = True
     market_close: float | None = None
-    history: Columns | None = None
+    history: BarArrays | None = None
 
     @property
     def last_close(self) -> float:
@@ -61,7 +61,7 @@ class PriceData:
         return float(self.full.close[-1]) if self.market_close is None else self.market_close
 
     @property
-    def past(self) -> Columns:
+    def past(self) -> BarArrays:
         """The bars that indicators are computed on."""
         return self.full if self.history is None else self.history
 
@@ -87,7 +87,7 @@ class PriceData:
         sampled: Floats = values[last]
         return sampled
 
-    def joined(self, factor: int) -> PriceData:
+    def aggregated(self, factor: int) -> PriceData:
         """The same data with `factor` bars in each shown one."""
         return self if factor == self.factor else replace(self, shown=aggregate(self.full, factor), factor=factor)
 
@@ -97,7 +97,7 @@ def price_data(spec: ChartSpec) -> PriceData:
     if not isinstance(spec.data, Bars):
         raise RenderError("/data", f"a {spec.type} chart needs bars: time, open, high, low, close")
     _check_lengths(spec.data)
-    bars = _checked(Columns.from_bars(spec.data), log=spec.y_scale == "log")
+    bars = _checked(BarArrays.from_bars(spec.data), log=spec.y_scale == "log")
     decimals = _decimals(bars) if spec.precision is None else spec.precision
     length = bar_length(bars.time, spec.timeframe)
     ends_at = int(bars.time[-1]) + length
@@ -122,15 +122,15 @@ def price_data(spec: ChartSpec) -> PriceData:
     )
 
 
-def _decimals(bars: Columns) -> int:
+def _decimals(bars: BarArrays) -> int:
     """The instrument's precision, as its last prices have it."""
     return number_format.decimals_of(
         np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:]))
     )
 
 
-def _bricks(bars: Columns, spec: ChartSpec) -> tuple[Columns, float]:
-    if spec.brick.mode == "fixed" and not (spec.brick.size and 0 < spec.brick.size <= LARGEST):
+def _bricks(bars: BarArrays, spec: ChartSpec) -> tuple[BarArrays, float]:
+    if spec.brick.mode == "fixed" and not (spec.brick.size and 0 < spec.brick.size <= MAX_VALUE):
         raise RenderError("/brick/size", "a fixed brick needs a size above 0")
     try:
         bricks, size = renko(bars, spec.brick)
@@ -152,38 +152,38 @@ def _check_lengths(bars: Bars) -> None:
 
 def check_times(time: NDArray[np.int64]) -> None:
     """RenderError unless times rise and lie in the years 1900 to 2199."""
-    _refuse("time", (time < EARLIEST_MS) | (time >= LATEST_MS), "outside the years 1900 to 2199")
-    _refuse("time", time[1:] <= time[:-1], "not later than the one before it", first=1)
+    _raise_where("time", (time < MIN_TIME_MS) | (time >= MAX_TIME_MS), "outside the years 1900 to 2199")
+    _raise_where("time", time[1:] <= time[:-1], "not later than the one before it", first=1)
 
 
-def drawable(name: str, values: Floats) -> Floats:
+def checked_values(name: str, values: Floats) -> Floats:
     """The values, those too small to draw as 0; RenderError unless all are finite and not too large.
 
     With sizes between 1e-100 and 1e100 every ratio and every square an indicator needs stays finite.
     """
     sizes = np.abs(values)
     # NaN is not below the limit either.
-    if len(sizes) and not sizes.max() <= LARGEST:
-        _refuse(name, ~np.isfinite(values), "not a finite number")
-        _refuse(name, sizes > LARGEST, f"larger than {LARGEST:.0e}")
-    return np.where(sizes < SMALLEST, 0.0, values)
+    if len(sizes) and not sizes.max() <= MAX_VALUE:
+        _raise_where(name, ~np.isfinite(values), "not a finite number")
+        _raise_where(name, sizes > MAX_VALUE, f"larger than {MAX_VALUE:.0e}")
+    return np.where(sizes < MIN_VALUE, 0.0, values)
 
 
-def _checked(raw: Columns, *, log: bool) -> Columns:
-    """The bars with drawable numbers; RenderError for the first that breaks a rule."""
+def _checked(raw: BarArrays, *, log: bool) -> BarArrays:
+    """The bars with checked_values numbers; RenderError for the first that breaks a rule."""
     check_times(raw.time)
-    prices: dict[str, Any] = {name: drawable(name, getattr(raw, name)) for name in _PRICES}
-    bars = replace(raw, **prices, volume=None if raw.volume is None else drawable("volume", raw.volume))
-    _refuse("high", bars.high < np.maximum(bars.open, bars.close), "lower than the open or the close")
-    _refuse("low", bars.low > np.minimum(bars.open, bars.close), "higher than the open or the close")
+    prices: dict[str, Any] = {name: checked_values(name, getattr(raw, name)) for name in _PRICES}
+    bars = replace(raw, **prices, volume=None if raw.volume is None else checked_values("volume", raw.volume))
+    _raise_where("high", bars.high < np.maximum(bars.open, bars.close), "lower than the open or the close")
+    _raise_where("low", bars.low > np.minimum(bars.open, bars.close), "higher than the open or the close")
     if log:
-        _refuse("low", bars.low <= 0, "a logarithmic scale needs prices above 0")
+        _raise_where("low", bars.low <= 0, "a logarithmic scale needs prices above 0")
     if bars.volume is not None:
-        _refuse("volume", bars.volume < 0, "negative")
+        _raise_where("volume", bars.volume < 0, "negative")
     return bars
 
 
-def _refuse(name: str, broken: NDArray[np.bool_], message: str, first: int = 0) -> None:
+def _raise_where(name: str, broken: NDArray[np.bool_], message: str, first: int = 0) -> None:
     """RenderError at the first bar that is broken; the flags begin with bar `first`."""
     if broken.any():
         raise RenderError(f"/data/{name}/{first + int(np.argmax(broken))}", message)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from app.charts.rendering.canvas.base import Box, Floats
 
 _BODY_SHARE: Final = 0.8
-_THINNEST_BODY: Final = 3
-_WIDEST_BODY: Final = 36
+_MIN_BODY: Final = 3
+_MAX_BODY: Final = 36
 _FLAT_REACH: Final = 0.005
 _FAR: Final = 1e5  # pixels: beyond every picture, within what Agg can clip
-_LOWEST_SHARE: Final = 1e-3
+_MIN_LOG_SHARE: Final = 1e-3
 RESOLUTION: Final = 1e-9
-SMALLEST: Final = 1e-100
+MIN_VALUE: Final = 1e-100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ValueScale:
     def y(self, values: Floats) -> Floats:
         """Pixel heights of values, not rounded; what lies far outside the scale is held near it."""
         low, high = self._ends()
-        placed = np.log(np.maximum(values, self.low * _LOWEST_SHARE)) if self.log else values
+        placed = np.log(np.maximum(values, self.low * _MIN_LOG_SHARE)) if self.log else values
         heights: Floats = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
         near: Floats = np.minimum(np.maximum(heights, -_FAR), _FAR)  # np.clip takes 4 times as long for a hundred
         return near
@@ -42,7 +42,7 @@ class ValueScale:
     def at(self, value: float) -> float:
         """Pixel height of one value."""
         low, high = self._ends()
-        placed = math.log(max(value, self.low * _LOWEST_SHARE)) if self.log else value
+        placed = math.log(max(value, self.low * _MIN_LOG_SHARE)) if self.log else value
         height = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
         return min(max(height, -_FAR), _FAR)
 
@@ -64,12 +64,12 @@ class IndexScale:
     left: int
     right: int
     count: int
-    room: int = 0
+    free_slots: int = 0
 
     @property
     def slot(self) -> float:
         """Pixels from one bar to the next."""
-        return (self.right - self.left) / max(self.count + self.room, 1)
+        return (self.right - self.left) / max(self.count + self.free_slots, 1)
 
     def centers(self) -> Floats:
         """Middle of every bar in pixels, not rounded."""
@@ -94,10 +94,10 @@ def bar_widths(slot: float, hairline: int) -> BarWidths:
     A pixel stays free between two bodies from 4 pixels on (below, a body that can be seen matters more), and where
     there are only a few they do not become blocks.
     """
-    if slot < _THINNEST_BODY:
+    if slot < _MIN_BODY:
         return BarWidths(max(1, min(hairline, int(slot))), max(1, min(hairline, int(slot))))
     wick = max(1, min(hairline, int(slot / 4)))
-    body = max(_THINNEST_BODY, min(round(slot * _BODY_SHARE), int(slot) - 1, _WIDEST_BODY * hairline))
+    body = max(_MIN_BODY, min(round(slot * _BODY_SHARE), int(slot) - 1, _MAX_BODY * hairline))
     return BarWidths(body - (body - wick) % 2, wick)
 
 
@@ -112,9 +112,9 @@ def value_scale(low: float, high: float, box: Box, *, above: float, below: float
 def widened(low: float, high: float, share: float = _FLAT_REACH) -> tuple[float, float]:
     """The same ends, or, where they are too close to tell apart, ends a `share` of their size to either side."""
     size = max(abs(low), abs(high))
-    if high - low > max(size * RESOLUTION, SMALLEST):
+    if high - low > max(size * RESOLUTION, MIN_VALUE):
         return low, high
-    reach = size * share if size > SMALLEST else 1.0
+    reach = size * share if size > MIN_VALUE else 1.0
     return low - reach, high + reach
 
 

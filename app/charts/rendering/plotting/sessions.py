@@ -24,7 +24,7 @@ _WEEKEND: Final = slice(_SATURDAY, _SUNDAY + 1)
 _OPEN_SHARE: Final = 3  # open is what traded in at least every third week
 _FX_CLOSE_MS: Final = (20 * _HOUR_MS, 22 * _HOUR_MS)  # 17:00 in New York is 21:00 or 22:00 UTC
 _GROWTH: Final = 8
-_MOST_CANDIDATES: Final = 200_000
+_MAX_CANDIDATES: Final = 200_000
 
 
 def next_opens(time: Pixels, length: int, count: int, instants: Sequence[int] = ()) -> Pixels:
@@ -64,7 +64,7 @@ def _months(time: Pixels, length: int, count: int) -> Pixels:
 def _open_times(last: int, length: int, count: int, is_open: Flags, grid: int) -> Pixels:
     found = np.zeros(0, np.int64)
     tried, more = 0, 2 * count
-    while len(found) < count and tried < _MOST_CANDIDATES:
+    while len(found) < count and tried < _MAX_CANDIDATES:
         candidates = last + length * np.arange(tried + 1, tried + more + 1, dtype=np.int64)
         found = np.concatenate((found, candidates[is_open[candidates // grid % len(is_open)]]))
         tried, more = tried + more, more * _GROWTH

@@ -19,7 +19,7 @@ _HAIRLINE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class Sizes:
     """`unit` is real pixels per design pixel: the spec's scale, and more on very large pictures.
 
     `hairline` is the thinnest line; `label` writes axes and legends, `strong` the larger units among them, `title` the
@@ -39,7 +39,7 @@ class Metrics:
         return round(design * self.unit) or 1
 
 
-def metrics_of(spec: ChartSpec) -> Metrics:
+def sizes_of(spec: ChartSpec) -> Sizes:
     """Metrics of the spec's picture: the same design at every scale, grown gently above 1200x675."""
     growth = min(spec.width / _NORMAL[0], spec.height / _NORMAL[1])
     if growth > 1:
@@ -48,7 +48,7 @@ def metrics_of(spec: ChartSpec) -> Metrics:
         unit = 1.0 if spec.width >= _SMALL[0] and spec.height >= _SMALL[1] else _SMALL_SHARE
     unit *= spec.scale
     label, title = max(1, round(_LABEL * unit)), max(1, round(_TITLE * unit))
-    return Metrics(
+    return Sizes(
         spec.width * spec.scale,
         spec.height * spec.scale,
         unit,

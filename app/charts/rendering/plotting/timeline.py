@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FRIDAY: Final = 1  # 1 January 1970 was a Thursday, day 0 of the epoch's weeks
 _WEEK_DAYS: Final = 7
 _USUAL_SHARE: Final = 0.2
-_MOST_SHARE: Final = 0.5
-_FEW_GAPS: Final = 4
+_MAJORITY_SHARE: Final = 0.5
+_MIN_GAPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Timeline:
     ends_at: int
     length: int
     later: Pixels
-    room: int
+    free_slots: int
     pin: int
 
     @property
@@ -60,7 +60,7 @@ class Timeline:
     @property
     def slots(self) -> int:
         """Shown bars and the slots after them."""
-        return self.bars + self.room
+        return self.bars + self.free_slots
 
     def opens(self) -> Pixels:
         """Opening times of the shown slots that have one: bars, then the slots after them up to the pinned one."""
@@ -93,13 +93,13 @@ def bar_length(time: Pixels, timeframe: str) -> int:
     if not len(gaps):
         return named or DAY_MS
     least = int(gaps.min())
-    if named and (named == least or (named < least and len(gaps) < _FEW_GAPS)):
+    if named and (named == least or (named < least and len(gaps) < _MIN_GAPS)):
         return named
     if len(gaps) == 1 and gaps[0] == 3 * DAY_MS and time[0] // DAY_MS % _WEEK_DAYS == FRIDAY:
         return DAY_MS
     sizes, counts = np.unique(gaps, return_counts=True)
     usual = int(np.argmax(counts))
-    if 0 < named < least and counts[usual] <= _MOST_SHARE * len(gaps):
+    if 0 < named < least and counts[usual] <= _MAJORITY_SHARE * len(gaps):
         return named
     return int(sizes[usual]) if counts[usual] >= _USUAL_SHARE * len(gaps) else int(np.median(gaps))
 

@@ -116,7 +116,7 @@ def test_nothing_is_drawn_outside_the_clip():
 def test_washes_that_do_not_overlap_look_like_boxes():
     boxes = [(Box(10, 10, 60, 90), BLUE.faded(0.13)), (Box(60, 20, 100, 300), RED.faded(0.13))]
     one, other = a_canvas(), a_canvas()
-    one.washes(boxes)
+    one.translucent_boxes(boxes)
     for box, color in boxes:
         other.box(box, color)
     assert (one.pixels == other.pixels).all()
@@ -124,20 +124,20 @@ def test_washes_that_do_not_overlap_look_like_boxes():
 
 def test_washes_over_one_another_grow_stronger_up_to_a_half():
     canvas = a_canvas()
-    canvas.washes([(Box(0, 0, 50 * number, 100), BLUE.faded(0.1)) for number in range(1, 9)])
+    canvas.translucent_boxes([(Box(0, 0, 50 * number, 100), BLUE.faded(0.1)) for number in range(1, 9)])
     strength = [float(blue(canvas)[50, 50 * place + 25]) for place in range(8)]
     assert strength == sorted(strength, reverse=True)
     assert strength[7] == pytest.approx(0.1, abs=0.01)
     assert strength[6] == pytest.approx(1 - 0.9**2, abs=0.01)
-    canvas.washes([(Box(0, 100, 400, 200), BLUE.faded(0.1))] * 300)
+    canvas.translucent_boxes([(Box(0, 100, 400, 200), BLUE.faded(0.1))] * 300)
     assert float(blue(canvas)[150, 200]) == pytest.approx(0.5, abs=0.01)
 
 
 def test_washes_of_two_colours_mix_and_of_none_change_nothing():
     canvas = a_canvas()
-    canvas.washes([])
+    canvas.translucent_boxes([])
     assert (canvas.pixels == 255).all()
-    canvas.washes([(Box(0, 0, 400, 300), BLUE.faded(0.2)), (Box(-5, -5, 500, 500), RED.faded(0.2))])
+    canvas.translucent_boxes([(Box(0, 0, 400, 300), BLUE.faded(0.2)), (Box(-5, -5, 500, 500), RED.faded(0.2))])
     red, green, blue_channel, _ = canvas.pixels[150, 200]
     assert red == blue_channel
     assert green < red

@@ -52,11 +52,11 @@ def a_chart(visible: int, hidden: int, **changes) -> ChartSpec:
 
 
 def legend(plan: PricePlan) -> dict[str, list[str]]:
-    return {study.legend.pieces[0][0]: [text for text, _ in study.legend.pieces[1:]] for study in plan.overlays}
+    return {study.legend.spans[0][0]: [text for text, _ in study.legend.spans[1:]] for study in plan.overlays}
 
 
 def panels(plan: PricePlan) -> dict[str, list[str]]:
-    return {study.legend.pieces[0][0]: [text for text, _ in study.legend.pieces[1:]] for study in plan.panels}
+    return {study.legend.spans[0][0]: [text for text, _ in study.legend.spans[1:]] for study in plan.panels}
 
 
 @pytest.mark.parametrize("visible", [60, 120, 200])

@@ -194,24 +194,24 @@ def test_the_summary_names_the_deepest_and_the_longest_drawdown():
     equity = np.array([100.0, 110, 110, 100, 105, 108, 112, 56, 112, 100])
     days = np.arange(10, dtype=np.int64)
     summary = indicators.drawdown_summary(days, equity)
-    assert summary == indicators.DrawdownSummary(-0.5, peak=6, trough=7, recovery=8, longest=(2, 6))
+    assert summary == indicators.DrawdownSummary(-0.5, peak=6, trough=7, recovery=8, max_duration_span=(2, 6))
 
 
 def test_the_longest_drawdown_is_measured_in_time_not_in_bars():
     equity = np.array([100.0, 90, 100, 90, 90, 100])
     time = np.array([0, 50, 100, 110, 120, 130], dtype=np.int64)
-    assert indicators.drawdown_summary(time, equity).longest == (0, 2)
+    assert indicators.drawdown_summary(time, equity).max_duration_span == (0, 2)
 
 
 def test_a_drawdown_that_has_not_ended_has_no_recovery_and_lasts_to_the_end():
     summary = indicators.drawdown_summary(np.arange(3, dtype=np.int64), np.array([100.0, 120.0, 90.0]))
-    assert (summary.peak, summary.trough, summary.recovery, summary.longest) == (1, 2, None, (1, 2))
+    assert (summary.peak, summary.trough, summary.recovery, summary.max_duration_span) == (1, 2, None, (1, 2))
 
 
 @pytest.mark.parametrize("equity", [[100.0], [100.0, 100.0, 101.0], [-5.0, -4.0]])
 def test_a_curve_that_never_falls_has_no_drawdown(equity):
     summary = indicators.drawdown_summary(np.arange(len(equity), dtype=np.int64), np.array(equity))
-    assert summary == indicators.DrawdownSummary(0.0, peak=0, trough=0, recovery=0, longest=None)
+    assert summary == indicators.DrawdownSummary(0.0, peak=0, trough=0, recovery=0, max_duration_span=None)
 
 
 def test_a_drawdown_from_nothing_or_less_is_undefined():

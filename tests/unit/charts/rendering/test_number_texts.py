@@ -95,7 +95,7 @@ def test_a_share_is_a_percentage(fraction, sign, text):
 
 
 def test_axis_percentages_drop_their_zeros():
-    assert [number_format.rough_percent(share) for share in (-0.1, -0.125, 0.0)] == [
+    assert [number_format.short_percent(share) for share in (-0.1, -0.125, 0.0)] == [
         "\N{MINUS SIGN}10%",
         "\N{MINUS SIGN}12.5%",
         "0%",
@@ -120,14 +120,14 @@ def test_axis_percentages_drop_their_zeros():
     ],
 )
 def test_the_labels_of_an_axis_are_short_and_told_apart(ticks, decimals, texts):
-    assert [*map(number_format.axis_text(ticks, decimals), ticks)] == texts
+    assert [*map(number_format.axis_formatter(ticks, decimals), ticks)] == texts
 
 
 @given(st.floats(1e-90, 1e90), st.floats(1e-6, 1e6), st.booleans(), st.integers(0, 10))
 def test_no_two_labels_of_an_axis_look_alike(low, span, log, decimals):
     scale = ValueScale(low, low * (1 + span), 0, 400, log)
     ticks = axis_ticks(scale, 38)
-    texts = [*map(number_format.axis_text(ticks, decimals), ticks)]
+    texts = [*map(number_format.axis_formatter(ticks, decimals), ticks)]
     assert len(set(texts)) == len(texts)
     for text in texts:
         assert not re.fullmatch(r"\N{MINUS SIGN}?0\.0{3,}", text)

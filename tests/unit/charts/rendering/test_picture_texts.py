@@ -78,8 +78,8 @@ def test_the_last_close_shares_the_tag_of_an_entry_on_heikin_ashi_too():
 def test_panels_of_huge_prices_have_short_numbers(factor):
     plan = plan_price(a_spec(data=wave(factor), panels=(AtrPanel(), MacdPanel())))
     for panel, plot in zip(plan.panels, plan.plots[1:], strict=True):
-        assert all(len(text) <= 9 for text in map(panel.writer(plot.ticks), plot.ticks))
-        assert all(len(text) <= 10 for text, _ in panel.legend.pieces[1:])
+        assert all(len(text) <= 9 for text in map(panel.label_format(plot.ticks), plot.ticks))
+        assert all(len(text) <= 10 for text, _ in panel.legend.spans[1:])
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1.0, 731.0, 1e13])
@@ -95,7 +95,7 @@ def test_a_panel_has_two_labels_or_more(factor, height):
 
 def test_labels_of_a_panel_have_no_more_decimals_than_they_need():
     plan = plan_price(a_spec(data=wave(1.0), panels=(MacdPanel(),), height=700))
-    texts = [*map(plan.panels[0].writer(plan.plots[1].ticks), plan.plots[1].ticks)]
+    texts = [*map(plan.panels[0].label_format(plan.plots[1].ticks), plan.plots[1].ticks)]
     assert "0.00" not in texts
     assert all(not text.endswith("00") for text in texts)
 
@@ -123,7 +123,7 @@ def test_a_curve_without_a_drawdown_has_no_labels_of_one():
 def test_numbers_of_a_histogram_are_in_one_notation():
     values = Sample((1e-12, 4e-10, -3e-10, 2e-9, -1e-9, 5e-11) * 9)
     plan = plan_histogram(ChartSpec("histogram", values))
-    numbers = [item.pieces[1][0] for item in plan.head.rows[0]][1:]
+    numbers = [item.spans[1][0] for item in plan.header.rows[0]][1:]
     assert all("e-" in text for text in numbers), numbers
     assert engine.render(ChartSpec("histogram", values)).alt.count("e-") == 4
     assert not [text for text, *_ in texts_of(ChartSpec("histogram", values)) if "0.000" in text]
@@ -159,5 +159,5 @@ def test_the_close_of_a_line_chart_has_the_colour_of_its_change():
     fallen = replace(bars, close=(*bars.close[:-2], 130.0, 128.0), open=(*bars.open[:-1], 127.0))
     wide = replace(fallen, high=(*bars.high[:-2], 131.0, 131.0))
     plan = plan_price(a_spec(type="line", data=wide))
-    assert {color for item in plan.head.rows[0] for text, color in item.pieces[-1:]} == {LIGHT.down}
+    assert {color for item in plan.header.rows[0] for text, color in item.spans[-1:]} == {LIGHT.down}
     assert plan.last_color == LIGHT.down

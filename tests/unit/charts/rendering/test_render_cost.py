@@ -1,4 +1,4 @@
-"""No accepted chart takes more than its share of memory and processor: the dearest ones, each in a process of its own.
+"""No accepted chart takes more than its share of memory and processor: the most expensive ones, one process each.
 
 The limits are the kernel's: a picture over them ends its process. They are not a measure of speed: ten seconds of
 processor are twice what is promised, so that a slow machine passes.
@@ -16,7 +16,7 @@ from app.charts.api.schemas import EXAMPLE, load_spec
 from app.charts.request import ChartLimits
 from app.shared.errors import ValidationFailed
 from config import ROOT
-from tests.unit.charts.rendering.dear_specs import requests
+from tests.unit.charts.rendering.expensive_specs import requests
 
 REQUESTS = requests()
 MEMORY = 700 << 20
@@ -25,7 +25,7 @@ DRAW = """
 import resource, sys, time
 from app.charts.rendering import engine
 from app.charts.api.schemas import load_spec
-from tests.unit.charts.rendering.dear_specs import requests
+from tests.unit.charts.rendering.expensive_specs import requests
 engine.warm_up()
 spec = load_spec(requests()[sys.argv[1]]).complete()
 memory, seconds = int(sys.argv[2]), int(sys.argv[3])
@@ -55,7 +55,7 @@ def draw(name: str, memory: int = MEMORY, seconds: int = SECONDS) -> subprocess.
 
 
 @pytest.mark.parametrize("name", [name for name in REQUESTS if accepted(name)])
-def test_the_dearest_charts_stay_within_memory_and_processor(name):
+def test_the_most_expensive_charts_stay_within_memory_and_processor(name):
     drawn = draw(name)
     assert re.match(r"drawn \d+ \d+ \d+\n", drawn.stdout), f"exit {drawn.returncode}: {drawn.stderr[-2000:]}"
 

@@ -19,7 +19,7 @@ from app.charts.rendering.layers.labels import Labels
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.price_data import price_data
 from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.sizes import sizes_of
 from app.charts.rendering.plotting.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 
@@ -30,7 +30,7 @@ def some_labels():
     spec = a_spec()
     canvas = RasterCanvas(220, 120, LIGHT.background)
     return Labels(
-        Plot(canvas, BOX, IndexScale(10, 210, 4), ValueScale(0, 1, 10, 110), LIGHT, metrics_of(spec), price_data(spec))
+        Plot(canvas, BOX, IndexScale(10, 210, 4), ValueScale(0, 1, 10, 110), LIGHT, sizes_of(spec), price_data(spec))
     )
 
 
@@ -39,22 +39,22 @@ def test_labels_never_touch_each_other_or_leave_the_plot(wishes):
     labels = some_labels()
     for text, left, top in wishes:
         labels.write(text, LIGHT.text, [(left, top), (left, top + 20)])
-    assert all(box.clipped(BOX) == box for box in labels.taken)
-    assert not any(one.overlaps(other) for one, other in combinations(labels.taken, 2))
+    assert all(box.clipped(BOX) == box for box in labels.occupied)
+    assert not any(one.overlaps(other) for one, other in combinations(labels.occupied, 2))
 
 
 def test_a_label_takes_the_first_place_that_is_free():
     labels = some_labels()
     labels.write("One", LIGHT.text, [(20, 20)])
     labels.write("Two", LIGHT.text, [(21, 21), (20, 60), (20, 80)])
-    assert [box[:2] for box in labels.taken] == [(20, 20), (20, 60)]
+    assert [box[:2] for box in labels.occupied] == [(20, 20), (20, 60)]
 
 
 def test_a_label_without_a_free_place_is_left_out():
     labels = some_labels()
     labels.write("One", LIGHT.text, [(20, 20)])
     labels.write("Two", LIGHT.text, [(21, 21), (400, 20)])
-    assert len(labels.taken) == 1
+    assert len(labels.occupied) == 1
 
 
 @pytest.mark.parametrize(("side", "opened", "close"), [("buy", 101.0, 99.0), ("sell", 99.0, 101.0)])
@@ -94,7 +94,7 @@ def test_a_label_on_a_wall_of_candles_covers_only_its_letters_and_a_pixel_around
     bare = pixels(a_spec(data=wall, annotations=(replace(line, label=""),)))[60:370, 12:560]
     up = LIGHT.up[:3]
     lost = where(bare, up) & ~where(picture, up)
-    letters = mask("i   i   i   i", metrics_of(a_spec()).label).coverage > 0
+    letters = mask("i   i   i   i", sizes_of(a_spec()).label).coverage > 0
     assert lost.any()
     assert lost.sum() <= 9 * letters.sum()
     inside = np.argwhere(lost)
@@ -109,7 +109,7 @@ def test_a_label_prefers_a_place_without_bars():
     on_the_bar, above = (12.0, (low + high) / 2 - 5), (12.0, 11.0)
     assert high > 30
     labels.write("A", LIGHT.text, [on_the_bar, above])
-    assert labels.taken[0].top == 11
+    assert labels.occupied[0].top == 11
 
 
 def test_a_label_prefers_a_place_beside_the_line_of_a_line_chart():
@@ -117,12 +117,12 @@ def test_a_label_prefers_a_place_beside_the_line_of_a_line_chart():
     data = price_data(spec)
     canvas = RasterCanvas(640, 400, LIGHT.background)
     box = Box(10, 10, 610, 390)
-    plot = Plot(canvas, box, IndexScale(10, 610, 60), ValueScale(90, 130, 10, 390), LIGHT, metrics_of(spec), data)
+    plot = Plot(canvas, box, IndexScale(10, 610, 60), ValueScale(90, 130, 10, 390), LIGHT, sizes_of(spec), data)
     plot.line(data.full.close, LIGHT.accent)
     labels = Labels(plot)
     middle = plot.y.at(data.full.close[30])
     labels.write("A", LIGHT.text, [(plot.x.at(30) - 4, middle - 5), (plot.x.at(30), 12.0)])
-    assert labels.taken[0].top == 12
+    assert labels.occupied[0].top == 12
 
 
 def test_a_label_without_room_is_named():
@@ -135,7 +135,7 @@ def test_a_label_without_room_is_named():
 def test_a_long_label_is_cut_to_half_of_the_plot_and_named():
     labels = some_labels()
     labels.write("W" * 100, LIGHT.text, [(12, 20)])
-    assert labels.taken[0].width <= BOX.width / 2 + 6
+    assert labels.occupied[0].width <= BOX.width / 2 + 6
     (named,) = labels.plot.canvas.left_out
     assert named.startswith('the end of the label "WWW')
     assert len(named) < 80
@@ -161,7 +161,7 @@ def test_a_label_that_would_be_cut_to_a_few_letters_is_left_out():
     labels = some_labels()
     narrow = Labels(replace(labels.plot, box=BOX._replace(right=60)))
     narrow.write("Resistance", LIGHT.text, [(12, 20)])
-    assert narrow.taken == []
+    assert narrow.occupied == []
     assert narrow.plot.canvas.left_out == ['the label "Resistance"']
 
 
@@ -172,18 +172,18 @@ def test_a_label_avoids_the_lines_of_overlays():
     plot.line(np.full(count, 125.0), LIGHT.lines[0])
     on_the_line = round(plot.y.at(125.0)) - 5
     labels.write("A", LIGHT.text, [(150, on_the_line), (150, 60)])
-    assert labels.taken[0].top != on_the_line
-    assert not labels.taken[0].top < plot.y.at(125.0) < labels.taken[0].bottom
+    assert labels.occupied[0].top != on_the_line
+    assert not labels.occupied[0].top < plot.y.at(125.0) < labels.occupied[0].bottom
 
 
 def test_a_label_avoids_horizontal_and_vertical_lines_and_stands_on_them_where_it_must():
     labels = some_labels()
     labels.lines = [Box(10, 24, 210, 25)]
     labels.write("One", LIGHT.text, [(20, 20), (20, 60)])
-    assert labels.taken[0][:2] == (20, 60)
+    assert labels.occupied[0][:2] == (20, 60)
     labels.lines = [Box(10, row, 210, row + 1) for row in range(10, 110, 5)]
     labels.write("Two", LIGHT.text, [(120, 20)])
-    assert labels.taken[1][:2] == (120, 20)
+    assert labels.occupied[1][:2] == (120, 20)
 
 
 def test_a_name_of_a_signal_avoids_a_horizontal_line():
@@ -207,7 +207,7 @@ def test_a_label_moves_a_row_or_two_where_its_places_are_covered():
     plot.line(np.full(len(plot.data.shown), 125.0), LIGHT.lines[0])
     asked = round(plot.y.at(125.0)) - 5
     labels.write("A", LIGHT.text, [(150, asked)])
-    assert abs(labels.taken[0].top - asked) in {labels.taken[0].height, 2 * labels.taken[0].height}
+    assert abs(labels.occupied[0].top - asked) in {labels.occupied[0].height, 2 * labels.occupied[0].height}
 
 
 def test_a_label_with_nowhere_else_to_go_stands_on_the_lines():
@@ -216,4 +216,4 @@ def test_a_label_with_nowhere_else_to_go_stands_on_the_lines():
     for price in range(90, 131):
         plot.line(np.full(len(plot.data.shown), float(price)), LIGHT.lines[0])
     labels.write("A", LIGHT.text, [(150, 50)])
-    assert labels.taken[0][:2] == (150, 50)
+    assert labels.occupied[0][:2] == (150, 50)

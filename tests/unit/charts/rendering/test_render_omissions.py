@@ -28,7 +28,7 @@ PANELS = (VolumePanel(), RsiPanel(5), MacdPanel(3, 6, 3), AtrPanel(5), DrawdownP
 OVERLAYS = tuple(MovingAverage("sma", period) for period in range(5, 15))
 
 
-def warnings_of(**changes):
+def price_warnings(**changes):
     return engine.render(a_spec(**changes)).warnings
 
 
@@ -40,13 +40,13 @@ def test_panels_left_out_are_named_in_warnings_and_alt():
 
 
 def test_legends_without_room_are_named():
-    (warning,) = warnings_of(overlays=OVERLAYS, width=420)
+    (warning,) = price_warnings(overlays=OVERLAYS, width=420)
     assert warning.startswith("there is no room in the header for: SMA ")
     assert warning.endswith("SMA 14")
 
 
 def test_prices_of_the_header_that_give_way_are_named():
-    warnings = warnings_of(width=230, height=200, title="T")
+    warnings = price_warnings(width=230, height=200, title="T")
     assert any("open; high; low" in warning for warning in warnings)
 
 
@@ -65,24 +65,24 @@ def test_the_timeframe_stays_beside_a_title_that_is_cut():
 
 
 def test_a_picture_without_a_header_names_all_of_it():
-    (warning,) = (one for one in warnings_of(height=90) if "header" in one)
+    (warning,) = (one for one in price_warnings(height=90) if "header" in one)
     assert warning == "there is no room in the header for: title; timeframe; dates; open; high; low; close; change"
 
 
 def test_axes_without_room_are_named():
-    assert "the picture is too low for a time axis" in warnings_of(height=70)
-    assert "the picture is too narrow for a price axis" in warnings_of(width=100)
+    assert "the picture is too low for a time axis" in price_warnings(height=70)
+    assert "the picture is too narrow for a price axis" in price_warnings(width=100)
 
 
 @pytest.mark.parametrize("chart_type", ["equity", "histogram"])
 def test_the_legends_of_other_charts_are_named_too(chart_type):
-    warnings = warnings_of(type=chart_type, data=data_for(chart_type, some_bars()), width=160, height=160)
+    warnings = price_warnings(type=chart_type, data=data_for(chart_type, some_bars()), width=160, height=160)
     assert any("no room in the header for" in warning for warning in warnings)
 
 
 def test_captions_without_room_are_named():
     moments = tuple(VLine(START_MS + 30 * DAY_MS, f"Moment {number}") for number in range(20))
-    warnings = warnings_of(annotations=moments)
+    warnings = price_warnings(annotations=moments)
     assert 8 <= len(warnings) <= 14
     assert warnings == tuple(
         f'there is no room for the label "Moment {number}"' for number in range(20 - len(warnings), 20)
@@ -91,11 +91,11 @@ def test_captions_without_room_are_named():
 
 def test_names_of_signals_without_room_are_named():
     signals = tuple(SignalMark("buy", START_MS + 30 * DAY_MS, None, f"Signal {number}") for number in range(30))
-    assert any('the label "Signal' in warning for warning in warnings_of(annotations=signals))
+    assert any('the label "Signal' in warning for warning in price_warnings(annotations=signals))
 
 
 def test_the_legend_of_a_panel_that_is_cut_is_named():
-    warnings = warnings_of(width=130, height=400, panels=(MacdPanel(3, 6, 3),))
+    warnings = price_warnings(width=130, height=400, panels=(MacdPanel(3, 6, 3),))
     assert "there is no room for the legend of MACD 3, 6, 3" in warnings
 
 

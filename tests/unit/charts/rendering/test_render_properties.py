@@ -26,11 +26,11 @@ from app.charts.domain import (
 )
 from app.charts.rendering import engine
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.plotting.price_data import LARGEST
+from app.charts.rendering.plotting.price_data import MAX_VALUE
 from app.market.domain import Bars
 from tests.unit.charts.rendering.chart_builders import opened
 
-FINITE = st.floats(min_value=-LARGEST, max_value=LARGEST)
+FINITE = st.floats(min_value=-MAX_VALUE, max_value=MAX_VALUE)
 PRICE = st.one_of(FINITE, st.floats(0.5, 2.0), st.sampled_from([0.0, 1.0, 1e-8, 1e9, 1e-300]))
 GAPS = st.sampled_from([1, 1_000, 60_000, 3_600_000, 86_400_000, 10**10])
 TEXT = st.text(max_size=30)
@@ -51,7 +51,7 @@ def bars(draw):
     quotes = draw(st.lists(st.tuples(PRICE, PRICE, PRICE, PRICE), min_size=1, max_size=60))
     start = draw(st.integers(0, 2 * 10**12))
     steps = draw(st.lists(GAPS, min_size=len(quotes) - 1, max_size=len(quotes) - 1))
-    volume = draw(st.lists(st.floats(0, LARGEST), min_size=len(quotes), max_size=len(quotes)))
+    volume = draw(st.lists(st.floats(0, MAX_VALUE), min_size=len(quotes), max_size=len(quotes)))
     return Bars(
         tuple(accumulate(steps, initial=start)),
         tuple(quote[0] for quote in quotes),

@@ -12,7 +12,7 @@ from app.charts.rendering import engine
 from app.charts.rendering.canvas.color import parse
 from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.errors import RenderError
-from app.charts.rendering.frame.header import timeframes
+from app.charts.rendering.frame.header import timeframe_pair
 from app.market.domain import Bars
 from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec, pixels, some_bars, where
 
@@ -57,7 +57,7 @@ def test_an_rsi_shows_and_labels_30_and_70_at_every_size(height, scale):
 def test_a_panel_is_at_least_56_design_pixels_high_or_left_out():
     for height in range(120, 700, 20):
         plan = plan_price(a_spec(height=height, panels=(VolumePanel(), RsiPanel(5), VolumePanel())))
-        assert all(plot.box.height >= plan.metrics.px(56) for plot in plan.plots[1:])
+        assert all(plot.box.height >= plan.sizes.px(56) for plot in plan.plots[1:])
 
 
 def test_rows_of_a_volume_profile_are_equally_high_on_a_logarithmic_axis():
@@ -85,11 +85,11 @@ def test_the_last_price_of_heikin_ashi_is_the_markets_close():
     [("1h", 4, "4h"), ("15m", 4, "1h"), ("5m", 7, "35m"), ("1d", 7, "7d"), ("1h", 48, "48h"), ("1h", 1, "1h")],
 )
 def test_the_timeframe_of_several_bars_in_one(timeframe, factor, drawn):
-    assert timeframes(a_spec(timeframe=timeframe), HOUR_MS, factor) == (timeframe, drawn)
+    assert timeframe_pair(a_spec(timeframe=timeframe), HOUR_MS, factor) == (timeframe, drawn)
 
 
 def test_a_timeframe_of_another_form_stays():
-    assert timeframes(a_spec(timeframe="range 10"), HOUR_MS, 4) == ("range 10", "range 10")
+    assert timeframe_pair(a_spec(timeframe="range 10"), HOUR_MS, 4) == ("range 10", "range 10")
 
 
 @pytest.mark.parametrize("timeframe", ["1h", ""])

@@ -15,18 +15,18 @@ from app.charts.rendering.frame.axes import draw_value_labels, whole_labels
 from app.charts.rendering.frame.price_tags import (
     Tag,
     draw_tags,
-    lay_out,
+    place_tags,
     spread,
     tag_height,
 )
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.price_data import price_data
 from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-from app.charts.rendering.plotting.sizes import metrics_of
+from app.charts.rendering.plotting.sizes import sizes_of
 from app.charts.rendering.plotting.theme import LIGHT
 from tests.unit.charts.rendering.chart_builders import START_MS, a_spec, pixels, some_bars, where
 
-METRICS = metrics_of(ChartSpec("line", some_bars()))
+SIZES = sizes_of(ChartSpec("line", some_bars()))
 
 
 @given(st.lists(st.floats(-100, 500), min_size=1, max_size=12), st.floats(1, 20))
@@ -50,18 +50,18 @@ def test_neighbours_move_apart_evenly():
 def test_drawn_tags_never_overlap_and_stay_in_their_column(heights):
     column = Box(40, 10, 100, 310)
     tags = [Tag(y, ("1.00",), parse("#123456")) for y in heights]
-    laid = lay_out(tags, column, METRICS)
-    boxes = draw_tags(RasterCanvas(100, 320, LIGHT.background), laid, 38, METRICS, LIGHT)
+    laid = place_tags(tags, column, SIZES)
+    boxes = draw_tags(RasterCanvas(100, 320, LIGHT.background), laid, 38, SIZES, LIGHT)
     assert all(box.clipped(column) == box for box in boxes)
     assert all(above.bottom <= below.top for above, below in pairwise(boxes))
-    assert len(boxes) == min(len(tags), column.height // tag_height(METRICS, padding=2))
+    assert len(boxes) == min(len(tags), column.height // tag_height(SIZES, padding=2))
     assert len(boxes) + len(laid.left_out) == len(tags)
 
 
 def test_without_room_for_all_the_most_important_tags_are_kept():
     canvas = RasterCanvas(100, 40, LIGHT.background)
     tags = [*(Tag(20.0, ("x",), parse("#ff0000"), rank=2) for _ in range(9)), Tag(20.0, ("y",), parse("#0000ff"), 0)]
-    draw_tags(canvas, lay_out(tags, Box(2, 0, 100, tag_height(METRICS)), METRICS), 0, METRICS, LIGHT)
+    draw_tags(canvas, place_tags(tags, Box(2, 0, 100, tag_height(SIZES)), SIZES), 0, SIZES, LIGHT)
     assert where(canvas.pixels[..., :3], (0, 0, 255)).any()
     assert not where(canvas.pixels[..., :3], (255, 0, 0)).any()
 
@@ -83,7 +83,7 @@ def test_an_order_shows_its_risk_and_its_reward_and_three_tags(side):
 def test_axis_labels_give_way_to_tags():
     canvas = RasterCanvas(100, 320, LIGHT.background)
     box, y = Box(0, 10, 40, 310), ValueScale(0.0, 300.0, 10, 310)
-    plot = Plot(canvas, box, IndexScale(0, 40, 1), y, LIGHT, METRICS, price_data(a_spec()))
+    plot = Plot(canvas, box, IndexScale(0, 40, 1), y, LIGHT, SIZES, price_data(a_spec()))
     taken = Box(42, round(y.at(100.0)) - 8, 100, round(y.at(100.0)) + 8)
     draw_value_labels(plot, [100.0, 200.0], str, [taken])
     inked = np.flatnonzero((canvas.pixels[..., :3] != 255).any(axis=2).any(axis=1))
@@ -93,5 +93,5 @@ def test_axis_labels_give_way_to_tags():
 
 def test_whole_labels_are_inside_and_apart():
     y = ValueScale(0.0, 300.0, 10, 310)
-    kept = whole_labels(y, [0.0, 100.0, 103.0, 200.0, 300.0], Box(0, 10, 40, 310), METRICS)
+    kept = whole_labels(y, [0.0, 100.0, 103.0, 200.0, 300.0], Box(0, 10, 40, 310), SIZES)
     assert kept == [100.0, 200.0]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.charts.rendering.canvas.base import Box
-from app.charts.rendering.frame.time_ticks import calendar, covered, time_ticks
+from app.charts.rendering.frame.time_ticks import calendar, date_range, time_ticks
 from app.charts.rendering.frame.value_ticks import axis_ticks, nice_step, value_ticks
 from app.charts.rendering.plotting.scales import (
     BarWidths,
@@ -157,7 +157,7 @@ def test_ticks_are_round():
 
 
 def test_ticks_are_never_finer_than_the_instrument():
-    assert value_ticks(ValueScale(99.9, 102.1, 0, 300), 20, finest=1.0) == [100, 101, 102]
+    assert value_ticks(ValueScale(99.9, 102.1, 0, 300), 20, min_step=1.0) == [100, 101, 102]
 
 
 def test_months_are_named_and_the_year_where_it_changes():
@@ -193,7 +193,7 @@ def test_labels_follow_the_clock_of_the_zone():
 
 def test_days_are_dates_whatever_the_zone():
     time = times("2024-01-01", DAY, 3)
-    assert covered(calendar(time, "America/New_York"), "America/New_York") == "1 Jan 2024 \N{EN DASH} 3 Jan 2024"
+    assert date_range(calendar(time, "America/New_York"), "America/New_York") == "1 Jan 2024 \N{EN DASH} 3 Jan 2024"
 
 
 def test_a_single_bar_is_named_in_full():

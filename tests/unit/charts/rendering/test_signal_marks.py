@@ -22,9 +22,9 @@ END = START_MS + 60 * DAY_MS
 
 def main_plot(spec):
     plan = plan_price(spec)
-    canvas = RasterCanvas(plan.metrics.width, plan.metrics.height, plan.theme.background)
-    x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.room)
-    return Plot(canvas, plan.plots[0].box, x, plan.plots[0].y, plan.theme, plan.metrics, plan.data), plan
+    canvas = RasterCanvas(plan.sizes.width, plan.sizes.height, plan.theme.background)
+    x = IndexScale(plan.plots[0].box.left, plan.right, plan.timeline.bars, plan.timeline.free_slots)
+    return Plot(canvas, plan.plots[0].box, x, plan.plots[0].y, plan.theme, plan.sizes, plan.data), plan
 
 
 @pytest.mark.parametrize("count", [20, 60, 200, 270])
@@ -69,9 +69,9 @@ def test_an_exact_price_is_a_ring_unless_an_entry_line_shows_it():
         for name, marks in (("alone", (mark,)), ("with its order", (mark, own)))
     }
     assert svg["alone"].count('stroke="#ff00ff"') == 1
-    assert [signal.marked for signal in plan_price(replace(spec, annotations=(mark, own))).annotations.signals] == [
-        True
-    ]
+    assert [
+        signal.on_entry_line for signal in plan_price(replace(spec, annotations=(mark, own))).annotations.signals
+    ] == [True]
     assert 'fill="none" stroke="#ff00ff"' not in svg["with its order"], "its line and its level leader are boxes"
 
 
@@ -89,7 +89,7 @@ def test_a_signal_before_the_first_bar_is_shown_with_the_order_it_begins_and_els
     early = START_MS - 90 * DAY_MS
     mark, order = SignalMark("sell", early, 110.0), OrderMark("sell", 110.0, early)
     plan = plan_price(a_spec(annotations=(order, mark)))
-    assert [(signal.index, signal.when) for signal in plan.annotations.signals] == [(0, "3 Oct 2023")]
+    assert [(signal.index, signal.time_text) for signal in plan.annotations.signals] == [(0, "3 Oct 2023")]
     assert (plan.annotations.positions[0].first, plan.annotations.warnings) == (0, [])
     (warning,) = engine.render(a_spec(annotations=(mark,))).warnings
     assert "outside the bars" in warning

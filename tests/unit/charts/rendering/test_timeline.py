@@ -54,7 +54,7 @@ def test_an_instant_in_a_gap_belongs_to_the_bar_before_it():
 
 def test_joined_bars_share_their_slot_and_so_do_the_slots_after_them():
     line = timeline(hourly(1000, right_offset=40), most=110)
-    assert (line.factor, line.bars, line.room) == (10, 100, 4)
+    assert (line.factor, line.bars, line.free_slots) == (10, 100, 4)
     assert line.find(START_MS + 57 * HOUR_MS) == Slot(5)
     assert line.find(START_MS + 1013 * HOUR_MS) == Slot(101)
     assert len(line.opens()) == 104
@@ -86,22 +86,22 @@ def test_a_friday_and_a_monday_are_bars_of_days():
 
 @pytest.mark.parametrize(("count", "room"), [(10, 4), (60, 4), (96, 4), (240, 10), (480, 20)])
 def test_four_bars_or_four_hundredths_of_the_width_stay_free(count, room):
-    assert timeline(hourly(count)).room == room
+    assert timeline(hourly(count)).free_slots == room
 
 
 @pytest.mark.parametrize("offset", [0, 1, 30])
 def test_the_right_offset_says_how_many(offset):
-    assert timeline(hourly(right_offset=offset)).room == offset
+    assert timeline(hourly(right_offset=offset)).free_slots == offset
 
 
 def test_an_open_order_has_ten_slots_from_its_bar_on_whatever_the_offset():
     order = OrderMark("buy", 100.0, END - 1)
-    assert timeline(hourly(annotations=(order,), right_offset=0)).room == 9
+    assert timeline(hourly(annotations=(order,), right_offset=0)).free_slots == 9
 
 
 def test_a_later_signal_has_the_slot_of_its_time():
     line = timeline(hourly(annotations=(SignalMark("buy", END + 10 * HOUR_MS + 1),)))
-    assert line.room == 11
+    assert line.free_slots == 11
     assert line.find(END + 10 * HOUR_MS + 1) == Slot(70)
     assert line.opens()[70] == END + 10 * HOUR_MS
 
@@ -115,7 +115,7 @@ def test_what_comes_long_after_the_last_bar_is_pinned_within_a_third_of_the_plot
     assert slot is not None
     assert slot.pinned
     assert slot.index == line.pin
-    assert line.room <= line.slots / 3
+    assert line.free_slots <= line.slots / 3
     assert len(line.opens()) == line.pin
 
 

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from app.charts.domain import Brick
 from app.charts.rendering.analysis.transforms import (
     MAX_BRICKS,
+    BarArrays,
     BrickError,
-    Columns,
     aggregate,
     heikin_ashi,
     renko,
@@ -22,10 +22,10 @@ from app.market.domain import Bars
 closes = arrays(np.float64, st.integers(1, 80), elements=st.floats(0.5, 1000))
 
 
-def bars_of(close, *, volume=True) -> Columns:
+def bars_of(close, *, volume=True) -> BarArrays:
     close = np.asarray(close, dtype=np.float64)
     opening = np.append(close[:1], close[:-1])
-    return Columns(
+    return BarArrays(
         time=np.arange(len(close), dtype=np.int64) * 60_000,
         open=opening,
         high=np.maximum(opening, close) + 0.5,
@@ -44,16 +44,16 @@ def bricks_of(close, size: float) -> list[tuple[int, float, float]]:
 
 def test_columns_hold_what_the_bars_hold():
     bars = Bars((1, 2), (1.0, 2.0), (3.0, 4.0), (0.5, 1.5), (2.0, 3.0), (10.0, 20.0))
-    columns = Columns.from_bars(bars)
+    columns = BarArrays.from_bars(bars)
     assert columns.time.dtype == np.int64
     assert columns.close.tolist() == [2.0, 3.0]
     assert columns.volume is not None
     assert columns.volume.tolist() == [10.0, 20.0]
-    assert Columns.from_bars(Bars((1,), (1.0,), (1.0,), (1.0,), (1.0,))).volume is None
+    assert BarArrays.from_bars(Bars((1,), (1.0,), (1.0,), (1.0,), (1.0,))).volume is None
 
 
 def test_heikin_ashi_opens_in_the_middle_of_the_candle_before():
-    columns = Columns(
+    columns = BarArrays(
         time=np.arange(3, dtype=np.int64),
         open=np.array([10.0, 12.0, 11.0]),
         high=np.array([14.0, 13.0, 11.5]),
@@ -157,7 +157,7 @@ def test_bricks_follow_each_other_without_a_gap(close, size):
 
 
 def test_coarser_bars_keep_the_true_high_and_low_and_sum_the_volume():
-    columns = Columns(
+    columns = BarArrays(
         time=np.arange(5, dtype=np.int64),
         open=np.array([1.0, 2, 3, 4, 5]),
         high=np.array([9.0, 3, 4, 8, 6]),

@@ -1,4 +1,4 @@
-"""The dearest chart requests that the limits leave, for the tests of what a picture costs."""
+"""The most expensive chart requests that the limits accept, for the tests of the cost of drawing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _everything(**more: Any) -> Request:
 
 
 def requests() -> dict[str, Request]:
-    """Requests by name: each field at its dearest, alone and with the others. The limits may refuse some of them."""
+    """Requests by name: each field at its most expensive value, alone and with the others. Limits may refuse some."""
     curve = zigzag()
     equity = {"type": "equity", "data": {"time": curve["time"], "equity": curve["close"]}, **LARGE}
     ages = zigzag(start=-2_200_000_000_000, step=470_000_000)
