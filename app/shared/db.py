@@ -20,8 +20,6 @@ from sqlalchemy import (
     Insert,
     MetaData,
     Numeric,
-    Row,
-    Select,
     String,
     TableValuedAlias,
     bindparam,
@@ -34,7 +32,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -210,20 +207,6 @@ class Database:
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
-    def fetch_first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of a SELECT, in one round trip. Raises as `execute_raw` does.
-
-        The compiled statement is cached. On PostgreSQL parameters and values are those of the driver, without the
-        conversions of SQLAlchemy's types.
-        """
-        if not self.is_sqlite:
-            text, names, constants = _compiled(statement)
-            values = {**constants, **parameters}
-            return next(iter(self.execute_raw(text, [values[name] for name in names])), None)
-        with self._reader.connect() as connection:
-            row: Row[Any] | None = connection.execute(statement, parameters).first()
-        return row
-
     def execute_raw(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of one PostgreSQL statement with parameters $1, $2 ...: a transaction of its own, in one round trip.
 
@@ -257,11 +240,3 @@ class Database:
 def _refuse_change(_connection: Connection, statement: Executable, *_: Any) -> None:
     if statement.is_dml:
         raise RuntimeError("a session for reading cannot change data")
-
-
-@functools.cache
-def _compiled(statement: Select[Any]) -> tuple[str, Sequence[str], dict[str, Any]]:
-    """A statement as PostgreSQL text, the names of its parameters in order, and the constants in it."""
-    compiled = statement.compile(dialect=PGDialect_psycopg(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return str(compiled), compiled.positiontup or (), constants
