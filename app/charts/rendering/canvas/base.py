@@ -1,4 +1,4 @@
-"""The few drawing calls every part of a chart is made of. Two canvases answer them: raster (PNG, WebP) and SVG.
+"""The drawing calls that all parts of a chart use. Two canvases implement them: raster (PNG, WebP) and SVG.
 
 Coordinates are real pixels, x to the right and y down, counted from the top left corner of the picture. Boxes and bars
 lie on whole pixels, so their edges are sharp; lines, areas and shapes are antialiased.
@@ -43,7 +43,7 @@ class Box(NamedTuple):
         return self.bottom - self.top
 
     def overlaps(self, other: Box) -> bool:
-        """Whether any pixel belongs to both."""
+        """Whether the boxes have a pixel in common."""
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
@@ -65,7 +65,7 @@ class Font(NamedTuple):
 
 
 class Canvas(Protocol):
-    """Where a chart is drawn. `left_out` names what found no room, for the chart's warnings."""
+    """The target of drawing calls. `left_out` has the names of parts that did not fit, for the chart's warnings."""
 
     background: Color
     left_out: list[str]

@@ -1,4 +1,4 @@
-"""Colours as the engine passes them around, and the little arithmetic themes need."""
+"""Colours with contrast and mixing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Color(NamedTuple):
         return self._replace(alpha=alpha)
 
     def over(self, ground: Color) -> Color:
-        """The opaque colour an eye sees where this one lies on `ground`."""
+        """The opaque colour that results from blending this one onto `ground`."""
         share = self.alpha
         mixed = (round(top * share + below * (1 - share)) for top, below in zip(self[:3], ground[:3], strict=True))
         return Color(*mixed)
@@ -41,20 +41,20 @@ class Color(NamedTuple):
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     def ink(self) -> Color:
-        """The colour of text on this one: white or dark, whichever has the higher contrast.
+        """The colour for text on this one: white or INK, whichever has the higher contrast.
 
-        Black replaces the softer dark where only it reaches TEXT_CONTRAST. White or black always does.
+        Black replaces INK where INK lacks TEXT_CONTRAST. White or black always reaches it.
         """
         return _ink(self)
 
     def readable_on(self, background: Color, ratio: float) -> Color:
-        """This colour, mixed with as little black or white as gives it at least `ratio` on an opaque background."""
+        """This colour, mixed with the least black or white that gives a contrast of `ratio` to `background`."""
         return _readable(self, background, ratio)
 
     def faint_on(self, background: Color, share: float, ratio: float) -> Color:
-        """The opaque colour of this one laid on `background` at opacity `share`, or higher where `ratio` needs it.
+        """This colour blended onto `background` at the lowest opacity from `share` on that has the contrast `ratio`.
 
-        Where even the colour itself lacks the contrast, it is mixed with black or white as `readable_on` does.
+        Where the opaque colour lacks the contrast, it is mixed with black or white as in `readable_on`.
         """
         return _faint(self, background, share, ratio)
 
@@ -74,7 +74,7 @@ BLACK: Final = Color(0, 0, 0)
 INK: Final = Color(19, 23, 34)
 TEXT_CONTRAST: Final = 4.5
 MARK_CONTRAST: Final = 3.0
-_LINEAR_END: Final = 0.04045  # sRGB is linear up to here
+_LINEAR_END: Final = 0.04045  # upper end of sRGB's linear part
 _STEPS: Final = 64
 
 

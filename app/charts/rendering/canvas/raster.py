@@ -1,6 +1,6 @@
 """The canvas for PNG and WebP: matplotlib's Agg renderer driven directly, without figures, axes or artists.
 
-Upright rectangles are written straight into Agg's pixels: that is faster than its rasteriser and sharp by construction.
+Upright rectangles are written directly into Agg's pixels: that is faster than its rasteriser, and edges are sharp.
 Lines, slopes and curves go through Agg, text through its mask blender.
 """
 
@@ -99,8 +99,8 @@ class RasterCanvas:
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
-        known = np.isfinite(upper) & np.isfinite(lower)
-        x, upper, lower = x[known], upper[known], lower[known]
+        finite = np.isfinite(upper) & np.isfinite(lower)
+        x, upper, lower = x[finite], upper[finite], lower[finite]
         if dense.is_dense(upper, clip) or dense.is_dense(lower, clip):
             self._cover(*dense.area_spans(x, upper, lower, clip.left, clip.right), color, clip)
         elif len(x):
@@ -157,7 +157,7 @@ class RasterCanvas:
             blend(self._words[strip.top : strip.bottom, strip.left : strip.right], paint, share)
 
     def _cover(self, tops: Floats, bottoms: Floats, color: Color, clip: Box) -> None:
-        """Paint what spans cover, a block of columns at a time: one picture's worth of numbers would be 100 MB."""
+        """Paint what spans cover, a block of columns at a time: arrays of the whole image would take 100 MB."""
         for left in range(clip.left, clip.right, _BLOCK):
             right = min(left + _BLOCK, clip.right)
             part = slice((left - clip.left) * dense.PARTS, (right - clip.left) * dense.PARTS)

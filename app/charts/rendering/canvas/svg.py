@@ -1,4 +1,4 @@
-"""The canvas for SVG: the same calls as the raster canvas, written as shapes and text that stay text."""
+"""The canvas for SVG: each call becomes a shape or a text element."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class SvgCanvas:
     def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points."""
         x, y = thinned(x, y)
-        known = np.isfinite(y)
-        breaks = np.flatnonzero(np.diff(known)) + 1
+        finite = np.isfinite(y)
+        breaks = np.flatnonzero(np.diff(finite)) + 1
         runs = zip(np.split(x, breaks), np.split(y, breaks), strict=True)
         data = "".join(f"M{_points(xs, ys)}" for xs, ys in runs if np.isfinite(ys[:1]).all() and len(ys))
         if data:
@@ -66,10 +66,10 @@ class SvgCanvas:
 
     def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
         """Fill between two lines over the same x."""
-        known = np.isfinite(upper) & np.isfinite(lower)
-        if known.any():
-            across = np.concatenate((x[known], x[known][::-1]))
-            down = np.concatenate((upper[known], lower[known][::-1]))
+        finite = np.isfinite(upper) & np.isfinite(lower)
+        if finite.any():
+            across = np.concatenate((x[finite], x[finite][::-1]))
+            down = np.concatenate((upper[finite], lower[finite][::-1]))
             self._path(f"M{_points(across, down)}Z", color, clip=clip)
 
     def shade(self, x: Floats, y: Floats, bottom: int, color: Color, clip: Box) -> None:
@@ -150,12 +150,12 @@ def _points(x: Iterable[float], y: Iterable[float]) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text without what XML forbids or a reader cannot show."""
+    """The text with a space for each character that XML forbids or a viewer cannot show."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _number(value: float) -> str:
-    """Two decimals at most: a hundredth of a pixel is not seen."""
+    """At most two decimals: a hundredth of a pixel cannot be seen."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
