@@ -1,4 +1,4 @@
-# One image for every process: web, worker, beat and the migration differ in their command alone.
+# One image for all processes: web, worker, beat and the migration differ in their command only.
 ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS packages
@@ -7,7 +7,7 @@ ENV PATH=/opt/venv/bin:$PATH
 COPY requirements.txt .
 RUN pip install --no-cache-dir --no-input --disable-pip-version-check --require-hashes -r requirements.txt
 
-# Fonts for what DejaVu Sans lacks: CHARTS_FONT_DIRS. Their copyright files go along, as their licences require.
+# Fonts for characters that DejaVu Sans lacks (CHARTS_FONT_DIRS), with their copyright files, as their licences require.
 FROM python:${PYTHON} AS fonts
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk fonts-symbola \

@@ -1,4 +1,4 @@
-"""The application for web servers and for `flask --app wsgi`: reads the environment, complains in one line a name."""
+"""The application for web servers and for `flask --app wsgi`. Wrong settings are reported in one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of `flask --app wsgi`: groups load their code only when they run, for it may load half of pandas."""
+"""The commands of `flask --app wsgi`. A group's module is imported when the group is used: it may import pandas."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from config import ROOT, Settings
 
 GROUPS: Final = {
     "bars": ("app.market.commands:bars", "Price bars: import and list."),
-    "charts": ("app.charts.commands:charts", "Charts: draw from the command line."),
+    "charts": ("app.charts.commands:charts", "Charts: draw one from the command line."),
     "hooks": ("app.hooks.commands:hooks", "Hooks: addresses for senders that cannot set headers."),
-    "jobs": ("app.jobs.commands:jobs", "Jobs: what waits or failed; retry, cancel."),
+    "jobs": ("app.jobs.commands:jobs", "Jobs: list waiting and failed ones, retry, cancel."),
     "schemas": ("app.payloads.commands:schemas", "Schemas of payloads, by producer and version."),
 }
 DRAWING_GROUPS: Final = frozenset({"charts"})
@@ -26,7 +26,7 @@ DRAWING_GROUPS: Final = frozenset({"charts"})
 
 
 class LazyGroup(click.Group):
-    """A group known by name and help; the module it is in is imported on first use."""
+    """A command group whose module is imported on first use."""
 
     def __init__(self, name: str, target: str, summary: str) -> None:
         super().__init__(name, help=summary)
@@ -52,22 +52,22 @@ def register(app: Flask) -> None:
 
 
 @click.command("settings")
-@click.option("--markdown", is_flag=True, help="As the table of docs/operations.md.")
+@click.option("--markdown", is_flag=True, help="Print the table of docs/operations.md.")
 def settings_table(*, markdown: bool) -> None:
-    """Every setting: its variable, its default, its meaning."""
+    """List every setting with its default and its meaning."""
     rows = [(field.name.upper(), _default(field), field.metadata["meaning"]) for field in fields(Settings)]
     if markdown:
         click.echo("| setting | default | meaning |\n|---|---|---|")
         for name, default, meaning in rows:
             click.echo(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
         return
-    widest = max(len(name) for name, _, _ in rows)
+    width = max(len(name) for name, _, _ in rows)
     for name, default, meaning in rows:
-        click.echo(f"{name:{widest}}  {meaning}{f' [{default}]' if default else ''}")
+        click.echo(f"{name:{width}}  {meaning}{f' [{default}]' if default else ''}")
 
 
 def _default(field: Field[Any]) -> str:
-    """A default as one would write it into the environment."""
+    """A default in the form of an environment variable."""
     value = field.default
     if isinstance(value, bool):
         return str(value).lower()

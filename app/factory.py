@@ -1,4 +1,4 @@
-"""Builds the web application: the one place that knows all blueprints and in which order requests meet the glue."""
+"""Builds the web application: hooks of every request in their order, blueprints, commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from app.shared.db import Base
 from app.signals.api import routes as signals
 from app.startup import MIGRATIONS
 from app.web import context
-from app.web.application import Application
 from app.web.http import body, headers, problems
 from app.web.http.responses import ExactJson
 from app.web.openapi import docs_page
@@ -28,28 +27,28 @@ from config import ROOT, Settings
 
 
 def create_app(settings: Settings | None = None, resources: Resources | None = None) -> Flask:
-    """The application over these resources, or over new ones for these settings, or for the environment's.
+    """The application with these resources; without them, with new ones for these settings or the environment's.
 
-    Connects to nothing. Raises SettingsError.
+    Opens no connection. Raises SettingsError.
     """
     if resources is None:
         resources = Resources.build(settings or Settings.from_env())
-    app = Application("signalbox", root_path=str(ROOT), static_folder=None)
+    app = Flask("signalbox", root_path=str(ROOT), static_folder=None)
     app.config["SECRET_KEY"] = resources.settings.secret_key
     app.json = ExactJson(app)
     app.extensions[context.EXTENSION] = resources
-    _glue(app, resources)
-    _mount(app)
-    # Flask-Migrate asks its database object for nothing but the metadata; migrations/env.py takes the engine from ours.
+    _register_hooks(app, resources)
+    _register_blueprints(app)
+    # Flask-Migrate needs only the metadata; migrations/env.py makes its own engine.
     Migrate(app, SimpleNamespace(metadata=Base.metadata), directory=str(MIGRATIONS))
     cli.register(app)
     return app
 
 
-def _glue(app: Flask, resources: Resources) -> None:
-    """What every request passes, first to last on the way in, last to first on the way out."""
+def _register_hooks(app: Flask, resources: Resources) -> None:
+    """Hooks of every request: before_request in this order, after_request in reverse."""
     app.before_request(context.bind_request_id)
-    routes.measure(app, resources, BacklogCollector(resources))
+    routes.register(app, resources, BacklogCollector(resources))
     headers.register(app)
     body.register(app)
     auth.register(app, resources.settings.api_keys)
@@ -57,7 +56,7 @@ def _glue(app: Flask, resources: Resources) -> None:
     thread_budget.register(app, resources.settings.web_threads)
 
 
-def _mount(app: Flask) -> None:
+def _register_blueprints(app: Flask) -> None:
     app.register_blueprint(docs_page.blueprint)
     api = docs_page.describe(app)
     # After flask-smorest, whose own handler of HTTP errors this replaces.

@@ -70,6 +70,7 @@ def main() -> None:
     """
     settings = wsgi.settings
     preflight(settings)
+    _report_fewer_processes(settings)
     address = _free_address(settings)
     # Children share the memory of the loaded application and the draining flag.
     multiprocessing.set_start_method("fork")
@@ -106,7 +107,7 @@ def _server(settings: Settings, address: str) -> Any:
         http1_settings=HTTP1Settings(
             header_read_timeout=int(settings.web_head_timeout_seconds * 1000), max_buffer_size=MAX_HEAD_BYTES
         ),
-        workers=settings.web_concurrency,
+        workers=settings.web_processes,
         blocking_threads=settings.web_threads,
         backpressure=settings.web_connections,
         respawn_failed_workers=True,
@@ -114,6 +115,18 @@ def _server(settings: Settings, address: str) -> Any:
         log_level=LogLevels(settings.log_level.lower()),
         log_dictconfig=LOGGING,
     )
+
+
+def _report_fewer_processes(settings: Settings) -> None:
+    """Log that SQLite is served by one process where WEB_CONCURRENCY asks for more."""
+    if settings.web_concurrency > settings.web_processes:
+        log.warning(
+            "web_processes_limited",
+            setting="WEB_CONCURRENCY",
+            configured=settings.web_concurrency,
+            started=settings.web_processes,
+            reason="SQLite has one writer at a time; more processes need PostgreSQL",
+        )
 
 
 def _free_address(settings: Settings) -> str:
@@ -136,7 +149,7 @@ def _free_address(settings: Settings) -> str:
 
 
 class _Shutdown:
-    """Knows whether the server was told to stop, and lets the first SIGTERM start draining.
+    """Handles signals: the first SIGTERM starts draining, and `requested` says whether the server must stop.
 
     Granian refuses new connections at once when it stops; a load balancer first needs time to notice. A second
     SIGTERM, or SIGINT, stops without waiting.
@@ -171,9 +184,9 @@ class _Shutdown:
         self._stop(number, frame)
 
     def _end_new_worker(self) -> None:
-        """End a worker process that is told to stop before it handles signals itself: it serves nothing yet.
+        """End a worker process that gets a signal before it has its own handlers: it serves nothing yet.
 
-        Until then it has its parent's handlers, which only the parent acts on, and the signal would be lost.
+        Until then it has its parent's handlers, which have no effect in a child, and the signal would be lost.
         """
         if os.getpid() != self._pid:
             os._exit(0)

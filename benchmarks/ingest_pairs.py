@@ -16,6 +16,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -34,23 +35,26 @@ BURSTS: Final = 30
 ROUNDS: Final = 5
 WARM_UP_BURSTS: Final = 10
 THREADS: Final = 8
+LOG_LINES: Final = 10
 
 
 class Child:
     """The application of one checkout in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process = process
+        self._log = log
 
     def burst(self, kind: str) -> float:
-        """Milliseconds of processor time per request. Raises SystemExit when the process has failed."""
+        """Milliseconds of processor time per request. Raises SystemExit with the end of its log when it has failed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{kind} {BURST[kind]}\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args!r} failed: see its output above")
+            lines = self._log.read_text(errors="replace").splitlines()
+            raise SystemExit("\n".join(["a process has failed", *lines[-LOG_LINES:]]))
         return float(line) / BURST[kind]
 
 
@@ -91,18 +95,18 @@ def _bursts(children: Sequence[Child], kind: str, number: int) -> list[float]:
 def running(park: Park, checkout: Path, threads: int) -> Iterator[Child]:
     """The application of a checkout, over a database of its own, with default settings."""
     env = park.environment(checkout) | {"PYTHONPATH": str(checkout)}
-    with subprocess.Popen(
-        # -P: the folder of the script is not searched for modules.
-        [sys.executable, "-P", str(SCRIPT), str(threads)],
-        cwd=checkout,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        yield Child(process)
-        process.terminate()
+    # -P: the folder of the script is not searched for modules.
+    command = [sys.executable, "-P", str(SCRIPT), str(threads)]
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(
+            command, cwd=checkout, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
+        try:
+            yield Child(process, Path(log.name))
+        finally:
+            process.kill()
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, Final
 
-from app.shared.errors import DomainError, ErrorKind, FieldError, NotFound, ValidationFailed
+from app.shared.errors import DomainError, ErrorKind, FieldError, NotFound, ValidationFailed, json_pointer
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -96,7 +96,7 @@ class MappedSignal:
         if name not in fields:
             return error
         accepted = self.field_map.accepted_names(name)
-        return FieldError(f"/{_escape(accepted[0])}", f"{error.message} Accepted names: {', '.join(accepted)}.")
+        return FieldError(json_pointer(accepted[0]), f"{error.message} Accepted names: {', '.join(accepted)}.")
 
 
 def new_token() -> str:
@@ -162,7 +162,7 @@ def map_fields(document: Any, field_map: FieldMap) -> MappedSignal:
         name = next((name for name in field_map.accepted_names(signal_field) if name in remaining), None)
         if name is not None:
             signal[signal_field] = _normalize(signal_field, remaining.pop(name), field_map)
-            sources[f"/{signal_field}"] = f"/{_escape(name)}"
+            sources[f"/{signal_field}"] = json_pointer(name)
     payload = remaining.pop("payload", {})
     if isinstance(payload, Mapping):
         payload = _extend_payload(payload, remaining, field_map, sources)
@@ -178,9 +178,9 @@ def _extend_payload(
     for name, value in remaining.items():
         key = fields_by_name.get(name, name)
         if key in extended:
-            raise ValidationFailed([FieldError(f"/{_escape(name)}", "Also given in the payload.")])
+            raise ValidationFailed([FieldError(json_pointer(name), "Also given in the payload.")])
         extended[key] = _split_levels(value) if key in _LEVELS else value
-        sources[f"/payload/{_escape(key)}"] = f"/{_escape(name)}"
+        sources[json_pointer("payload", key)] = json_pointer(name)
     timeframe = _TIMEFRAMES.get(str(extended.get("interval", "")))
     if timeframe is not None:
         extended.setdefault("timeframe", timeframe)
@@ -205,7 +205,3 @@ def _normalize(signal_field: str, value: Any, field_map: FieldMap) -> Any:
 def _split_levels(value: Any) -> Any:
     """A text such as `1.08, 1.09` as a list of prices: the way to give several in a line of text."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) and "," in value else value
-
-
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")

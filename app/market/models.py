@@ -1,4 +1,4 @@
-"""The table of bars: one row a bar, keyed by what a chart asks for."""
+"""The table of bars: one row for each bar, with the key by which charts read them."""
 
 from __future__ import annotations
 

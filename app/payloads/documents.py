@@ -5,12 +5,13 @@ References lead into the document's own `$defs` and form no cycle, so that a sch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
 from app.payloads.patterns import BadPattern, compile_pattern
+from app.shared.errors import json_pointer
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_SUBSCHEMAS: Final = 1_000
@@ -47,7 +48,7 @@ def check(document: Any) -> None:
         # Without formats: the format "regex" would check patterns by Python's syntax, but they are RE2's.
         Draft202012Validator.check_schema(document, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
-        raise BadSchema(pointer(error.absolute_path), shorten(error.message)) from error
+        raise BadSchema(json_pointer(*error.absolute_path), shorten(error.message)) from error
     check_contents(document)
 
 
@@ -62,11 +63,6 @@ def check_contents(document: Mapping[str, Any]) -> None:
 def count_subschemas(document: Mapping[str, Any]) -> int:
     """The number of subschemas, references resolved. Above MAX_SUBSCHEMAS it is only a lower bound."""
     return _count(document, document, (), 0)
-
-
-def pointer(path: Iterable[Any]) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in path)
 
 
 def shorten(text: str) -> str:
@@ -91,7 +87,7 @@ def _count(root: Mapping[str, Any], schema: Any, path: tuple[str, ...], depth: i
     if not isinstance(schema, dict):
         return 1
     if depth > MAX_DEPTH:
-        raise BadSchema(pointer(path), f"nested deeper than {MAX_DEPTH} or cyclic")
+        raise BadSchema(json_pointer(*path), f"nested deeper than {MAX_DEPTH} or cyclic")
     _check_keywords(schema, path)
     total = 1
     for inner_path, inner in _inner(root, schema, path):
@@ -104,9 +100,9 @@ def _count(root: Mapping[str, Any], schema: Any, path: tuple[str, ...], depth: i
 def _check_keywords(schema: Mapping[str, Any], path: tuple[str, ...]) -> None:
     for name in _REFUSED_KEYWORDS:
         if name in schema:
-            raise BadSchema(pointer((*path, name)), "this keyword is not supported")
+            raise BadSchema(json_pointer(*path, name), "this keyword is not supported")
     if path and "$id" in schema:
-        raise BadSchema(pointer((*path, "$id")), "only the root schema may have one")
+        raise BadSchema(json_pointer(*path, "$id"), "only the root schema may have one")
     if "pattern" in schema:
         _check_pattern(schema["pattern"], (*path, "pattern"))
     for text in schema.get("patternProperties", {}):
@@ -117,7 +113,7 @@ def _check_pattern(text: str, path: tuple[str, ...]) -> None:
     try:
         compile_pattern(text)
     except BadPattern as error:
-        raise BadSchema(shorten(pointer(path)), f"the pattern {shorten(text)}: {error}") from error
+        raise BadSchema(shorten(json_pointer(*path)), f"the pattern {shorten(text)}: {error}") from error
 
 
 def _inner(
@@ -140,7 +136,7 @@ def _inner(
 def _referred(root: Mapping[str, Any], reference: str, path: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
     name = reference.removeprefix(_DEFINITIONS)
     if name == reference or "/" in name or "~" in name or "%" in name or name not in root.get("$defs", {}):
-        raise BadSchema(pointer((*path, "$ref")), f"{shorten(reference)} is not {_DEFINITIONS}NAME of this schema")
+        raise BadSchema(json_pointer(*path, "$ref"), f"{shorten(reference)} is not {_DEFINITIONS}NAME of this schema")
     return ("$defs", name), root["$defs"][name]
 
 

@@ -23,13 +23,12 @@ from app.payloads.documents import (
     check,
     check_contents,
     count_subschemas,
-    pointer,
     resolve_references,
     shorten,
 )
 from app.payloads.keywords import OWN_KEYWORDS, PatternBudgetExceeded, PayloadValidator, pattern_budget
 from app.shared import exact_json
-from app.shared.errors import FieldError, MalformedJson
+from app.shared.errors import FieldError, MalformedJson, json_pointer
 
 VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,20}")
 """The form of a signal's version."""
@@ -85,7 +84,7 @@ class PayloadSchema:
                 errors = list(itertools.islice(self._validator.iter_errors(payload), MAX_ERRORS))
         except PatternBudgetExceeded:
             return [FieldError("/payload", "Has too much text for the patterns of its schema.")]
-        return [FieldError(pointer(("payload", *error.absolute_path)), _message(error)) for error in errors]
+        return [FieldError(json_pointer("payload", *error.absolute_path), _message(error)) for error in errors]
 
     @cached_property
     def _size(self) -> int:

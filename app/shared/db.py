@@ -6,6 +6,7 @@ Edges open transactions here; services never commit.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -43,8 +44,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
 
-from app.shared.engines import database_file, postgresql_engine, sqlite_engine
-from app.shared.fifo_lock import Turns
+from app.shared.engines import BEGIN_DEADLINE, postgresql_engine, sqlite_engine
+from app.shared.fifo_lock import FifoLock
 
 __all__ = [
     "Base",
@@ -180,7 +181,7 @@ class Database:
         self.error_listeners: list[Callable[[BaseException], None]] = []
         """Called with each of the driver's errors."""
         event.listen(self.engine, "handle_error", lambda context: self._tell(context.original_exception))
-        self._turns = Turns(database_file(self.url) if self.is_sqlite else None)
+        self._write_lock = FifoLock()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Session]:
@@ -190,21 +191,22 @@ class Database:
         it may never have been, whole as it was. For what would be done again then, and no harm.
         """
         engine = self.engine if durable else self._unhurried
-        with self._my_turn(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with ExitStack() as stack:
+            deadline = time.monotonic() + self._timeout_seconds
+            if self.is_sqlite:
+                self._lock_for_writing(stack)
+            session = stack.enter_context(Session(engine, expire_on_commit=False))
+            stack.enter_context(session.begin())
+            if self.is_sqlite:
+                session.connection(execution_options={BEGIN_DEADLINE: deadline})
             yield session
 
-    @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        """SQLite has one writer at a time; others wait for their turn here, and not for its lock."""
-        if not self.is_sqlite:
-            yield
-            return
-        with ExitStack() as held:
-            try:
-                held.enter_context(self._turns.take(self._timeout_seconds))
-            except OSError as error:
-                raise OperationalError("BEGIN", None, error) from error
-            yield
+    def _lock_for_writing(self, stack: ExitStack) -> None:
+        """SQLite has one writer at a time: the threads of this process wait here in order, and one waits in SQLite."""
+        try:
+            stack.enter_context(self._write_lock.hold(self._timeout_seconds))
+        except TimeoutError as error:
+            raise OperationalError("BEGIN", None, error) from error
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

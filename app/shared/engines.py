@@ -5,6 +5,7 @@ Options of an execution: `reading` takes no write lock, `durable=False` does not
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ TRUSTED_SECONDS: Final = 1.0
 WAKE_SECONDS: Final = 0.1
 PING_SHARE: Final = 4
 """A connection found dead and a new one that does not come must together stay below what senders wait: 3 s."""
+LOCK_POLL_SECONDS: Final = 0.0005
+BEGIN_DEADLINE: Final = "begin_deadline"
+"""Execution option: until when to wait for SQLite's write lock, by the monotonic clock."""
+PRIMARY_CODE: Final = 0xFF
+"""The bits of an SQLite error code without its extension."""
 Answer = TypeVar("Answer")
 
 
@@ -147,6 +153,35 @@ def sqlite_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN DEFERRED" if options.get("reading", False) else "BEGIN IMMEDIATE")
+        if options.get("reading", False):
+            connection.exec_driver_sql("BEGIN DEFERRED")
+        else:
+            _begin_immediate(connection, options.get(BEGIN_DEADLINE, time.monotonic() + timeout_seconds))
 
     return engine
+
+
+def _begin_immediate(connection: Connection, deadline: float) -> None:
+    """Take SQLite's write lock. Raises OperationalError when other processes have it until the deadline.
+
+    SQLite's own wait sleeps up to 100 ms between two tries. A process that writes all the time has the lock again
+    within that time, and a worker beside it would wait for seconds.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 - for the type checker: a connection in use has one
+    busy_timeout = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < deadline:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(LOCK_POLL_SECONDS)
+            else:
+                return
+        # Once more by SQLAlchemy, which reports the error.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={busy_timeout}")

@@ -30,6 +30,11 @@ class FieldError:
     message: str
 
 
+def json_pointer(*path: object) -> str:
+    """The JSON pointer (RFC 6901) to the value at a path of names and indices."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in path)
+
+
 class DomainError(Exception):
     """A refusal. `slug` is stable for machines, `detail` is for people; `extra` adds members to the problem."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from app.shared.errors import FieldError
+from app.shared.errors import FieldError, json_pointer
 
 
 def field_errors(messages: Any, pointer: str = "", *, dict_fields: Collection[str] = ()) -> list[FieldError]:
@@ -25,13 +25,9 @@ def _walk(messages: Any, pointer: str, dict_fields: Collection[str]) -> Iterator
         in_dict = pointer.rpartition("/")[0] in dict_fields
         for name, inner in messages.items():
             is_wrapper = name == "_schema" or (in_dict and name in {"key", "value"})
-            yield from _walk(inner, pointer if is_wrapper else f"{pointer}/{_escape(str(name))}", dict_fields)
+            yield from _walk(inner, pointer if is_wrapper else pointer + json_pointer(name), dict_fields)
     elif isinstance(messages, list | tuple):
         for inner in messages:
             yield from _walk(inner, pointer, dict_fields)
     else:
         yield FieldError(pointer, str(messages))
-
-
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")

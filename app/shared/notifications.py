@@ -76,8 +76,8 @@ class Notifications:
                 channel.subscribe(CHANNEL)
                 while self._still_wanted():
                     self._pass_on(channel.get_message(timeout=_READ_SECONDS))
-        except (RedisError, OSError, ValueError) as error:
-            # ValueError: the connection was closed under the reader, which is how a process ends.
+        except (RedisError, OSError, ValueError, TypeError) as error:
+            # ValueError, or TypeError of hiredis: the connection was closed while it was read, as at a process's end.
             self._breaker.record_failure(error)
             self._stop()
 

@@ -1,7 +1,8 @@
-"""What a signal is, and when two of them are one. Pure: every door and both judges (Redis, database) ask here."""
+"""What a signal is, and when two signals are duplicates. Pure."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.shared.errors import DomainError, ErrorKind, NotFound
@@ -24,13 +25,13 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Status(StrEnum):
-    """Where a signal stands. Decisions about signals bring their own."""
+    """The status of a signal."""
 
     NEW = "new"
 
 
 class MatchedOn(StrEnum):
-    """The rule by which two signals are one."""
+    """The rule by which two signals are duplicates."""
 
     EXTERNAL_ID = "external_id"
     WINDOW = "window"
@@ -38,7 +39,7 @@ class MatchedOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSignal:
-    """What a producer tells. `time` is aware; `payload` holds JSON values whose decimals are Decimal."""
+    """A signal as its producer sent it. `time` is aware; `payload` holds JSON values whose decimals are Decimal."""
 
     producer_id: str
     instrument: str
@@ -50,15 +51,17 @@ class NewSignal:
     payload: Mapping[str, Any] = field(default_factory=dict)
     signed: bool = False
     timed: bool = True
-    """Whether the producer named the time, or it is only when the signal came."""
+    """Whether the producer sent the time. Otherwise it is the time of receipt."""
 
 
 _COMPARED: Final = ("external_id", "instrument", "side", "price", "time", "version", "payload")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """By what a signal is known again: `external_key` is empty without external_id, `bucket` None without a window."""
+class Identity(NamedTuple):
+    """The deduplication keys of a signal.
+
+    `external_key` is empty without an external_id, and `bucket` is None without a window.
+    """
 
     window_key: str
     external_key: str
@@ -67,7 +70,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class DedupRule:
-    """The window rule: less than `window_seconds` apart and equal in `fields` is one signal; 0 seconds: rule off."""
+    """Signals equal in `fields` and less than `window_seconds` apart are duplicates; 0 seconds switch this rule off."""
 
     window_seconds: int
     fields: tuple[str, ...] = ("instrument", "version", "side")
@@ -77,8 +80,9 @@ class DedupRule:
         return timedelta(seconds=self.window_seconds)
 
     def key(self, signal: NewSignal) -> str:
-        """Digest of the producer and the compared values: equal keys can collide in time, others never."""
-        return _digest("window", signal.producer_id, *((name, _value(signal, name)) for name in sorted(self.fields)))
+        """Digest of the producer and the compared values. Only signals of equal keys can be duplicates by this rule."""
+        values = [f"[{encoded}, {json.dumps(_value(signal, name))}]" for name, encoded in _sorted_names(self.fields)]
+        return _digest(", ".join(['"window"', json.dumps(signal.producer_id), *values]))
 
     def identify(self, signal: NewSignal) -> Identity:
         return Identity(
@@ -88,20 +92,20 @@ class DedupRule:
         )
 
     def bucket(self, signal: NewSignal) -> int:
-        """Number of the window-long stretch of time the signal lies in: two of one bucket are surely too close.
+        """Number of the period, as long as the window, that holds the signal's time.
 
-        Two of neighbouring buckets may be too close as well; only the database can tell.
+        Two signals of one bucket are duplicates. Two of neighbouring buckets may be; only the database decides that.
         """
         return (signal.time - _EPOCH) // _MICROSECOND // (self.window_seconds * 1_000_000)
 
 
 def external_key(producer_id: str, external_id: str) -> str:
-    """Digest of what may exist once for ever."""
-    return _digest("external", producer_id, external_id)
+    """Digest of the producer and the external_id, which only one stored signal may have."""
+    return _digest(f'"external", {json.dumps(producer_id)}, {json.dumps(external_id)}')
 
 
 def diff_fields(new: NewSignal, existing: NewSignal) -> list[str]:
-    """Names of the fields whose values are not the same; empty for a true repetition."""
+    """Names of the fields that differ; empty for an exact repetition. A time that was not sent does not differ."""
     compared = (name for name in _COMPARED if new.timed or name != "time")
     return [name for name in compared if getattr(new, name) != getattr(existing, name)]
 
@@ -115,7 +119,7 @@ def levels(payload: Mapping[str, Any], name: str) -> tuple[Decimal, ...]:
 
 
 class DuplicateSignal(DomainError):
-    """The signal is one that is stored already. Names it, the rule, and what the two do not have in common."""
+    """A stored signal is the same. Names it, the rule, and the fields that differ."""
 
     kind, slug, title = ErrorKind.CONFLICT, "duplicate-signal", "The signal is already known"
 
@@ -151,5 +155,12 @@ def _value(signal: NewSignal, name: str) -> Any:
     return signal.payload.get(key) if head == "payload" else getattr(signal, head)
 
 
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+@functools.cache
+def _sorted_names(fields: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The names in order, each with its form in JSON."""
+    return [(name, json.dumps(name)) for name in sorted(fields)]
+
+
+def _digest(values: str) -> str:
+    """SHA-256 of a JSON array as json.dumps writes it. Encoding single texts is much faster than encoding arrays."""
+    return hashlib.sha256(f"[{values}]".encode()).hexdigest()

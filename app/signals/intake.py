@@ -1,6 +1,6 @@
-"""The way of signals from their claim to their commit and the wake-up after it; every door for signals leads here.
+"""Accepts signals in three steps: claim their keys in Redis, store them, publish. All entry points call it.
 
-It joins the slice's fast path to its service, which must not know each other, and needs no web request.
+A single signal is a batch of one. Signals that arrive at the same time on several threads are stored together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from uuid import UUID
 
 from sqlalchemy.exc import DataError, IntegrityError
 
-from app.events import service as events
 from app.payloads import service as payloads
 from app.payloads.domain import Rules
 from app.payloads.registry import Registry
@@ -26,18 +25,17 @@ from app.shared.errors import DomainError, Unavailable
 from app.shared.group_commit import GroupCommit
 from app.shared.metrics import LimitedLabel
 from app.shared.queue import DISPATCH, EVENTS, Queue
-from app.signals import metrics
-from app.signals.batch import DuplicateInBatch, Item
-from app.signals.dedup import redis_claims as claims
-from app.signals.dedup.duplicate_cache import Recent
-from app.signals.dedup.redis_claims import Claim, Claims
+from app.signals import metrics, queries
+from app.signals.batch import DuplicateInBatch, IncomingSignal, NotStored
+from app.signals.dedup.duplicate_cache import DuplicateCache, ExistingSignal
+from app.signals.dedup.redis_claims import Claim, Claims, claim_keys
 from app.signals.domain import DedupRule, DuplicateSignal, NewSignal
 from app.signals.models import SignalRow
-from app.signals.storage import bulk, single
-from app.signals.storage.single import Told
+from app.signals.storage.outcome import Existing, NotDone, Outcome
+from app.signals.storage.store import find_existing, store
 
-MOST_TOGETHER: Final = 16
-"""Signals stored by one thread at once: the threads of a process, at its default settings."""
+MAX_GROUP: Final = 16
+"""Single signals stored together: as many as a process has threads by default."""
 
 
 @dataclass
@@ -50,17 +48,17 @@ class Intake:
     payloads: Registry
 
     def __post_init__(self) -> None:
-        self._group_commit = GroupCommit(self._accept_together, MOST_TOGETHER)
-        self._recent = Recent()
+        self._group_commit = GroupCommit(self._accept_group, MAX_GROUP)
+        self._duplicates = DuplicateCache()
 
     @classmethod
     def build(cls, resources: Resources) -> Intake:
         settings = resources.settings
         window_seconds = settings.signals_dedup_window_seconds
 
-        def load_payload_rules(known: Rules) -> Rules:
+        def load_payload_rules(rules: Rules) -> Rules:
             with resources.database.reading() as session:
-                return payloads.load(session, known)
+                return payloads.load(session, rules)
 
         return cls(
             database=resources.database,
@@ -77,188 +75,185 @@ class Intake:
         return new
 
     def accept(self, new: NewSignal, *, now: datetime, request_id: str = "") -> SignalRow:
-        """Store the signal and wake whoever follows it up. Raises DuplicateSignal, or what the database raises."""
-        told = Told(new, self.rule.identify(new), now, request_id)
-        self._refuse_recent(told)
-        outcome = self._group_commit.run(told)
-        signal = outcome if isinstance(outcome, SignalRow) else self._accept_alone(told, outcome)
-        metrics.INGESTED.labels(self.instruments(signal.instrument), signal.side).inc()
-        return signal
+        """Store one signal and wake the dispatcher. Raises DuplicateSignal, Unavailable or what the database raises."""
+        item = IncomingSignal(0, new, self.rule.identify(new), uuid7(), now, request_id)
+        self._refuse_cached(item)
+        outcome, claim = self._group_commit.run(item)
+        if outcome is None:
+            (outcome,) = self._accept(claim, [item])
+        if not isinstance(outcome, SignalRow):
+            # Raise it without a name: a name here would keep the exception's frames alive until a garbage collection.
+            raise self._refusal(item, outcome)
+        metrics.INGESTED.labels(self.instruments(outcome.instrument), outcome.side).inc()
+        return outcome
 
     def accept_all(
-        self, told: Sequence[tuple[int, NewSignal]], *, now: datetime, request_id: str = "", atomic: bool = False
+        self, batch: Sequence[tuple[int, NewSignal]], *, now: datetime, request_id: str = "", atomic: bool = False
     ) -> list[SignalRow | DomainError]:
-        """Store those of one producer's signals that are new, or with `atomic` all or none. Each has its place.
+        """Store the new ones of a producer's signals, given with their places; with `atomic`, all or none.
 
-        Gives the stored signal or its refusal for each, in their order; raises what the database raises.
+        Returns the stored signal or its refusal for each, in their order. Raises what the database raises.
         """
-        if not told:
+        if not batch:
             return []
-        items = [Item(index, new, uuid7(), self.rule.identify(new)) for index, new in told]
-        keys = {item.index: claims.keys(item.identity) for item in items}
-        claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys.values()))))
-        failpoints.reach("after_claim_key")
+        items = [IncomingSignal(index, new, self.rule.identify(new), uuid7(), now, request_id) for index, new in batch]
+        outcomes = self._accept(self._claim(items), items, atomic=atomic)
+        stored = [outcome for outcome in outcomes if isinstance(outcome, SignalRow)]
+        for labels, count in Counter((self.instruments(row.instrument), row.side) for row in stored).items():
+            metrics.INGESTED.labels(*labels).inc(count)
+        by_id = {item.id: item for item in items}
+        return [
+            _batch_result(item, outcome, by_id, any_stored=bool(stored))
+            for item, outcome in zip(items, outcomes, strict=True)
+        ]
+
+    def _refuse_cached(self, item: IncomingSignal) -> None:
+        existing = self._duplicates.find(item.new, item.identity)
+        if existing is not None:
+            metrics.DEDUP.labels("memory", "duplicate").inc()
+            raise existing.refusal(item.new)
+
+    def _refusal(self, item: IncomingSignal, outcome: Existing | NotDone) -> DomainError:
+        if isinstance(outcome, NotDone):
+            return _busy()
+        existing = ExistingSignal(outcome.signal.id, queries.as_new_signal(outcome.signal), outcome.matched_on)
+        self._duplicates.remember(item.new, item.identity, existing)
+        return existing.refusal(item.new)
+
+    def _accept_group(self, items: Sequence[IncomingSignal]) -> list[tuple[Outcome | None, Claim]]:
+        """Store those signals of a group that wait for nothing. Each of the others gets None and its own part of the
+        claim: its thread goes on with it alone and holds up nobody else.
+        """
+        claim = self._claim(items)
+        unmarked = [item for item in items if claim.marked.keys().isdisjoint(claim_keys(item.identity))]
+        outcomes = self._store_group(unmarked, claim)
+        done = [item for item in unmarked if item.id in outcomes]
+        if done:
+            self._publish(claim.part(_keys(done)), done, [outcomes[item.id] for item in done])
+        return [
+            (outcomes[item.id], claim) if item.id in outcomes else (None, claim.part(claim_keys(item.identity)))
+            for item in items
+        ]
+
+    def _store_group(self, items: Sequence[IncomingSignal], claim: Claim) -> dict[UUID, Outcome]:
+        """The outcomes of those that were not busy, by the ids of the signals."""
+        if not items:
+            return {}
         try:
-            verdicts = (
-                self._all_known(items, keys, claim, atomic=atomic)
-                or self._store_new(items, claim, now, request_id)
-                or self._store_all(items, now, request_id, atomic=atomic)
+            outcomes = store(self.database, items, self.rule, wait_for_lock=False)
+        except (DataError, IntegrityError):
+            # The database refuses a value of one of them and stores none: each finds out alone.
+            return {}
+        except BaseException:
+            self.claims.release(claim)
+            raise
+        return {item.id: outcome for item, outcome in zip(items, outcomes, strict=True) if outcome is not NotDone.BUSY}
+
+    def _accept(self, claim: Claim, items: Sequence[IncomingSignal], *, atomic: bool = False) -> Sequence[Outcome]:
+        """Refuse the signals without a write where markers allow it. Otherwise store them and publish."""
+        try:
+            known = self._find_known(claim, items)
+            outcomes: Sequence[Outcome] = known or store(
+                self.database, items, self.rule, wait_for_lock=True, atomic=atomic
             )
         except BaseException:
             self.claims.release(claim)
             raise
-        failpoints.reach("after_commit")
-        self._settle_all(claim, list(zip(keys.values(), verdicts, strict=True)))
-        return verdicts
+        if known is None:
+            self._publish(claim, items, outcomes)
+        else:
+            _count(claim, items, outcomes, in_database=False)
+        return outcomes
 
-    def _refuse_recent(self, told: Told) -> None:
-        known = self._recent.find(told.new, told.identity)
-        if known is not None:
-            metrics.DEDUP.labels("memory", "duplicate").inc()
-            # Made here and kept under no name: with one, it would hold the frame that holds it, until a search for
-            # garbage finds the two.
-            raise known.refusal_of(told.new)
-
-    def _accept_together(self, told: Sequence[Told]) -> list[SignalRow | Claim]:
-        """Claim the keys of all signals that came at once, and store those of which nothing speaks against it.
-
-        The others get their claims and go on alone: what they may have to wait for holds up nobody else.
-        """
-        keys = [claims.keys(each.identity) for each in told]
-        claim = self.claims.take(list(dict.fromkeys(chain.from_iterable(keys))))
+    def _claim(self, items: Sequence[IncomingSignal]) -> Claim:
+        """Claim the keys of all items by one command."""
+        claim = self.claims.take(_keys(items))
         failpoints.reach("after_claim_key")
-        free = [index for index, own in enumerate(keys) if claim.marked.keys().isdisjoint(own)]
-        stored = self._store_together([told[index] for index in free], claim) if free else []
-        rows = {index: row for index, row in zip(free, stored, strict=True) if row is not None}
-        self._settle_together(claim, [(row, keys[index]) for index, row in rows.items()])
-        return [rows.get(index) or claim.part(own) for index, own in enumerate(keys)]
+        return claim
 
-    def _store_together(self, told: Sequence[Told], claim: Claim) -> list[SignalRow | None]:
-        try:
-            return single.store(self.database, told, self.rule, patient=False)
-        except (DataError, IntegrityError):
-            # One of them is nothing for the database, and none is stored: each finds out alone.
-            return [None] * len(told)
-        except BaseException:
-            self.claims.release(claim)
-            raise
+    def _find_known(self, claim: Claim, items: Sequence[IncomingSignal]) -> list[Existing] | None:
+        """The existing signals, where every item has a marker and every marker holds true; else None.
 
-    def _settle_together(self, claim: Claim, stored: Sequence[tuple[SignalRow, tuple[str, ...]]]) -> None:
-        if not stored:
-            return
-        metrics.DEDUP.labels("database", "new").inc(len(stored))
-        for _, keys in stored:
-            metrics.DEDUP.labels("redis", _outcome(claim.part(keys) if claim.pending else claim)).inc()
-        marked = {key: row.id for row, keys in stored for key in keys}
-        self._settle_stored(claim.part(marked), marked)
+        Forgets markers of signals that are not stored any more.
+        """
+        if any(claim.marked.keys().isdisjoint(claim_keys(item.identity)) for item in items):
+            return None
+        existing = find_existing(self.database, items, self.rule)
+        known = [outcome for outcome in existing if outcome is not None]
+        if len(known) == len(items):
+            return known
+        for item, outcome in zip(items, existing, strict=True):
+            if outcome is None:
+                self.claims.forget(claim.part(claim_keys(item.identity)).marked)
+        return None
 
-    def _accept_alone(self, told: Told, claim: Claim) -> SignalRow:
-        try:
-            self._refuse_known(told, claim)
-            signal = self._store(told)
-        except DuplicateSignal as duplicate:
-            self._settle_duplicate(claim, duplicate)
-            self._recent.remember(told.new, told.identity, duplicate)
-            raise
-        except BaseException:
-            self.claims.release(claim)
-            raise
-        self._settle_stored(claim, dict.fromkeys(claims.keys(told.identity), signal.id))
-        return signal
-
-    def _settle_stored(self, claim: Claim, stored: Mapping[str, UUID]) -> None:
-        """Mark what is stored now, and wake whoever follows it up."""
-        failpoints.reach("after_commit")
-        self._settle(claim, stored, wake=True)
-
-    def _settle(self, claim: Claim, marked: Mapping[str, UUID], *, wake: bool) -> None:
-        if self.claims.settle(claim, marked, wake=EVENTS if wake else ""):
+    def _publish(self, claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome]) -> None:
+        """After the commit: count, mark the keys of the stored and the existing signals, wake the dispatcher."""
+        _count(claim, items, outcomes, in_database=True)
+        stored = any(isinstance(outcome, SignalRow) for outcome in outcomes)
+        if stored:
+            failpoints.reach("after_commit")
+        if self.claims.settle(claim, self._markers(items, outcomes), wake=EVENTS if stored else ""):
             self.queue.publish(DISPATCH, EVENTS)
             failpoints.reach("after_publish")
 
-    def _refuse_known(self, told: Told, claim: Claim) -> None:
-        """Raise DuplicateSignal for a marker that holds true; forget one that does not."""
-        if not claim.marked:
-            metrics.DEDUP.labels("redis", _outcome(claim)).inc()
-            return
-        duplicate = single.find_duplicate(self.database, told.new, told.identity, self.rule)
-        metrics.DEDUP.labels("redis", "duplicate" if duplicate else "stale").inc()
-        if duplicate is not None:
-            raise duplicate
-        self.claims.forget(claim.marked)
-
-    def _store(self, told: Told) -> SignalRow:
-        (signal,) = single.store(self.database, [told], self.rule, patient=True)
-        if signal is None:
-            metrics.DEDUP.labels("database", "duplicate").inc()
-            # Only a signal deleted between the two statements leaves nothing to be found.
-            gone = Unavailable("what this one repeats was just deleted", retry_after=1)
-            raise single.find_duplicate(self.database, told.new, told.identity, self.rule) or gone
-        metrics.DEDUP.labels("database", "new").inc()
-        return signal
-
-    def _all_known(
-        self, items: Sequence[Item], keys: Mapping[int, tuple[str, ...]], claim: Claim, *, atomic: bool
-    ) -> list[SignalRow | DomainError] | None:
-        """The refusals, where every item has a marker and all of them hold true; a writer's turn is not needed then."""
-        if not all(any(key in claim.marked for key in known) for known in keys.values()):
-            metrics.DEDUP.labels("redis", _outcome(claim)).inc(len(items))
-            return None
-        with self.database.reading() as session:
-            verdicts = bulk.judge(session, items, rule=self.rule, atomic=atomic)
-        refused = [verdict for verdict in verdicts if isinstance(verdict, DuplicateSignal | DuplicateInBatch)]
-        metrics.DEDUP.labels("redis", "duplicate").inc(len(refused))
-        metrics.DEDUP.labels("redis", "stale").inc(len(items) - len(refused))
-        return list(refused) if len(refused) == len(items) else None
-
-    def _store_new(
-        self, items: Sequence[Item], claim: Claim, now: datetime, request_id: str
-    ) -> list[SignalRow | DomainError] | None:
-        """All of them at once, where no item has a marker and the database finds them all new too."""
-        if claim.marked:
-            return None
-        rows = bulk.store_new(self.database, items, now=now, rule=self.rule, request_id=request_id)
-        if rows is None:
-            return None
-        metrics.DEDUP.labels("database", "new").inc(len(rows))
-        return list(rows)
-
-    def _store_all(
-        self, items: Sequence[Item], now: datetime, request_id: str, *, atomic: bool
-    ) -> list[SignalRow | DomainError]:
-        with self.database.transaction() as session:
-            verdicts = bulk.ingest(session, items, now=now, rule=self.rule, atomic=atomic)
-            stored = [verdict for verdict in verdicts if isinstance(verdict, SignalRow)]
-            happened = [events.Occurrence(str(signal.id), now, request_id) for signal in stored]
-            events.append_all(session, events.SIGNAL_RECEIVED, happened)
-            failpoints.reach("before_commit")
-        metrics.DEDUP.labels("database", "new").inc(len(stored))
-        metrics.DEDUP.labels("database", "duplicate").inc(len(verdicts) - len(stored))
-        return verdicts
-
-    def _settle_all(self, claim: Claim, outcomes: Sequence[tuple[tuple[str, ...], SignalRow | DomainError]]) -> None:
-        """Mark what is stored now and what was found stored, and wake whoever follows up the new ones, all at once."""
-        marked: dict[str, UUID] = {}
-        new: Counter[tuple[str, str]] = Counter()
-        for keys, verdict in outcomes:
-            if isinstance(verdict, DuplicateSignal):
-                known = self.rule.identify(verdict.existing)
-                marked |= dict.fromkeys(claims.keys(known), verdict.existing_id)
-            elif isinstance(verdict, SignalRow):
-                marked |= dict.fromkeys(keys, verdict.id)
-                new[self.instruments(verdict.instrument), verdict.side] += 1
-        for labels, count in new.items():
-            metrics.INGESTED.labels(*labels).inc(count)
-        self._settle(claim, marked, wake=bool(new))
-
-    def _settle_duplicate(self, claim: Claim, duplicate: DuplicateSignal) -> None:
-        """Let the next repetition be known at once. A claim beside a marker that held true may just expire."""
-        if claim.held and not claim.marked:
-            marked = dict.fromkeys(claims.keys(self.rule.identify(duplicate.existing)), duplicate.existing_id)
-            self._settle(claim, marked, wake=False)
+    def _markers(self, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome]) -> dict[str, UUID]:
+        """The keys to mark, with the ids of the signals they belong to."""
+        markers: dict[str, UUID] = {}
+        incoming_ids = {item.id for item in items}
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, SignalRow):
+                markers |= dict.fromkeys(claim_keys(item.identity), outcome.id)
+            elif isinstance(outcome, Existing) and outcome.signal.id not in incoming_ids:
+                identity = self.rule.identify(queries.as_new_signal(outcome.signal))
+                markers |= dict.fromkeys(claim_keys(identity), outcome.signal.id)
+        return markers
 
 
-def _outcome(claim: Claim) -> str:
-    if not claim.asked:
+def _batch_result(
+    item: IncomingSignal, outcome: Outcome, by_id: Mapping[UUID, IncomingSignal], *, any_stored: bool
+) -> SignalRow | DomainError:
+    if isinstance(outcome, SignalRow):
+        return outcome
+    if outcome is NotDone.ROLLED_BACK:
+        return NotStored()
+    if outcome is NotDone.BUSY:
+        return _busy()
+    earlier = by_id.get(outcome.signal.id)
+    if earlier is not None:
+        return DuplicateInBatch(item.new, earlier, outcome.matched_on, stored=any_stored)
+    return DuplicateSignal(item.new, outcome.signal.id, queries.as_new_signal(outcome.signal), outcome.matched_on)
+
+
+def _keys(items: Sequence[IncomingSignal]) -> list[str]:
+    """The Redis keys of all items, each once."""
+    return list(dict.fromkeys(chain.from_iterable(claim_keys(item.identity) for item in items)))
+
+
+def _count(claim: Claim, items: Sequence[IncomingSignal], outcomes: Sequence[Outcome], *, in_database: bool) -> None:
+    """Count what Redis answered for each signal, and the database where it was the one that decided."""
+    pending = set(claim.pending)
+    counts: Counter[tuple[str, str]] = Counter()
+    for item, outcome in zip(items, outcomes, strict=True):
+        counts["redis", _redis_state(claim, pending, item, outcome)] += 1
+        if in_database and isinstance(outcome, SignalRow):
+            counts["database", "new"] += 1
+        elif in_database and isinstance(outcome, Existing):
+            counts["database", "duplicate"] += 1
+    for labels, count in counts.items():
+        metrics.DEDUP.labels(*labels).inc(count)
+
+
+def _redis_state(claim: Claim, pending: set[str], item: IncomingSignal, outcome: Outcome) -> str:
+    if not claim.available:
         return "unavailable"
-    return "pending" if claim.pending else "free"
+    if not claim.marked and not pending:
+        return "free"
+    keys = claim_keys(item.identity)
+    if not claim.marked.keys().isdisjoint(keys):
+        return "duplicate" if isinstance(outcome, Existing) else "stale"
+    return "free" if pending.isdisjoint(keys) else "pending"
+
+
+def _busy() -> Unavailable:
+    return Unavailable("another transaction holds the signal's locks", retry_after=1)

@@ -1,4 +1,4 @@
-"""The table of signals. Its unique key and its window index are the last word on what is a duplicate."""
+"""The table of signals. Its unique key and its window index serve the two rules of deduplication."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Signal(Base):
 
 
 class SignalRow(NamedTuple):
-    """A row of the table, to be read alone: made for every signal that comes, where a mapped object costs too much."""
+    """An immutable row of the table. It costs less than a mapped object and is made for every incoming signal."""
 
     id: UUID
     producer_id: str

@@ -1,1 +1,1 @@
-"""The Flask glue that routes share: context, authentication, problems, paging, operations."""
+"""What all routes share: request context, HTTP, OpenAPI, security, operations."""

@@ -1,4 +1,4 @@
-"""What every route may ask about its surroundings: the process's resources and the id of the request."""
+"""The context of a request: the resources of the process and the id of the request."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ def resources() -> Resources:
 
 
 def request_id() -> str:
-    """The caller's X-Request-ID where it is fit for a log, else one made for this request; empty outside of one."""
+    """The id of the current request: its X-Request-ID if that is fit for a log, otherwise a new one.
+
+    Empty outside of a request.
+    """
     if not has_request_context():
         return ""
-    # The object itself, here and wherever every request passes: each look at Flask's stand-in searches for it anew.
-    kept = g._get_current_object()  # noqa: SLF001
-    found = kept.get("request_id")
-    if found is None:
-        given = request.headers.get(REQUEST_ID_HEADER, "")
-        found = kept.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7().hex
-    return cast("str", found)
+    if "request_id" not in g:
+        header = request.headers.get(REQUEST_ID_HEADER, "")
+        g.request_id = header if _REQUEST_ID.fullmatch(header) else uuid7().hex
+    return cast("str", g.request_id)
 
 
 def bind_request_id() -> None:
-    """Put the request's id into every log line of this request; threads are used again, so clear what was there."""
+    """Put the id of the request into each of its log lines."""
+    # The thread may have served another request before.
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id())

@@ -1,4 +1,4 @@
-"""Every endpoint is known to the one list of who may call what, and to the API's document."""
+"""Every endpoint is in the OpenAPI document and requires a key unless it is listed as public."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def document(unconnected: Flask) -> Any:
     return json.loads(unconnected.test_client().get("/openapi.json").data)
 
 
-def test_what_is_public_is_on_this_short_list(unconnected: Flask) -> None:
+def test_only_listed_endpoints_are_public(unconnected: Flask) -> None:
     assert {
         "operations.healthz",
         "operations.readyz",
@@ -42,7 +42,7 @@ def test_what_is_public_is_on_this_short_list(unconnected: Flask) -> None:
     assert {rule.endpoint for rule in unconnected.url_map.iter_rules()} > PUBLIC_ENDPOINTS
 
 
-def test_a_signature_does_instead_of_a_key_only_where_signals_are_posted(unconnected: Flask) -> None:
+def test_a_signature_replaces_a_key_only_for_posting_signals(unconnected: Flask) -> None:
     assert {("POST", "/api/v1/signals"), ("POST", "/api/v1/signals/batch")} == SIGNED_RULES
     rules = {(method, rule.rule) for rule in unconnected.url_map.iter_rules() for method in rule.methods or ()}
     assert rules >= SIGNED_RULES
@@ -60,7 +60,7 @@ def test_every_endpoint_is_in_the_document(unconnected: Flask, document: Any) ->
     assert len(served) > 8
 
 
-def test_what_the_document_calls_open_is_what_is_public(unconnected: Flask, document: Any) -> None:
+def test_operations_without_security_are_the_public_endpoints(unconnected: Flask, document: Any) -> None:
     open_paths = {
         path
         for path, item in document["paths"].items()
@@ -75,7 +75,7 @@ def test_what_the_document_calls_open_is_what_is_public(unconnected: Flask, docu
     assert open_paths == public
 
 
-def test_every_operation_tells_what_it_is_and_how_it_refuses(document: Any) -> None:
+def test_every_operation_has_a_summary_and_a_default_error(document: Any) -> None:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if method == "parameters":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,6 @@ from config import ROOT
 
 APP = ROOT / "app"
 MODULES = sorted([*APP.rglob("*.py"), *(ROOT / "worker").rglob("*.py")])
-SERVICES = sorted([*APP.glob("*/service.py"), APP / "signals" / "queries.py"])
-EDGES = {"begin", "begin_nested", "commit", "rollback", "transaction", "reading"}
-TRANSACTION_OWNERS = re.compile(
-    r"app/[a-z]+/(api/)?(routes|commands|intake)\.py|app/signals/storage/single\.py|app/web/operations/routes\.py|"
-    r"app/jobs/backlog\.py|"
-    r"app/access/messages\.py|app/shared/storage_check\.py|worker/(tasks|cleaning)\.py"
-)
 LONGEST_FUNCTION = 50
 LONGEST_MODULE = 400
 
@@ -36,26 +28,6 @@ def called_attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield node.func.attr, node.lineno
-
-
-def test_there_are_services_to_look_at() -> None:
-    assert {name_of(path) for path in SERVICES} >= {"app/signals/queries.py", "app/charts/service.py"}
-
-
-@pytest.mark.parametrize("path", SERVICES, ids=name_of)
-def test_a_service_neither_begins_nor_ends_a_transaction(path: Path) -> None:
-    assert [found for found in called_attributes(tree_of(path)) if found[0] in EDGES] == []
-
-
-def test_transactions_are_opened_at_the_edges_only() -> None:
-    opened = {
-        name_of(path)
-        for path in MODULES
-        for name, _ in called_attributes(tree_of(path))
-        if name in {"transaction", "reading"}
-    }
-    assert {name for name in opened if not TRANSACTION_OWNERS.fullmatch(name)} == set()
-    assert "app/signals/api/routes.py" in opened
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=name_of)

@@ -1,4 +1,4 @@
-"""What each process loads, asked of the processes: import contracts cannot see what a parent package pulls in."""
+"""Modules that each process loads. Import contracts do not see the imports of parent packages."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def loaded_by(modules: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("modules", "forbidden"), PROCESSES, ids=[modules for modules, _ in PROCESSES])
-def test_a_process_loads_nothing_it_has_no_use_for(modules: str, forbidden: set[str]) -> None:
+def test_a_process_loads_no_forbidden_module(modules: str, forbidden: set[str]) -> None:
     assert loaded_by(modules) & forbidden == set()
 
 
-def test_the_question_would_notice_a_forbidden_module() -> None:
+def test_a_forbidden_module_would_be_found() -> None:
     assert loaded_by("app.market.csv_files") & HEAVY == {"numpy", "pandas"}

@@ -1,4 +1,4 @@
-"""The committed document is the one that is served, and nothing in it lacks words or an example that fits."""
+"""The committed document is the served one, and every part has a description and a valid example."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests import processes
 
 COMMITTED = ROOT / "docs" / "openapi.json"
 WRITE = "flask --app wsgi openapi write docs/openapi.json"
-WITHOUT_WORDS = ("image/",)
+BINARY_TYPES = ("image/",)
 CLOSED_REDIS = "redis://127.0.0.1:1/0"
-SAYS_SOMETHING = {"type", "$ref", "oneOf", "anyOf", "allOf", "enum", "const"}
+CONSTRAINTS = {"type", "$ref", "oneOf", "anyOf", "allOf", "enum", "const"}
 
 
 DOCUMENT: Any = json.loads(COMMITTED.read_text()) if COMMITTED.exists() else {"paths": {}}
@@ -34,10 +34,10 @@ def resolved(part: Any) -> Any:
     reference = part.get("$ref")
     if reference is None:
         return part
-    found = DOCUMENT
+    target = DOCUMENT
     for token in reference.removeprefix("#/").split("/"):
-        found = found[token]
-    return found
+        target = target[token]
+    return target
 
 
 def _operations() -> Iterator[tuple[str, Any]]:
@@ -51,7 +51,7 @@ OPERATIONS = list(_operations())
 
 
 def contents() -> Iterator[tuple[str, Any]]:
-    """Every body there is, of requests and of answers, by where it stands."""
+    """Every body of requests and responses, with its place in the document."""
     for name, operation in OPERATIONS:
         for kind, content in operation.get("requestBody", {}).get("content", {}).items():
             yield f"{name} body {kind}", content
@@ -61,7 +61,7 @@ def contents() -> Iterator[tuple[str, Any]]:
 
 
 def schemas(part: Any, where: str = "#") -> Iterator[tuple[str, Any]]:
-    """Every schema below a part of the document that is one, by where it stands."""
+    """A schema and all schemas inside it, with their places in the document."""
     yield where, part
     for keyword in ("properties", "patternProperties", "$defs"):
         for name, inner in part.get(keyword, {}).items():
@@ -85,11 +85,11 @@ def _all_schemas() -> Iterator[tuple[str, Any]]:
 
 
 SCHEMAS = list(_all_schemas())
-BODIES = [(name, content) for name, content in contents() if not any(word in name for word in WITHOUT_WORDS)]
+BODIES = [(name, content) for name, content in contents() if not any(word in name for word in BINARY_TYPES)]
 
 
 def test_the_committed_document_is_the_one_that_a_web_server_serves(sqlite_url: str, tmp_path: Path) -> None:
-    """In a process of its own: what only the tests import or register must not be in the document."""
+    """The server runs in its own process: what tests import or register must not be in the document."""
     settings = Settings(database_url=sqlite_url, redis_url=CLOSED_REDIS, media_dir=tmp_path, web_concurrency=1)
     with processes.web(settings, tmp_path) as address:
         served = requests.get(f"{address}/openapi.json", timeout=10).json()
@@ -97,7 +97,7 @@ def test_the_committed_document_is_the_one_that_a_web_server_serves(sqlite_url: 
 
 
 def test_no_schema_allows_anything() -> None:
-    assert [where for where, schema in SCHEMAS if not SAYS_SOMETHING & schema.keys()] == []
+    assert [where for where, schema in SCHEMAS if not CONSTRAINTS & schema.keys()] == []
 
 
 def test_no_schema_contradicts_itself_about_types() -> None:
@@ -114,7 +114,7 @@ def test_the_parts_of_a_chart_are_described_by_kind() -> None:
     assert len(spec["data"]["oneOf"]) == len(DATA)
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_the_document_has_operations_and_bodies() -> None:
     assert len(OPERATIONS) >= 16
     assert len(BODIES) > 60
 
@@ -127,23 +127,23 @@ def test_every_body_has_an_example_that_fits_its_schema(name: str, content: Any)
 
 
 @pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
-def test_every_operation_names_itself_its_answers_and_its_parameters(name: str, operation: Any) -> None:
+def test_every_operation_describes_its_responses_and_parameters(name: str, operation: Any) -> None:
     assert operation["operationId"]
     assert operation["summary"]
     for status, response in operation["responses"].items():
-        told = resolved(response)
-        assert told["description"], status
-        assert "X-Request-ID" in told["headers"], status
+        documented = resolved(response)
+        assert documented["description"], status
+        assert "X-Request-ID" in documented["headers"], status
     for parameter in operation.get("parameters", ()):
         assert parameter["schema"], parameter["name"]
 
 
-def test_no_two_operations_have_one_name() -> None:
+def test_operation_ids_are_unique() -> None:
     names = [operation["operationId"] for _, operation in OPERATIONS]
     assert sorted(set(names)) == sorted(names)
 
 
-def test_operations_refuse_in_the_ways_of_their_kind() -> None:
+def test_operations_describe_the_errors_of_their_kind() -> None:
     statuses = {name: set(operation["responses"]) for name, operation in OPERATIONS}
     assert statuses["POST /api/v1/signals"] >= {"201", "400", "401", "409", "413", "415", "422", "429", "503"}
     assert statuses["POST /api/v1/signals/batch"] >= {"201", "207", "400", "401", "409", "413", "422", "429", "503"}

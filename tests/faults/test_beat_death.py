@@ -72,4 +72,4 @@ def test_a_dead_beat_shows_in_the_age_of_the_last_sweep_and_in_the_backlog_of_th
             seconds = promises.wait_until_idle(resources, 30)
             promises.eventually(lambda: scrape(worker_metrics)[SWEPT_AT] > last[SWEPT_AT] or None, 20)
     assert promises.check_charts(resources, chart_ids) == Counter(ready=4)
-    results.add("beat killed", "3 charts without wake-ups", None, seconds, "web_metrics at /metrics of web and worker")
+    results.add("beat killed", "3 charts without wake-ups", None, seconds, "visible at /metrics of web and worker")

@@ -48,7 +48,7 @@ def test_a_web_server_that_stops_answers_503_at_readyz_and_cuts_no_request(
             time.sleep(0.5)
     entries = ledger.entries()
     outcome = promises.check_signals(resources, entries, FINAL)
-    assert statuses_of_waiters == [202], "the request that statuses_of_waiters for its chart was cut"
+    assert statuses_of_waiters == [202], "the request that waited for its chart was cut"
     note = f"503 at /readyz after {noticed:.1f} s, gone after {stopped:.1f} s, none cut"
     results.add("SIGTERM of the web server", f"{len(entries)} posts", outcome, 0, note)
 

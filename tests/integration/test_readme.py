@@ -1,4 +1,4 @@
-"""Runs the README's commands as a reader would, in one shell, against a real server and worker."""
+"""Runs the commands of the README in one shell, against a real server and worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def output(redis_url: str, sqlite_url: str, tmp_path: Path) -> str:
-    """What all the curl commands print, one after the other."""
+    """The output of all curl commands, one after the other."""
     settings = Settings(
         database_url=sqlite_url,
         redis_url=redis_url,
@@ -51,7 +51,7 @@ def output(redis_url: str, sqlite_url: str, tmp_path: Path) -> str:
     return ran.stdout.decode()
 
 
-def test_the_readme_s_requests_do_what_it_says(output):
+def test_the_requests_of_the_readme_work_as_described(output):
     assert '{"inserted":2,"updated":0}' in output
     assert output.count("201 CREATED") + output.count("201 Created") == 2
     assert '"signed":true' in output
@@ -63,7 +63,7 @@ def test_the_readme_names_the_two_commands():
     assert "./test\n" in BLOCKS
 
 
-def test_every_file_the_documents_link_to_is_there():
+def test_every_link_in_the_documents_leads_to_a_file():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -1,4 +1,4 @@
-"""Settings: read from the environment, every mistake told by its name, production safe or not started."""
+"""Settings: read from the environment, every error names its variable, production refuses unsafe values."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def problems_of(read: Any, **variables: str) -> dict[str, str]:
     return raised.value.problems
 
 
-def test_nothing_set_at_all_works(read: Any) -> None:
+def test_an_empty_environment_works(read: Any) -> None:
     assert read() == Settings()
 
 
-def test_every_setting_says_what_it_means() -> None:
+def test_every_setting_has_a_description() -> None:
     assert all(field.metadata["meaning"] for field in dataclasses.fields(Settings))
 
 
@@ -66,7 +66,7 @@ def test_every_setting_says_what_it_means() -> None:
         ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
     ],
 )
-def test_a_variable_is_read_as_what_it_is(read: Any, name: str, text: str, value: Any) -> None:
+def test_a_variable_is_read_as_its_type(read: Any, name: str, text: str, value: Any) -> None:
     assert getattr(read(**{name: text}), name.lower()) == value
 
 
@@ -98,14 +98,14 @@ def test_a_variable_is_read_as_what_it_is(read: Any, name: str, text: str, value
         ("DATABASE_TIMEOUT_SECONDS", "inf"),
     ],
 )
-def test_a_wrong_value_is_told_by_its_name(read: Any, name: str, text: str) -> None:
+def test_a_wrong_value_is_reported_with_its_name(read: Any, name: str, text: str) -> None:
     assert set(problems_of(read, **{name: text})) == {name}
 
 
-def test_all_mistakes_are_told_at_once_one_line_each(read: Any) -> None:
-    found = problems_of(read, PORT="x", WEB_THREADS="0", REDIS_URL="no")
-    assert set(found) == {"PORT", "WEB_THREADS", "REDIS_URL"}
-    assert len(str(SettingsError(found)).splitlines()) == 3
+def test_all_errors_are_reported_together_one_line_each(read: Any) -> None:
+    problems = problems_of(read, PORT="x", WEB_THREADS="0", REDIS_URL="no")
+    assert set(problems) == {"PORT", "WEB_THREADS", "REDIS_URL"}
+    assert len(str(SettingsError(problems)).splitlines()) == 3
 
 
 def test_a_setting_may_come_from_a_file(read: Any, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_setting_may_come_from_a_file(read: Any, tmp_path: Path) -> None:
     assert read(SECRET_KEY_FILE=str(file)).secret_key == LONG
 
 
-def test_a_file_that_is_not_there_is_told_by_the_settings_name(read: Any) -> None:
+def test_a_missing_file_is_reported_with_the_name_of_the_setting(read: Any) -> None:
     assert any(name.startswith("SECRET_KEY") for name in problems_of(read, SECRET_KEY_FILE="/nowhere/key"))
 
 
@@ -123,27 +123,27 @@ def test_required_signatures_need_a_long_key(read: Any) -> None:
     assert read(SIGNALS_HMAC_ENABLED="true", SIGNALS_HMAC_KEY=LONG).signals_hmac_enabled
 
 
-def test_required_signatures_may_do_with_keys_of_producers_alone(read: Any) -> None:
+def test_keys_of_producers_are_enough_for_required_signatures(read: Any) -> None:
     assert read(SIGNALS_HMAC_ENABLED="true", SIGNALS_HMAC_KEYS=f"a:{LONG}").producer_keys == [("a", LONG)]
 
 
 @pytest.mark.parametrize(
     ("text", "rate"), [("", None), ("5/second", (5, 1)), ("600/minute", (600, 60)), ("9/day", (9, 86_400))]
 )
-def test_a_rate_is_a_number_of_signals_in_so_many_seconds(text: str, rate: tuple[int, int] | None) -> None:
+def test_a_rate_is_a_number_of_signals_and_a_number_of_seconds(text: str, rate: tuple[int, int] | None) -> None:
     assert Settings(signals_rate_limit=text).signals_rate == rate
 
 
-def test_no_problem_tells_a_secret(read: Any) -> None:
-    found = problems_of(
+def test_no_error_contains_a_secret(read: Any) -> None:
+    problems = problems_of(
         read,
         SIGNALS_HMAC_ENABLED="true",
         SIGNALS_HMAC_KEY="hush-hush",
         SIGNALS_HMAC_KEYS="desk:hush",
         API_KEYS="desk:quiet",
     )
-    assert "hush" not in str(found)
-    assert "quiet" not in str(found)
+    assert "hush" not in str(problems)
+    assert "quiet" not in str(problems)
 
 
 def test_production_starts_with_safe_settings(read: Any) -> None:
@@ -163,10 +163,10 @@ def test_production_starts_with_safe_settings(read: Any) -> None:
     ],
 )
 def test_production_refuses_an_unsafe_setting_by_name(read: Any, name: str, text: str) -> None:
-    given = SAFE | ({name: text} if text is not None else {})
+    variables = SAFE | ({name: text} if text is not None else {})
     if text is None:
-        del given[name]
-    assert set(problems_of(read, **given)) == {name}
+        del variables[name]
+    assert set(problems_of(read, **variables)) == {name}
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -174,7 +174,7 @@ def test_postgresql_is_reached_through_the_driver_that_is_installed(scheme: Any)
     assert Settings(database_url=f"{scheme}://u@h/d").sqlalchemy_url == "postgresql+psycopg://u@h/d"
 
 
-def test_broker_and_cache_are_redis_unless_told_otherwise() -> None:
+def test_broker_and_cache_default_to_redis_url() -> None:
     settings = Settings(redis_url="redis://a/0")
     assert (settings.broker_url, settings.cache_url) == ("redis://a/0", "redis://a/0")
     settings = dataclasses.replace(settings, celery_broker_url="redis://b/0", cache_redis_url="redis://c/0")

@@ -13,7 +13,7 @@ from app.shared.errors import DomainError, Unavailable
 from app.signals import metrics
 from app.signals.intake import Intake
 from app.web.context import resources
-from app.web.http.problems import DATABASE_AWAY
+from app.web.http.problems import DATABASE_UNAVAILABLE
 
 PATH: Final = "/api/v1/signals"
 _EXTENSION: Final = "signalbox.signals"
@@ -35,7 +35,7 @@ def count_refusals() -> Iterator[None]:
     except DomainError as error:
         metrics.REJECTED.labels(error.slug).inc()
         raise
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         metrics.REJECTED.labels(Unavailable.slug).inc()
         raise
     except HTTPException as error:

@@ -1,7 +1,8 @@
-"""What a process found to be stored a moment ago: a sender that repeats itself costs neither Redis nor the database.
+"""Remembers for some seconds which signals a process refused as duplicates: a repetition asks neither Redis nor the
+database.
 
-Remembered is only what the database said, and what a signal once stored makes true for good, so that no answer can be
-wrong; a signal that an operator deletes is taken again a few seconds later.
+An entry repeats an answer of the database that stays true as long as the existing signal is stored. A signal that an
+operator deletes is accepted again after MAX_SECONDS.
 """
 
 from __future__ import annotations
@@ -9,53 +10,50 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from cachetools import TTLCache
 
 from app.signals.domain import DuplicateSignal, Identity, MatchedOn, NewSignal
 
-SECONDS: Final = 5.0
-MOST: Final = 256
-"""Signals, each of which may be as long as a body may be."""
+MAX_SECONDS: Final = 5.0
+MAX_ENTRIES: Final = 256
+"""An entry may be as large as the body of a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A stored signal, and why another one is the same."""
+class ExistingSignal(NamedTuple):
+    """A stored signal, and the rule by which another one is its duplicate."""
 
     id: UUID
     signal: NewSignal
     matched_on: MatchedOn
 
-    def refusal_of(self, new: NewSignal) -> DuplicateSignal:
+    def refusal(self, new: NewSignal) -> DuplicateSignal:
         return DuplicateSignal(new, self.id, self.signal, self.matched_on)
 
 
-class Recent:
+class DuplicateCache:
     """Thread-safe."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._known: TTLCache[str, Known] = TTLCache(MOST, SECONDS, timer=monotonic)
+        self._entries: TTLCache[str, ExistingSignal] = TTLCache(MAX_ENTRIES, MAX_SECONDS, timer=monotonic)
         self._lock = threading.Lock()
 
-    def find(self, new: NewSignal, identity: Identity) -> Known | None:
-        """Why `new` is refused, if the same was refused a moment ago."""
+    def find(self, new: NewSignal, identity: Identity) -> ExistingSignal | None:
+        """The stored signal that `new` was a duplicate of a moment ago."""
         with self._lock:
-            return self._known.get(_key(new, identity))
+            return self._entries.get(_key(new, identity))
 
-    def remember(self, new: NewSignal, identity: Identity, refusal: DuplicateSignal) -> None:
-        """Keep what the database said of `new`.
+    def remember(self, new: NewSignal, identity: Identity, existing: ExistingSignal) -> None:
+        """Keep what the database answered for `new`.
 
-        Not of one with an external_id that was refused by its time: the next may be the same by its external_id as
-        another, and that rule comes first.
+        A signal with an external_id that was refused by the window is not kept: the next one may have the external_id
+        of another signal, and that rule comes first.
         """
-        if new.external_id is None or refusal.matched_on is MatchedOn.EXTERNAL_ID:
-            found = Known(refusal.existing_id, refusal.existing, refusal.matched_on)
+        if new.external_id is None or existing.matched_on is MatchedOn.EXTERNAL_ID:
             with self._lock:
-                self._known[_key(new, identity)] = found
+                self._entries[_key(new, identity)] = existing
 
 
 def _key(new: NewSignal, identity: Identity) -> str:

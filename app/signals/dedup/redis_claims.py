@@ -1,8 +1,8 @@
-"""The Redis fast path of deduplication: often knows a duplicate before the database is asked, and never decides alone.
+"""The Redis fast path of deduplication: it often finds a duplicate before the database does, and never decides alone.
 
-A key holds `p:<token>` while a signal is on its way into the database and `d:<signal id>` once it is committed. Only
-the second tells of a duplicate, and whoever is told looks it up. Whatever Redis forgets, loses or refuses, the database
-gives the same answer, only slower.
+A key holds the claim `p:<token>` while a signal is being stored, and the marker `d:<signal id>` once it is committed.
+Only a marker may lead to a refusal, and only after the existing signal was read. Whatever Redis forgets, loses or
+refuses, the database gives the same answer, only slower.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ CLAIM_MILLISECONDS: Final = 10_000
 MARKER_MILLISECONDS: Final = 300_000
 PAUSE_SECONDS: Final = 2.0
 
-_MARK: Final = b"d:"
+_MARKER_PREFIX: Final = b"d:"
 
-_FEW: Final = 4
-"""Up to so many keys, commands cost the server less than a script; beyond, a script costs the client less."""
+MAX_SINGLE_COMMANDS: Final = 4
+"""Up to so many keys, a command for each costs the server less than a script. For more, a script costs the
+client less.
+"""
 _TAKE: Final = """
-local found = {}
+local taken = {}
 for number, key in ipairs(KEYS) do
     local before = redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
     if before then
-        table.insert(found, number)
-        table.insert(found, before)
+        table.insert(taken, number)
+        table.insert(taken, before)
     end
 end
-return found
+return taken
 """
-"""Gives the places of keys that were held before, from 1 on, each followed by what holds the key."""
+"""Returns the places of the keys that had a value before, counted from 1, each followed by that value."""
 _SET_ALL: Final = """
 for number, key in ipairs(KEYS) do
     redis.call('SET', key, ARGV[number + 1], 'PX', ARGV[1])
@@ -54,35 +56,36 @@ end
 """
 
 
-def keys(identity: Identity) -> tuple[str, ...]:
-    """The Redis keys of a signal. Two signals that share one are duplicates for certain."""
-    found = []
+def claim_keys(identity: Identity) -> tuple[str, ...]:
+    """The Redis keys of a signal. Two signals that share a key are duplicates for certain."""
+    keys = []
     if identity.external_key:
-        found.append(f"signal:{identity.external_key}")
+        keys.append(f"signal:{identity.external_key}")
     if identity.bucket is not None:
-        found.append(f"signal:{identity.window_key}:{identity.bucket}")
-    return tuple(found)
+        keys.append(f"signal:{identity.window_key}:{identity.bucket}")
+    return tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the keys said: which now hold the caller's token, which held a marker, which somebody else's token."""
+    """What Redis answered for some keys: `owned` keys now hold the caller's token, `pending` ones another token."""
 
     token: str
-    held: tuple[str, ...] = ()
+    owned: tuple[str, ...] = ()
     marked: Mapping[str, bytes] = field(default_factory=dict)
+    """Keys that hold a marker, with the marker."""
     pending: tuple[str, ...] = ()
-    asked: bool = True
-    """False when Redis could not be asked."""
+    available: bool = True
+    """False when Redis did not answer."""
 
-    def part(self, wanted: Collection[str]) -> Claim:
-        """The same about some of the keys."""
+    def part(self, keys: Collection[str]) -> Claim:
+        """The same for some of the keys."""
         return Claim(
             self.token,
-            held=tuple(key for key in self.held if key in wanted),
-            marked={key: value for key, value in self.marked.items() if key in wanted},
-            pending=tuple(key for key in self.pending if key in wanted),
-            asked=self.asked,
+            owned=tuple(key for key in self.owned if key in keys),
+            marked={key: marker for key, marker in self.marked.items() if key in keys},
+            pending=tuple(key for key in self.pending if key in keys),
+            available=self.available,
         )
 
 
@@ -94,47 +97,49 @@ class Claims:
         self._breaker = CircuitBreaker("claims", PAUSE_SECONDS, monotonic)
         self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
 
-    def take(self, wanted: Sequence[str]) -> Claim:
+    def take(self, keys: Sequence[str]) -> Claim:
         """Claim the keys in one round trip. Never raises: without Redis the claim is empty."""
         token = f"p:{secrets.token_hex(8)}"
-        if not wanted:
+        if not keys:
             return Claim(token)
-        answers = self._run(*_take_all(wanted, token))
-        if answers is None:
-            return Claim(token, asked=False)
-        if len(wanted) <= _FEW:
-            before = {key: answer for key, answer in zip(wanted, answers, strict=True) if answer is not None}
+        replies = self._run(*_take_all(keys, token))
+        if replies is None:
+            return Claim(token, available=False)
+        if len(keys) <= MAX_SINGLE_COMMANDS:
+            before = {key: value for key, value in zip(keys, replies, strict=True) if value is not None}
         else:
-            (found,) = answers
-            before = {wanted[place - 1]: answer for place, answer in zip(found[::2], found[1::2], strict=True)}
+            (pairs,) = replies
+            before = {keys[place - 1]: value for place, value in zip(pairs[::2], pairs[1::2], strict=True)}
         return Claim(
             token,
-            held=tuple(key for key in wanted if key not in before),
-            marked={key: answer for key, answer in before.items() if answer.startswith(_MARK)},
-            pending=tuple(key for key, answer in before.items() if not answer.startswith(_MARK)),
+            owned=tuple(key for key in keys if key not in before),
+            marked={key: value for key, value in before.items() if value.startswith(_MARKER_PREFIX)},
+            pending=tuple(key for key, value in before.items() if not value.startswith(_MARKER_PREFIX)),
         )
 
     def settle(self, claim: Claim, committed: Mapping[str, UUID], *, wake: str = "") -> bool:
-        """After commit: mark the keys with their signals, release what else is held, ask to wake a queue.
+        """After commit: mark the keys with their signals, release the other owned keys, ask to wake a queue.
 
-        Whether the caller is to publish the wake-up: it won the race for it, or nobody can tell.
+        Returns whether the caller must publish the wake-up: nobody else does, or Redis did not answer.
         """
         commands = _mark_all(committed, self._marker_milliseconds)
-        left = tuple(key for key in claim.held if key not in committed)
-        if left:
-            commands.append(_delete_if_equal(left, claim.token))
+        unmarked = tuple(key for key in claim.owned if key not in committed)
+        if unmarked:
+            commands.append(_delete_if_equal(unmarked, claim.token))
         if wake:
             commands.append(wake_up_command(wake))
-        answers = self._run(*commands)
-        return bool(wake) and (answers is None or bool(answers[-1]))
+        if not commands:
+            return False
+        replies = self._run(*commands)
+        return bool(wake) and (replies is None or bool(replies[-1]))
 
     def release(self, claim: Claim) -> None:
-        """Give back what is held, so that the next try need not wait for it to expire."""
-        if claim.held:
-            self._run(_delete_if_equal(claim.held, claim.token))
+        """Delete the claim's own keys, so that the next try need not wait until they expire."""
+        if claim.owned:
+            self._run(_delete_if_equal(claim.owned, claim.token))
 
     def forget(self, marked: Mapping[str, bytes]) -> None:
-        """Delete markers that proved wrong, unless they have been replaced meanwhile."""
+        """Delete stale markers, unless they have been replaced meanwhile."""
         self._run(*(_delete_if_equal((key,), value) for key, value in marked.items()))
 
     def _run(self, *commands: Command) -> list[Any] | None:
@@ -154,18 +159,18 @@ class Claims:
         return answers
 
 
-def _take_all(wanted: Sequence[str], token: str) -> list[Command]:
-    if len(wanted) <= _FEW:
-        return [("SET", key, token, "NX", "GET", "PX", CLAIM_MILLISECONDS) for key in wanted]
-    return [("EVAL", _TAKE, len(wanted), *wanted, token, CLAIM_MILLISECONDS)]
+def _take_all(keys: Sequence[str], token: str) -> list[Command]:
+    if len(keys) <= MAX_SINGLE_COMMANDS:
+        return [("SET", key, token, "NX", "GET", "PX", CLAIM_MILLISECONDS) for key in keys]
+    return [("EVAL", _TAKE, len(keys), *keys, token, CLAIM_MILLISECONDS)]
 
 
 def _mark_all(committed: Mapping[str, UUID], milliseconds: int) -> list[Command]:
-    markers = [_MARK + str(signal_id).encode() for signal_id in committed.values()]
-    if len(committed) <= _FEW:
+    markers = [_MARKER_PREFIX + str(signal_id).encode() for signal_id in committed.values()]
+    if len(committed) <= MAX_SINGLE_COMMANDS:
         return [("SET", key, marker, "PX", milliseconds) for key, marker in zip(committed, markers, strict=True)]
     return [("EVAL", _SET_ALL, len(committed), *committed, milliseconds, *markers)]
 
 
-def _delete_if_equal(names: Sequence[str], value: str | bytes) -> Command:
-    return "EVAL", _DELETE_IF_EQUAL, len(names), *names, value
+def _delete_if_equal(keys: Sequence[str], value: str | bytes) -> Command:
+    return "EVAL", _DELETE_IF_EQUAL, len(keys), *keys, value

@@ -1,14 +1,14 @@
-"""Request bodies: read whole or refused. Framing and size are checked before anything is read or parsed.
+"""Reads request bodies. Framing and size are checked before anything is read or parsed.
 
-A WSGI server ends a body that was cut like one that is whole, so what was read is compared with the Content-Length; and
-a body without a Content-Length, where nothing can be compared, is refused.
+A WSGI server does not report that a client stopped in the middle of a body. The number of bytes read is therefore
+compared with the Content-Length, and a body without a Content-Length is refused.
 """
 
 from __future__ import annotations
 
 from typing import IO, Any, Final
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest
 
 from app.shared import exact_json
@@ -23,10 +23,10 @@ def register(app: Flask) -> None:
 
 
 def check_framing() -> Response | None:
-    """Refuse a request that has a Transfer-Encoding, whether or not its route reads a body, and close the connection.
+    """Refuse a request with a Transfer-Encoding, whether or not its route reads a body, and close the connection.
 
-    A Content-Length beside it may have been dropped by the server, so the two cannot be told apart here: servers in a
-    row could read two different bodies (RFC 9112, section 6.1).
+    The server may have removed a Content-Length beside it. A proxy and this server could then disagree on where the
+    body ends (RFC 9112, section 6.1).
     """
     if "HTTP_TRANSFER_ENCODING" not in request.environ:
         return None
@@ -36,7 +36,7 @@ def check_framing() -> Response | None:
 
 
 def read_body(limit: int) -> bytes:
-    """The whole body, at most `limit` bytes. A request with neither length nor Transfer-Encoding has none: b"".
+    """The whole body, at most `limit` bytes; b"" for a request without a Content-Length.
 
     Raises what check_length does, and BadRequest for a body that ends before its Content-Length.
     """
@@ -48,15 +48,13 @@ def read_body(limit: int) -> bytes:
 
 
 def check_length(limit: int) -> int:
-    """The announced length of the body in bytes, known before the body has come.
+    """The Content-Length in bytes, 0 if there is none. Reads nothing of the body.
 
     Raises PayloadTooLarge over `limit`, and UnsupportedMediaType for any Content-Encoding.
     """
-    # The object itself: each look at Flask's stand-in searches for it anew.
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    if current.headers.get("Content-Encoding"):
+    if request.headers.get("Content-Encoding"):
         raise UnsupportedMediaType("send the body without a Content-Encoding")
-    length = current.content_length or 0
+    length = request.content_length or 0
     if length > limit:
         raise PayloadTooLarge(f"at most {limit} bytes")
     return length
@@ -72,7 +70,7 @@ def read_json(limit: int, *, exact: bool = True) -> Any:
 
 
 def require_json() -> None:
-    """Raises UnsupportedMediaType unless the body is announced as application/json or application/...+json."""
+    """Raises UnsupportedMediaType unless the Content-Type is application/json or application/...+json."""
     mimetype = request.mimetype
     if mimetype != "application/json" and not (mimetype.startswith("application/") and mimetype.endswith("+json")):
         raise UnsupportedMediaType("send the body as application/json")
@@ -86,10 +84,10 @@ def require_media_type(*types: str) -> str:
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:
-    """Up to `length` bytes: fewer when the stream ends before."""
+    """Up to `length` bytes; fewer if the stream ends before."""
     chunks: list[bytes] = []
-    left = length
-    while left and (chunk := stream.read(min(left, CHUNK_BYTES))):
+    remaining = length
+    while remaining and (chunk := stream.read(min(remaining, CHUNK_BYTES))):
         chunks.append(chunk)
-        left -= len(chunk)
+        remaining -= len(chunk)
     return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""Lists in pages: opaque cursors that say after which row the next page begins."""
+"""Pages of lists: an opaque cursor names the row after which the next page begins."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from app.web.context import resources
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 250
 MAX_CURSOR_CHARACTERS: Final = 512
-SEAL_BYTES: Final = 8
+HASH_BYTES: Final = 8
 
 Row = TypeVar("Row")
 
 
 class PageQuery(Schema):
-    """The query parameters of every list; lists add their filters."""
+    """The query parameters of every list. Each list adds its filters."""
 
     cursor = fields.String(
-        validate=validate.Length(max=MAX_CURSOR_CHARACTERS), metadata={"description": "next_cursor of the page before"}
+        validate=validate.Length(max=MAX_CURSOR_CHARACTERS),
+        metadata={"description": "next_cursor of the last page"},
     )
     limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
 def encode(*values: object) -> str:
-    """A cursor that holds the texts of `values`, valid for the endpoint that made it."""
+    """A cursor that contains `values` as text. It is valid only for the endpoint that made it."""
     content = orjson.dumps([str(value) for value in values])
-    return base64.urlsafe_b64encode(_seal(content) + content).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(_hash(content) + content).rstrip(b"=").decode()
 
 
 def decode(cursor: str) -> tuple[str, ...]:
@@ -44,10 +45,10 @@ def decode(cursor: str) -> tuple[str, ...]:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as error:
-        raise _unknown() from error
-    seal, content = raw[:SEAL_BYTES], raw[SEAL_BYTES:]
-    if not hmac.compare_digest(seal, _seal(content)):
-        raise _unknown()
+        raise _invalid_cursor() from error
+    digest, content = raw[:HASH_BYTES], raw[HASH_BYTES:]
+    if not hmac.compare_digest(digest, _hash(content)):
+        raise _invalid_cursor()
     return tuple(orjson.loads(content))
 
 
@@ -59,13 +60,13 @@ def cut(rows: Sequence[Row], limit: int, key: Callable[[Row], object]) -> tuple[
     return page, encode(key(page[-1]))
 
 
-def _seal(content: bytes) -> bytes:
-    """Ties the content to this service and this endpoint, so that a made-up cursor is found out."""
+def _hash(content: bytes) -> bytes:
+    """A keyed hash of the content and the endpoint, so that a forged cursor is refused."""
     key = hashlib.sha256(resources().settings.secret_key.encode()).digest()
     return hashlib.blake2b(
-        f"{request.endpoint}\n".encode() + content, key=key, digest_size=SEAL_BYTES, person=b"cursor"
+        f"{request.endpoint}\n".encode() + content, key=key, digest_size=HASH_BYTES, person=b"cursor"
     ).digest()
 
 
-def _unknown() -> ValidationFailed:
+def _invalid_cursor() -> ValidationFailed:
     return ValidationFailed([FieldError("/cursor", "not a cursor of this list")])

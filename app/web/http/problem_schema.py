@@ -1,4 +1,4 @@
-"""The form of a problem document, for the API's description and for answers that carry problems inside."""
+"""Schemas of a problem document, for the API document and for responses that contain problems."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ class FieldErrorSchema(Schema):
 
 
 class ProblemSchema(Schema):
-    """RFC 9457, with the id of the request that met the problem."""
+    """RFC 9457, with the id of the request."""
 
     type = fields.String(
-        required=True, metadata={"description": "stable; a page that explains it", "format": "uri-reference"}
+        required=True,
+        metadata={"description": "stable address that explains the problem", "format": "uri-reference"},
     )
     title = fields.String(required=True)
     status = fields.Integer(required=True)

@@ -1,4 +1,4 @@
-"""Every refusal as a problem document (RFC 9457). The one place that knows which HTTP status an error becomes."""
+"""Error handlers: turn errors into problem documents (RFC 9457). `STATUS` maps each kind of error to its status."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "/problems/"
 RETRY_SECONDS: Final = 2
 BUG_SLUG: Final = "internal-error"
-BUG_TITLE: Final = "Something broke"
+BUG_TITLE: Final = "Internal error"
 
 STATUS: Final[Mapping[ErrorKind, HTTPStatus]] = {
     ErrorKind.MALFORMED: HTTPStatus.BAD_REQUEST,
@@ -50,65 +50,65 @@ STATUS: Final[Mapping[ErrorKind, HTTPStatus]] = {
     ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_SAME: Final[Mapping[int, type[DomainError]]] = {
+_OWN_ERRORS: Final[Mapping[int, type[DomainError]]] = {
     404: NotFound,
     411: LengthRequired,
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
-"""Refusals of the framework that are also ours: one type for one thing, whoever notices it."""
+"""Errors that both Flask and this service raise get the problem type of this service."""
 
-_SENTENCES: Final[Mapping[int, str]] = {
+_HTTP_DETAILS: Final[Mapping[int, str]] = {
     400: "the request cannot be read",
     404: "there is nothing at this address",
     405: "this address does not take this method; Allow names those it takes",
     416: "the file has no such range",
 }
-"""In place of Werkzeug's own words, which are meant for readers of web pages."""
+"""Replace Werkzeug's descriptions, which address readers of web pages."""
 
-DATABASE_AWAY: Final = (
+DATABASE_UNAVAILABLE: Final = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
 )
-"""No connection, none free in the pool, a lock or a statement that took too long, SQLite busy."""
+"""No connection, no free one in the pool, a timeout of a lock or a statement, or a busy SQLite."""
 
 log = logs.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(DomainError, problem_response)
     app.register_error_handler(ValidationError, _schema_error)
     app.register_error_handler(HTTPException, _http_error)
-    for kind in DATABASE_AWAY:
-        app.register_error_handler(kind, _database_away)
-    app.register_error_handler(redis.RedisError, _redis_away)
+    for kind in DATABASE_UNAVAILABLE:
+        app.register_error_handler(kind, _database_unavailable)
+    app.register_error_handler(redis.RedisError, _redis_unavailable)
     app.register_error_handler(Exception, _bug)
 
 
 def describe(error: DomainError) -> tuple[int, dict[str, Any]]:
-    """The status an error becomes, and its problem document without the request's id."""
+    """The status of an error and its problem document, without the id of the request."""
     status = STATUS[error.kind].value
     return status, _document(error.slug, error.title, status, error.detail) | error.extra
 
 
 def describe_http(error: HTTPException) -> tuple[int, dict[str, Any]]:
-    """The same for a refusal of the framework's. It has a status: what has none is an answer."""
+    """The same for an error that Flask or Werkzeug raised."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR.value
-    same = _SAME.get(status)
-    slug, title = (same.slug, same.title) if same is not None else (slug_of(error.name), error.name)
-    told = error.description if error.description != type(error).description else _SENTENCES.get(status)
-    return status, _document(slug, title, status, told or title)
+    own = _OWN_ERRORS.get(status)
+    slug, title = (own.slug, own.title) if own is not None else (slug_of(error.name), error.name)
+    detail = error.description if error.description != type(error).description else _HTTP_DETAILS.get(status)
+    return status, _document(slug, title, status, detail or title)
 
 
 def describe_bug() -> tuple[int, dict[str, Any]]:
-    """The same for what nobody foresaw."""
+    """The same for an unexpected exception."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR.value
-    return status, _document(BUG_SLUG, BUG_TITLE, status, "the request's id leads to it in the logs")
+    return status, _document(BUG_SLUG, BUG_TITLE, status, "look up request_id in the logs")
 
 
 def problem_response(error: DomainError) -> Response:
-    """The whole answer for an error: document, Location, Retry-After, WWW-Authenticate."""
+    """The response to an error: problem document, Location, Retry-After, WWW-Authenticate."""
     status, document = describe(error)
     headers: dict[str, str] = {}
     if error.location is not None:
@@ -121,18 +121,20 @@ def problem_response(error: DomainError) -> Response:
 
 
 def catalogue() -> dict[str, tuple[str, int]]:
-    """Title and status of every type of problem there is, by its slug."""
-    of_http = {
+    """Title and status of every problem type, by slug."""
+    http_types = {
         slug_of(name): (name, code) for code, name in HTTP_STATUS_CODES.items() if code >= HTTPStatus.BAD_REQUEST
     }
-    ours = {kind.slug: (kind.title, STATUS[kind.kind].value) for kind in _kinds(DomainError) if hasattr(kind, "slug")}
-    return of_http | ours | {BUG_SLUG: (BUG_TITLE, HTTPStatus.INTERNAL_SERVER_ERROR.value)}
+    own_types = {
+        kind.slug: (kind.title, STATUS[kind.kind].value) for kind in _subclasses(DomainError) if hasattr(kind, "slug")
+    }
+    return http_types | own_types | {BUG_SLUG: (BUG_TITLE, HTTPStatus.INTERNAL_SERVER_ERROR.value)}
 
 
-def _kinds(base: type[DomainError]) -> Iterator[type[DomainError]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from _kinds(kind)
+def _subclasses(base: type[DomainError]) -> Iterator[type[DomainError]]:
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def slug_of(phrase: str) -> str:
@@ -147,16 +149,12 @@ def _response(document: dict[str, Any], status: int, headers: Mapping[str, str])
     return json_response(document | {"request_id": request_id()}, status, headers, content_type=CONTENT_TYPE)
 
 
-def _domain_error(error: DomainError) -> Response:
-    return problem_response(error)
-
-
 def _schema_error(error: ValidationError) -> Response:
     return problem_response(ValidationFailed(field_errors(error.messages)))
 
 
 def _http_error(error: HTTPException) -> AnyResponse:
-    """What Flask and Werkzeug refuse by themselves: unknown paths, wrong methods, bodies that are not whole."""
+    """Errors that Flask and Werkzeug raise: unknown paths, wrong methods, incomplete bodies."""
     if error.code is None:
         return error.get_response()
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
@@ -164,13 +162,13 @@ def _http_error(error: HTTPException) -> AnyResponse:
     return _response(document, status, headers)
 
 
-def _database_away(error: Exception) -> Response:
-    # The driver's own words: SQLAlchemy's add the statement and its values, which may be anybody's secrets.
+def _database_unavailable(error: Exception) -> Response:
+    # Log the driver's message only: SQLAlchemy's contains the statement and its values, which may be secret.
     log.error("database_unavailable", error=str(getattr(error, "orig", None) or error))
     return problem_response(Unavailable("the database does not answer", retry_after=RETRY_SECONDS))
 
 
-def _redis_away(error: Exception) -> Response:
+def _redis_unavailable(error: Exception) -> Response:
     log.error("redis_unavailable", error=str(error))
     return problem_response(Unavailable("Redis does not answer", retry_after=RETRY_SECONDS))
 

@@ -1,4 +1,4 @@
-"""JSON answers, written by the one exact writer wherever they come from."""
+"""JSON responses, all written by exact_json."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ from typing import Any
 
 from flask import Response
 from flask.json.provider import JSONProvider
-from werkzeug.datastructures import Headers
 
 from app.shared import exact_json
-
-
-class _JsonResponse(Response):
-    """An answer that is whole when it is made: what its headers say needs no second look before they are sent."""
-
-    def get_wsgi_headers(self, _environ: Any) -> Headers:
-        return self.headers
 
 
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None, *, content_type: str = "application/json"
 ) -> Response:
-    """`value` as JSON: decimals as numbers with all their digits, UUIDs and datetimes as texts."""
-    return _JsonResponse(exact_json.dumps(value), status, headers, content_type=content_type)
+    """`value` as JSON: decimals as numbers with all their digits, UUIDs and datetimes as strings."""
+    return Response(exact_json.dumps(value), status, headers, content_type=content_type)
 
 
 class ExactJson(JSONProvider):
-    """Flask's own way to JSON (jsonify, views that return a dict) through the same reader and writer."""
+    """Makes Flask (jsonify, views that return a dict) read and write JSON with exact_json."""
 
     def dumps(self, obj: Any, **_kwargs: Any) -> str:
         return exact_json.dumps(obj).decode()

@@ -1,1 +1,1 @@
-"""The OpenAPI document, the blueprint that fills it, and the page that shows it."""
+"""The OpenAPI document, the blueprint class that describes routes, and the documentation page."""

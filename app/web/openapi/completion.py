@@ -1,4 +1,4 @@
-"""What every operation of the OpenAPI document has in common, added to each: its id, its refusals, its headers."""
+"""Adds to every operation of the OpenAPI document what all of its kind share: id, error responses, headers."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ from app.web.http import problems
 from app.web.http.problem_schema import ProblemSchema
 
 REQUEST_ID: Final = "0190b1a3f6c27d3e8a51f0c2d4e6b899"
-RETRY_AFTER: Final = {"description": "seconds to wait before the next try", "schema": {"type": "integer", "minimum": 1}}
+RETRY_AFTER: Final = {
+    "description": "seconds to wait before the next attempt",
+    "schema": {"type": "integer", "minimum": 1},
+}
 REQUEST_ID_HEADER: Final = {
-    "description": "the request's X-Request-ID, or one made for it; it is in every log line of the request",
+    "description": "the X-Request-ID of the request, or a new one; every log line of the request contains it",
     "schema": {"type": "string"},
 }
 _TEXT: Final = {"schema": {"type": "string"}}
 RATE_HEADERS: Final = {
     "RateLimit": {
-        "description": "where there is a limit: r signals are left, all again in t seconds",
+        "description": "if there is a limit: r signals remain; the full budget is back in t seconds",
         **_TEXT,
     },
-    "RateLimit-Policy": {"description": "where there is a limit: q signals in w seconds", **_TEXT},
+    "RateLimit-Policy": {"description": "if there is a limit: q signals in w seconds", **_TEXT},
 }
 UNSAFE: Final = frozenset({"post", "put", "patch", "delete"})
 
@@ -51,11 +54,11 @@ _DETAILS: Final[dict[type[DomainError], str]] = {
     RateLimited: "600 signals in 60 seconds, and 0 are left",
     Unavailable: "the database does not answer",
 }
-_WAITING: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_RETRY_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Completion(BasePlugin):
-    """Adds to an operation what its route need not say, because it is so for all of its kind."""
+    """An apispec plugin that completes the description of each operation."""
 
     def operation_helper(
         self,
@@ -69,19 +72,19 @@ class Completion(BasePlugin):
             if rule is not None:
                 operation.setdefault("operationId", rule.endpoint.replace(".", "_"))
             responses = {str(status): response for status, response in operation.get("responses", {}).items()}
-            for status in _refusals(method, operation, rule):
+            for status in _error_statuses(method, operation, rule):
                 responses.setdefault(str(status.value), status.name)
             operation["responses"] = {status: _complete(status, responses[status]) for status in sorted(responses)}
 
 
 def problem_response_object(status: HTTPStatus) -> dict[str, Any]:
-    """A problem of this status as a response, with an example."""
+    """The OpenAPI response object of a problem with this status, with an example."""
     response = {
         "description": status.phrase,
         "headers": {"X-Request-ID": REQUEST_ID_HEADER},
         "content": {problems.CONTENT_TYPE: {"schema": ProblemSchema, "example": example_of(status)}},
     }
-    if status in _WAITING:
+    if status in _RETRY_STATUSES:
         response["headers"] = {"Retry-After": RETRY_AFTER, "X-Request-ID": REQUEST_ID_HEADER}
     return response
 
@@ -110,8 +113,8 @@ def _example(slug: str, title: str, status: HTTPStatus, detail: str) -> dict[str
     }
 
 
-def _refusals(method: str, operation: dict[str, Any], rule: Rule | None) -> Iterator[HTTPStatus]:
-    """How any operation of this kind may be refused."""
+def _error_statuses(method: str, operation: dict[str, Any], rule: Rule | None) -> Iterator[HTTPStatus]:
+    """The error statuses of every operation of this kind."""
     if operation.get("security") != []:
         yield HTTPStatus.UNAUTHORIZED
     if method in UNSAFE and "requestBody" in operation:
@@ -129,15 +132,15 @@ def _refusals(method: str, operation: dict[str, Any], rule: Rule | None) -> Iter
 
 
 def _complete(status: str, response: Any) -> Any:
-    """A refusal is a problem unless its route says more of it; every answer has the request's id."""
+    """Describe an error as a problem unless its route describes it; add the X-Request-ID header to every response."""
     if not isinstance(response, dict):
         return response
     response.setdefault("headers", {}).setdefault("X-Request-ID", REQUEST_ID_HEADER)
     if not status.isdigit() or int(status) < HTTPStatus.BAD_REQUEST:
         return response
-    usual = problem_response_object(HTTPStatus(int(status)))
-    # The schema by its name: what makes names of classes has seen this operation already.
-    by_name = usual["content"][problems.CONTENT_TYPE] | {"schema": {"$ref": "#/components/schemas/Problem"}}
-    response.setdefault("content", {problems.CONTENT_TYPE: by_name})
-    response["headers"] = usual["headers"] | response["headers"]
+    default = problem_response_object(HTTPStatus(int(status)))
+    # A reference, not the class: apispec's marshmallow plugin has processed this operation already.
+    by_reference = default["content"][problems.CONTENT_TYPE] | {"schema": {"$ref": "#/components/schemas/Problem"}}
+    response.setdefault("content", {problems.CONTENT_TYPE: by_reference})
+    response["headers"] = default["headers"] | response["headers"]
     return response

@@ -1,4 +1,4 @@
-"""The API described: an OpenAPI 3.1 document made from the routes, a page that shows it offline, the problem types."""
+"""Serves the OpenAPI 3.1 document made from the routes, a page that shows it offline, and the problem types."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ blueprint = Blueprint("docs", __name__)
 
 VERSION: Final = "1"
 DESCRIPTION: Final = (
-    "Trading signals in, each stored once; charts out, drawn by workers. Times are UTC in RFC 3339, decimals "
-    "of signals are texts, refusals are problem documents of RFC 9457."
+    "Receives trading signals, stores each once, and draws charts. Times are in UTC (RFC 3339), decimals of "
+    "signals are strings, errors are problem documents (RFC 9457)."
 )
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -47,7 +47,7 @@ class Api(flask_smorest.Api):
 
 
 def describe(app: Flask) -> Api:
-    """Begin the document; blueprints registered on what this returns are in it."""
+    """Create the document. Blueprints that are registered with the returned object are described in it."""
     app.config.update(API_TITLE="Signalbox", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     api = Api(
         app,
@@ -60,7 +60,7 @@ def describe(app: Flask) -> Api:
     )
     _describe_problems(api)
     components = api.spec.components
-    components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "a token of API_KEYS"})
+    components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "A token of API_KEYS"})
     components.security_scheme(
         "signature",
         {
@@ -85,24 +85,24 @@ def _describe_problems(api: Api) -> None:
     for status in HTTPStatus:
         if status >= HTTPStatus.BAD_REQUEST:
             components.response(status.name, problem_response_object(status), lazy=True)
-    unforeseen = problem_response_object(HTTPStatus.INTERNAL_SERVER_ERROR)
-    components.response(Api.DEFAULT_ERROR_RESPONSE_NAME, unforeseen | {"description": "Any other problem"}, lazy=True)
+    unexpected = problem_response_object(HTTPStatus.INTERNAL_SERVER_ERROR)
+    components.response(Api.DEFAULT_ERROR_RESPONSE_NAME, unexpected | {"description": "Any other problem"}, lazy=True)
 
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI document."""
-    answer = json_response(current_app.extensions[_EXTENSION].spec.to_dict())
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
+    response = json_response(current_app.extensions[_EXTENSION].spec.to_dict())
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @blueprint.get("/docs")
 def page() -> Response:
-    """The page that shows the document. It asks nothing of any other host."""
-    answer = send_from_directory(OWN, "docs.html")
-    answer.headers["Content-Security-Policy"] = PAGE_POLICY
-    return answer
+    """The page that shows the document. It loads nothing from other hosts."""
+    response = send_from_directory(OWN, "docs.html")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
 
 
 @blueprint.get("/docs/<name>")
@@ -115,9 +115,9 @@ def asset(name: str) -> Response:
 
 @blueprint.get(f"{problems.TYPE_PREFIX}<slug>")
 def problem(slug: str) -> Response:
-    """What a problem's type stands for."""
-    found = problems.catalogue().get(slug)
-    if found is None:
-        raise NotFound("no such type of problem")
-    title, status = found
+    """The title and status of a problem type."""
+    problem_type = problems.catalogue().get(slug)
+    if problem_type is None:
+        raise NotFound("no such problem type")
+    title, status = problem_type
     return json_response({"type": problems.TYPE_PREFIX + slug, "title": title, "status": status})

@@ -1,1 +1,1 @@
-"""Health, metrics of requests, draining, and the budget of threads."""
+"""Health, request metrics, draining, and the thread budget."""

@@ -1,6 +1,6 @@
-"""Whether this web server is about to stop: told by its parent process to all its children, for the load balancer.
+"""Whether this web server is draining: the parent process sets it, and /readyz of all worker processes reports it.
 
-One byte of memory made before the fork, so that every process of the server sees it at once.
+The flag is one byte of memory that the processes share: it is mapped before the fork.
 """
 
 from __future__ import annotations

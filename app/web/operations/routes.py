@@ -1,4 +1,4 @@
-"""What operators and their machines ask: is it up, can it work, and how is it doing; and one log line per request."""
+"""Health, readiness and metrics of a web process, and one log line per request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy.exc
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from marshmallow import Schema, fields, validate
 from prometheus_client.registry import Collector
 from redis import RedisError
@@ -17,19 +17,19 @@ from app.events import service as events
 from app.resources import Resources
 from app.shared import logs, metrics
 from app.shared.storage_check import StorageCheck
-from app.web.context import REQUEST_ID_HEADER, request_id, resources
+from app.web import context
+from app.web.context import REQUEST_ID_HEADER, request_id
 from app.web.http.responses import json_response
 from app.web.openapi.blueprint import Blueprint
-from app.web.operations import draining
-from app.web.operations.request_metrics import Exporter
+from app.web.operations import draining, request_metrics
 from app.web.security.auth import caller
 
-blueprint = Blueprint("operations", __name__, description="For those who run the service")
+blueprint = Blueprint("operations", __name__, description="Health and metrics of the service")
 
 HEALTH_CHECKS: Final = frozenset({"operations.healthz", "operations.readyz", "operations.metrics_text"})
 
 _SECRET: Final = re.compile(r"(?<=/hooks/).+", re.IGNORECASE | re.DOTALL)
-"""What follows in a path is a hook's key, whether the rest of the path is right or not."""
+"""The rest of such a path may contain the token of a hook, also where no route matches."""
 
 READY: Final = {
     "status": "ready",
@@ -54,9 +54,9 @@ class HealthSchema(Schema):
 
 class CheckSchema(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["ok", "failed", "unknown"]))
-    ms = fields.Float(metadata={"description": "how long the check took"})
-    waiting = fields.Integer(metadata={"description": "queue: events that no worker has taken yet"})
-    oldest_seconds = fields.Float(metadata={"description": "queue: how long the oldest of them has waited"})
+    ms = fields.Float(metadata={"description": "duration of the check"})
+    waiting = fields.Integer(metadata={"description": "queue: number of events that no worker has claimed"})
+    oldest_seconds = fields.Float(metadata={"description": "queue: age of the oldest of them"})
 
 
 class ReadinessSchema(Schema):
@@ -70,12 +70,12 @@ class ReadinessSchema(Schema):
 
 
 @blueprint.route("/healthz")
-@blueprint.response(200, HealthSchema, example={"status": "ok"}, description="The process is up")
+@blueprint.response(200, HealthSchema, example={"status": "ok"}, description="The process runs")
 @blueprint.doc(security=[])
 def healthz() -> Response:
-    """Is it up
+    """Check that the process runs
 
-    Says nothing of what the process works with, so that a lost database restarts nobody.
+    Does not check the database or Redis, so that an orchestrator does not restart the process because of them.
     """
     return json_response({"status": "ok"})
 
@@ -85,107 +85,98 @@ def healthz() -> Response:
     200,
     ReadinessSchema,
     example=READY,
-    description="Signals can be taken: `ready`, or `degraded` without Redis, which is slower",
+    description="Signals can be received: `ready`, or `degraded` without Redis, which is slower",
 )
 @blueprint.alt_response(
     503,
     schema=ReadinessSchema,
     example=DRAINING,
-    description="The database is away or cannot store: `unavailable`; or the server stops: `draining`",
+    description="The database does not answer or cannot write: `unavailable`; or the server stops: `draining`",
 )
 @blueprint.doc(security=[])
 def readyz() -> Response:
-    """Can it work
+    """Check that the process can serve requests
 
-    503 `draining` once the server was told to stop: what it holds is finished, and nothing new should come. Otherwise
-    asks the database and Redis, and tells how long the oldest event has waited for a worker. The database is also asked
-    to write: every 30 seconds, and every 3 seconds after a write of any kind has failed for want of storage.
+    Checks the database and Redis, and reports the age of the oldest event that waits for a worker. Every 30 seconds the
+    database must also write; every 3 seconds after a write has failed for lack of storage. 503 `draining` while the
+    server stops: it finishes its requests, and a load balancer should send no new ones.
     """
     if draining.has_begun():
         return _not_cached(json_response({"status": "draining", "checks": {}}, 503))
-    checks = {name: _timed(check, resources()) for name, check in (("database", _database), ("redis", _redis))}
+    checks = {name: _timed(check) for name, check in (("database", _database), ("redis", _redis))}
     checks["queue"] = checks["database"].pop("queue", {"status": "unknown"})
-    failed = {name for name, told in checks.items() if told["status"] == "failed"}
+    failed = {name for name, check in checks.items() if check["status"] == "failed"}
     status = "unavailable" if "database" in failed else "degraded" if failed else "ready"
     return _not_cached(json_response({"status": status, "checks": checks}, 503 if status == "unavailable" else 200))
 
 
 @blueprint.route("/metrics")
 @blueprint.response(
-    200, {"type": "string"}, content_type="text/plain", example=METRICS, description="In Prometheus' text format"
+    200, {"type": "string"}, content_type="text/plain", example=METRICS, description="Prometheus text format"
 )
 def metrics_text() -> Response:
-    """How is it doing
+    """Read the metrics
 
-    The metrics of all web processes of this server, and the backlog as the database has it now.
+    Metrics of all web processes of this server, and the current backlog of the database.
     """
     collectors: tuple[Collector, ...] = current_app.extensions[_COLLECTORS]
     return Response(metrics.exposition(*collectors), content_type=metrics.CONTENT_TYPE)
 
 
-def measure(app: Flask, parts: Resources, *collectors: Collector) -> None:
-    """Count and time requests by the rule they matched, and log each. `/metrics` asks `collectors` at each scrape."""
+def register(app: Flask, resources: Resources, *collectors: Collector) -> None:
+    """Measure and log each request. `/metrics` also shows what `collectors` collect at each scrape."""
     app.extensions[_COLLECTORS] = collectors
-    app.extensions[_STORAGE] = StorageCheck(parts.database, parts.clock)
-    exporter = Exporter(app, path=None)
-
-    def end(answer: Response) -> Response:
-        # The request itself: each look at Flask's stand-in for it searches for it anew.
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        seconds = time.perf_counter() - g.began
-        rule = asked.url_rule.rule if asked.url_rule is not None else "unmatched"
-        answer.headers[REQUEST_ID_HEADER] = request_id()
-        exporter.count(asked.method, rule, answer.status_code, seconds)
-        _log(asked, rule, answer, seconds)
-        return answer
-
-    app.before_request(_begin)
-    app.after_request(end)
+    app.extensions[_STORAGE] = StorageCheck(resources.database, resources.clock)
+    request_metrics.register(app)
+    app.before_request(_start_timer)
+    app.after_request(_log_request)
 
 
-def _begin() -> None:
-    g.began = time.perf_counter()
+def _start_timer() -> None:
+    g.started = time.perf_counter()
 
 
-def _log(asked: Request, rule: str, answer: Response, seconds: float) -> None:
-    level = log.debug if asked.endpoint in HEALTH_CHECKS else log.info
+def _log_request(response: Response) -> Response:
+    level = log.debug if request.endpoint in HEALTH_CHECKS else log.info
     level(
         "request",
-        method=asked.method,
-        rule=rule,
-        path=_SECRET.sub("...", asked.path),
-        status=answer.status_code,
-        ms=round(seconds * 1000, 2),
-        bytes=answer.content_length,
+        method=request.method,
+        rule=request_metrics.url_rule(request),
+        path=_SECRET.sub("...", request.path),
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        bytes=response.content_length,
         caller=caller(),
     )
+    response.headers[REQUEST_ID_HEADER] = request_id()
+    return response
 
 
-def _not_cached(answer: Response) -> Response:
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+def _not_cached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
-def _timed(check: Callable[[Resources], dict[str, Any]], parts: Resources) -> dict[str, Any]:
-    began = time.perf_counter()
+def _timed(check: Callable[[Resources], dict[str, Any]]) -> dict[str, Any]:
+    started = time.perf_counter()
     try:
-        told = {"status": "ok"} | check(parts)
+        result = {"status": "ok"} | check(context.resources())
     except (RedisError, sqlalchemy.exc.SQLAlchemyError) as error:
         log.warning("check_failed", check=check.__name__.strip("_"), error=str(error))
-        told = {"status": "failed"}
-    return {"ms": round((time.perf_counter() - began) * 1000, 2)} | told
+        result = {"status": "failed"}
+    return {"ms": round((time.perf_counter() - started) * 1000, 2)} | result
 
 
-def _database(parts: Resources) -> dict[str, Any]:
-    """Reads the backlog of events, which needs a connection and the tables, and has a write tried now and then."""
-    with parts.database.reading() as session:
+def _database(resources: Resources) -> dict[str, Any]:
+    """Reads the backlog of events, which needs a connection and the tables. Sometimes tests a write."""
+    with resources.database.reading() as session:
         backlog = events.backlog(session)
     storage: StorageCheck = current_app.extensions[_STORAGE]
     storage.require()
-    age = (parts.clock() - backlog.oldest).total_seconds() if backlog.oldest is not None else 0.0
+    age = (resources.clock() - backlog.oldest).total_seconds() if backlog.oldest is not None else 0.0
     return {"queue": {"status": "ok", "waiting": backlog.waiting, "oldest_seconds": round(max(age, 0.0), 3)}}
 
 
-def _redis(parts: Resources) -> dict[str, Any]:
-    parts.redis.ping()
+def _redis(resources: Resources) -> dict[str, Any]:
+    resources.redis.ping()
     return {}

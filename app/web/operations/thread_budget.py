@@ -1,7 +1,7 @@
-"""A budget of threads for requests that last: `Prefer: wait` and exports take at most a quarter of a process's.
+"""A limit on long requests: `Prefer: wait` and exports use at most a quarter of the threads of a web process.
 
-Every request has a thread of the web process until it is answered. Without this, as few clients as there are threads
-would make all others wait.
+Every request occupies a thread until its response is sent. Without the limit, a few clients with long requests could
+occupy all threads.
 """
 
 from __future__ import annotations
@@ -22,57 +22,57 @@ _EXTENSION: Final = "signalbox.thread_budget"
 
 
 def register(app: Flask, threads: int) -> None:
-    """Give the app a budget: a quarter of `threads`, and one at least."""
+    """Give the application a budget: a quarter of `threads`, at least one."""
     app.extensions[_EXTENSION] = threading.BoundedSemaphore(max(threads // SHARE, 1))
 
 
 @contextmanager
 def slot() -> Iterator[bool]:
-    """Whether a thread of the budget was free; if so, it is taken until the block ends. Never waits."""
-    taken = _Slot(_budget())
+    """Acquire a thread of the budget until the block ends. Yields whether one was free; never waits."""
+    thread = _Slot(_budget())
     try:
-        yield taken.granted
+        yield thread.acquired
     finally:
-        taken.release()
+        thread.release()
 
 
 def within_budget(make: Callable[[], Response]) -> Response:
-    """The streamed response that `make` returns, with a thread of the budget taken until it has been sent.
+    """The streamed response that `make` returns. A thread of the budget is occupied until it has been sent.
 
-    Raises Unavailable with Retry-After when none is free.
+    Raises Unavailable with Retry-After if none is free.
     """
-    taken = _Slot(_budget())
-    if not taken.granted:
+    thread = _Slot(_budget())
+    if not thread.acquired:
         raise Unavailable("too many exports and waiting requests run at once", retry_after=RETRY_SECONDS)
     try:
         response = make()
     except BaseException:
-        taken.release()
+        thread.release()
         raise
-    # The server closes a response when it has sent it, and when its client is gone.
-    response.call_on_close(taken.release)
-    response.response = _sent(response.response, taken)
+    # The server closes a response when it has sent it and when its client has disconnected.
+    response.call_on_close(thread.release)
+    response.response = _sent(response.response, thread)
     return response
 
 
-def _sent(chunks: Iterable[Any], taken: _Slot) -> Iterator[Any]:
-    """The chunks; the thread is free after the last, even before the response is closed."""
+def _sent(chunks: Iterable[Any], thread: _Slot) -> Iterator[Any]:
+    """The chunks. The thread is released after the last one, even before the response is closed."""
     try:
         yield from chunks
     finally:
-        taken.release()
+        thread.release()
 
 
 class _Slot:
-    """One thread of the budget, taken if one was free. May be released more than once: so may a response be closed."""
+    """One thread of the budget, if one was free. `release` may be called more than once."""
 
     def __init__(self, budget: threading.BoundedSemaphore) -> None:
         self._budget = budget
-        self.granted = self._is_held = budget.acquire(blocking=False)
+        self.acquired = self._is_open = budget.acquire(blocking=False)
 
     def release(self) -> None:
-        if self._is_held:
-            self._is_held = False
+        if self._is_open:
+            self._is_open = False
             self._budget.release()
 
 

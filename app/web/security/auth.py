@@ -1,4 +1,4 @@
-"""Who may call what: one list for all endpoints, one check before each request."""
+"""Authentication: one check before each request, one list of public endpoints."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PUBLIC_ENDPOINTS: Final = frozenset(
         "docs.asset",
         "docs.openapi",
         "docs.problem",
-        # Its address is its key.
+        # The token in its address authenticates the sender.
         "hooks.receive",
     }
 )
-"""What everyone may call. Everything else wants a key as soon as there is one."""
+"""All other endpoints require a key if API_KEYS is set."""
 
 SIGNED_RULES: Final = frozenset({("POST", "/api/v1/signals"), ("POST", "/api/v1/signals/batch")})
-"""Where a signature does instead of a key. The route itself verifies it, over the raw body."""
+"""Rules that accept a signature instead of a key. The route verifies it over the raw body."""
 
 _EXTENSION: Final = "signalbox.keyring"
 
 
 class Keyring:
-    """The keys of API_KEYS, kept as digests so that a comparison's time tells nothing about them."""
+    """The keys of API_KEYS. Digests are stored, so that the time of a comparison does not depend on the tokens."""
 
     def __init__(self, pairs: Iterable[str]) -> None:
         names_and_tokens = [pair.partition(":")[::2] for pair in pairs]
@@ -45,13 +45,13 @@ class Keyring:
         return bool(self._keys)
 
     def holder(self, token: str) -> str | None:
-        """The name of the key with this token. Every key is compared, whichever fits."""
-        given = _digest(token)
-        found = None
+        """The name of the key with this token, None if there is none. Always compares all keys."""
+        token_digest = _digest(token)
+        holder = None
         for name, digest in self._keys:
-            if hmac.compare_digest(digest, given):
-                found = name
-        return found
+            if hmac.compare_digest(digest, token_digest):
+                holder = name
+        return holder
 
 
 def register(app: Flask, api_keys: Iterable[str]) -> None:
@@ -60,21 +60,23 @@ def register(app: Flask, api_keys: Iterable[str]) -> None:
 
 
 def authenticate() -> None:
-    """Raises Unauthenticated unless the endpoint is public, the API is open, or the key or a signature is there."""
+    """Raises Unauthenticated unless the endpoint is public, no key is set, or the request has a key or a signature."""
     keyring = cast("Keyring", current_app.extensions[_EXTENSION])
     if not keyring or request.url_rule is None or request.endpoint in PUBLIC_ENDPOINTS:
         return
-    given = request.authorization
-    if given is None and _may_be_signed() and signatures.is_signed(request.headers):
+    credentials = request.authorization
+    if credentials is None and _may_be_signed() and signatures.is_signed(request.headers):
         return
-    holder = keyring.holder(given.token or "") if given is not None and given.type == "bearer" else None
+    holder = None
+    if credentials is not None and credentials.type == "bearer":
+        holder = keyring.holder(credentials.token or "")
     if holder is None:
         raise Unauthenticated(signatures.REFUSAL)
     g.caller = holder
 
 
 def caller() -> str:
-    """The name of the key that was used; `default` where none was needed."""
+    """The name of the caller's key; `default` if none was required."""
     return cast("str", g.get("caller", OPEN_CALLER))
 
 

@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer's address, or what a trusted proxy says of the one before it."""
+"""The address of a client: the peer's, or the one that a trusted proxy names in X-Forwarded-For."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORWARDED_HEADER: Final = "X-Forwarded-For"
 
 
 def client_address(trusted_proxies: Iterable[str]) -> IPv4Address | IPv6Address | None:
-    """The address the request was sent from; None where it is not known, as behind a socket file."""
+    """The address of the client; None if it is not known, for example behind a Unix socket."""
     return nearest_untrusted(
         request.remote_addr or "",
         request.headers.get(FORWARDED_HEADER, ""),
@@ -23,15 +23,15 @@ def client_address(trusted_proxies: Iterable[str]) -> IPv4Address | IPv6Address 
 def nearest_untrusted(
     peer: str, forwarded: str, trusted: Iterable[IPv4Network | IPv6Network]
 ) -> IPv4Address | IPv6Address | None:
-    """The first address that is no trusted proxy, going back from the peer through the header's addresses.
+    """The first address that is no trusted proxy, from the peer backwards through the addresses of the header.
 
-    Whoever is not trusted may have written anything before their own address, so nothing before it counts.
+    An untrusted client can write anything into the header, so addresses before its own are ignored.
     """
     proxies = list(trusted)
-    before = [text.strip() for text in forwarded.split(",") if text.strip()]
+    addresses = [text.strip() for text in forwarded.split(",") if text.strip()]
     address = _parsed(peer)
-    while before and address is not None and any(address in proxy for proxy in proxies):
-        address = _parsed(before.pop())
+    while addresses and address is not None and any(address in proxy for proxy in proxies):
+        address = _parsed(addresses.pop())
     return address
 
 

@@ -1,4 +1,4 @@
-"""The rate limit of producers in HTTP: 429 with Retry-After, and the RateLimit headers of the IETF's draft."""
+"""The rate limit of producers in HTTP: 429 with Retry-After, and the RateLimit headers of the IETF draft."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _EXTENSION: Final = "signalbox.rate_limiter"
 def register(app: Flask, resources: Resources) -> None:
     rate = resources.settings.signals_rate
     app.extensions[_EXTENSION] = RateLimiter(resources.redis, Rate(*rate)) if rate is not None else None
-    app.after_request(_tell)
+    app.after_request(_add_headers)
 
 
 def spend(producer: str, count: int) -> None:
-    """Take `count` signals out of the producer's budget, where there is a limit. Raises RateLimited."""
+    """Subtract `count` signals from the producer's budget, if there is a limit. Raises RateLimited."""
     limiter = cast("RateLimiter | None", current_app.extensions[_EXTENSION])
     if limiter is None:
         return
     g.budget = budget = limiter.spend(producer, count)
     if budget.wait_seconds > 0:
-        told = f"{budget.rate.count} signals in {budget.rate.seconds} seconds, and {budget.remaining} are left"
-        raise RateLimited(told, retry_after=max(math.ceil(budget.wait_seconds), 1))
+        detail = f"{budget.rate.count} signals in {budget.rate.seconds} seconds, and {budget.remaining} are left"
+        raise RateLimited(detail, retry_after=max(math.ceil(budget.wait_seconds), 1))
 
 
-def _tell(answer: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     budget = cast("Budget | None", g.get("budget"))
     if budget is not None:
-        answer.headers["RateLimit-Policy"] = f'"{POLICY}";q={budget.rate.count};w={budget.rate.seconds}'
-        answer.headers["RateLimit"] = f'"{POLICY}";r={budget.remaining};t={math.ceil(budget.reset_seconds)}'
-    return answer
+        response.headers["RateLimit-Policy"] = f'"{POLICY}";q={budget.rate.count};w={budget.rate.seconds}'
+        response.headers["RateLimit"] = f'"{POLICY}";r={budget.remaining};t={math.ceil(budget.reset_seconds)}'
+    return response

@@ -93,9 +93,9 @@ def test_a_request_for_a_ready_chart_returns_200_with_the_image_url(client, reso
     image = client.get(response.json["image_url"])
     assert (image.status_code, image.data, image.content_type) == (200, PNG, "image/png")
     assert image.headers["X-Content-Type-Options"] == "nosniff"
-    left = resources.settings.media_retention_days * 86_400
+    seconds = resources.settings.media_retention_days * 86_400
     assert image.headers["Cache-Control"].startswith("private, max-age=")
-    assert left - 60 <= int(image.headers["Cache-Control"].split("=")[1].split(",")[0]) <= left
+    assert seconds - 60 <= int(image.headers["Cache-Control"].split("=")[1].split(",")[0]) <= seconds
 
 
 def test_a_request_with_the_current_etag_gets_304(client, resources, chart_id):
@@ -107,11 +107,11 @@ def test_a_request_with_the_current_etag_gets_304(client, resources, chart_id):
     assert other.status_code == 200
 
 
-@pytest.mark.parametrize("given", ["W/{etag}", '"another", W/{etag}', '{etag}, W/"another"', "*"])
-def test_an_image_the_caller_has_under_a_weak_tag_is_not_sent_again(client, resources, chart_id, given):
+@pytest.mark.parametrize("header", ["W/{etag}", '"another", W/{etag}', '{etag}, W/"another"', "*"])
+def test_an_image_the_caller_has_under_a_weak_tag_is_not_sent_again(client, resources, chart_id, header):
     draw(resources, chart_id)
     etag = client.get(f"/api/v1/charts/{chart_id}.png").headers["ETag"]
-    response = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": given.format(etag=etag)})
+    response = client.get(f"/api/v1/charts/{chart_id}.png", headers={"If-None-Match": header.format(etag=etag)})
     assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", etag)
 
 

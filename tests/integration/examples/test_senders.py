@@ -1,4 +1,4 @@
-"""Runs what examples/ holds as its reader would, against a real server."""
+"""Runs the programs in examples/ as users would, against a real server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settings(
 
 @pytest.fixture(scope="module")
 def address(settings: Settings) -> Iterator[str]:
-    """One real server for all of them: each test has an instrument of its own."""
+    """One real server for all tests. Each test uses an instrument of its own."""
     with Redis.from_url(settings.redis_url) as client:
         client.flushall()
     with processes.web(settings, settings.media_dir.parent) as address:
@@ -74,21 +74,21 @@ def flask(settings: Settings, *words: str) -> str:
     return ran.stdout
 
 
-def ask(url: str, body: str | None = None, kind: str = "text/plain") -> tuple[int, Any]:
-    """Status and document; a POST where there is a body."""
+def send(url: str, body: str | None = None, kind: str = "text/plain") -> tuple[int, Any]:
+    """Send a GET, or a POST with this body. Returns status and document."""
     data = None if body is None else body.encode()
-    request = urllib.request.Request(url, data, {"Content-Type": kind})  # noqa: S310 - our own server on loopback
+    request = urllib.request.Request(url, data, {"Content-Type": kind})  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - same
-            return answer.status, json.load(answer)
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - same
+            return response.status, json.load(response)
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, json.load(refusal)
 
 
 def signals(address: str, instrument: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(f"{address}/api/v1/signals?instrument={instrument}")[1]["signals"]
-    return found
+    items: list[dict[str, Any]] = send(f"{address}/api/v1/signals?instrument={instrument}")[1]["signals"]
+    return items
 
 
 @needs_shell_tools
@@ -96,14 +96,14 @@ def test_the_shell_example_posts_one_signed_signal_and_may_repeat_it(address: st
     command = ("./post_signal.sh", "AAPL", "buy", "187.20", "msg_1")
     first, again = (run(address, *command, SIGNALS_HMAC_KEY=settings.signals_hmac_key) for _ in range(2))
     assert (first.returncode, first.stdout) == (0, "stored as a new signal, message msg_1\n"), first.stderr
-    assert (again.returncode, again.stdout) == (0, "known already, message msg_1\n"), again.stderr
+    assert (again.returncode, again.stdout) == (0, "stored already, message msg_1\n"), again.stderr
     (signal,) = signals(address, "AAPL")
     assert (signal["instrument"], signal["price"], signal["signed"]) == ("AAPL", "187.20", True)
     assert (signal["external_id"], signal["producer_id"]) == ("msg_1", "desk-1")
 
 
 @needs_shell_tools
-def test_the_shell_example_tells_what_is_refused_from_what_is_to_be_tried_again(address: str) -> None:
+def test_the_exit_code_of_the_shell_example_separates_refusals_from_temporary_failures(address: str) -> None:
     refused = run(address, "./post_signal.sh", "AAPL", "buy", "187.20", SIGNALS_HMAC_KEY="wrong")
     assert (refused.returncode, refused.stderr.rpartition("refused")[2]) == (1, " (status 401)\n")
     nobody = f"http://127.0.0.1:{processes.free_port()}"
@@ -120,7 +120,7 @@ def test_the_python_example_posts_one_signed_signal(address: str, settings: Sett
     assert signal["payload"] == {"stop_loss": "410", "take_profit": ["390", "380"]}
 
 
-def test_the_python_example_gives_up_on_a_refusal_at_once(address: str) -> None:
+def test_the_python_example_does_not_repeat_a_refused_request(address: str) -> None:
     ran = run(address, sys.executable, "post_signal.py", "MSFT", "sell", "401.5", SIGNALS_HMAC_KEY="wrong")
     assert ran.returncode == 1
     assert json.loads(ran.stdout)["status"] == 401
@@ -139,7 +139,7 @@ FILLED_IN = {
 }
 
 
-def test_the_alert_of_the_example_is_taken_by_a_hook(address: str, settings: Settings) -> None:
+def test_a_hook_accepts_the_alert_of_the_example(address: str, settings: Settings) -> None:
     url = flask(settings, "hooks", "create", "--producer", "tradingview", "--strip-exchange", "--url", address).strip()
     message = (EXAMPLES / "tradingview_alert.json").read_text()
     for word, value in FILLED_IN.items():
@@ -147,8 +147,8 @@ def test_the_alert_of_the_example_is_taken_by_a_hook(address: str, settings: Set
         message = message.replace(word, value)
     assert "{{" not in message
     for expected, duplicate in ((201, False), (200, True)):
-        status, told = ask(url, message, "application/json; charset=utf-8")
-        assert (status, told["duplicate"]) == (expected, duplicate)
+        status, document = send(url, message, "application/json; charset=utf-8")
+        assert (status, document["duplicate"]) == (expected, duplicate)
     (signal,) = signals(address, "EURUSD")
     assert (signal["producer_id"], signal["instrument"], signal["side"]) == ("tradingview", "EURUSD", "buy")
     assert (signal["price"], signal["time"]) == ("1.0712", "2026-03-02T12:00:01Z")
@@ -159,9 +159,9 @@ def test_the_alert_of_the_example_is_taken_by_a_hook(address: str, settings: Set
     assert url.rpartition("/")[2] not in log
 
 
-def test_the_schema_of_the_example_is_taken_and_holds(address: str, settings: Settings) -> None:
+def test_the_schema_of_the_example_is_accepted_and_applied(address: str, settings: Settings) -> None:
     flask(settings, "schemas", "add", "bot", "2", str(EXAMPLES / "payload_schema.json"))
     url = flask(settings, "hooks", "create", "--producer", "bot", "--url", address).strip()
     text = "symbol: A\nside: buy\nprice: 1\nversion: 2\nstrategy: Loud\n"
-    status, told = ask(url, text)
-    assert (status, {error["pointer"] for error in told["errors"]}) == (422, {"/stop_loss", "/strategy"})
+    status, document = send(url, text)
+    assert (status, {error["pointer"] for error in document["errors"]}) == (422, {"/stop_loss", "/strategy"})

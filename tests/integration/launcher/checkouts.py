@@ -1,4 +1,4 @@
-"""A copy of the project in which tests run ./run, and its processes, command_lines by their working directory."""
+"""A copy of the project in which tests run ./run, and its processes, found by their working directory."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_servers_of_a_killed_run_are_stopped_by_the_next_run(checkout: Checkout)
     done = checkout.once()
     assert (done.returncode, done.stderr) == (0, "")
     for name in pids:
-        assert f"stopped {name}, pids over from a run that was killed" in done.stdout
+        assert f"stopped {name}, left over from a run that was killed" in done.stdout
     assert checkout.processes() == {}
 
 

@@ -39,7 +39,7 @@ def problem(response: TestResponse, status: int, slug: str) -> dict[str, Any]:
     return document
 
 
-def test_bars_that_are_put_can_be_got(client: FlaskClient) -> None:
+def test_stored_bars_can_be_read(client: FlaskClient) -> None:
     response = client.put(URL, json=columns())
     assert (response.status_code, response.get_json()) == (200, {"inserted": 3, "updated": 0})
     response = client.get(URL)
@@ -63,7 +63,7 @@ def test_putting_again_updates(client: FlaskClient) -> None:
     assert client.get(URL).get_json()["close"] == [1.75] * 3
 
 
-def test_a_csv_table_is_taken(client: FlaskClient) -> None:
+def test_a_csv_table_is_accepted(client: FlaskClient) -> None:
     response = client.put(URL, data=CSV, content_type="text/csv; charset=utf-8")
     assert response.get_json() == {"inserted": 2, "updated": 0}
     stored = client.get(URL).get_json()
@@ -92,7 +92,7 @@ def documented_bounds() -> tuple[int, int]:
     return whole["minimum"], whole["maximum"]
 
 
-def test_until_takes_its_documented_bounds_and_nothing_beyond(client: FlaskClient) -> None:
+def test_until_accepts_its_documented_bounds_and_nothing_beyond(client: FlaskClient) -> None:
     least, greatest = documented_bounds()
     client.put(URL, json=columns())
     assert client.get(f"{URL}?until={greatest}").get_json()["time"] == columns()["time"]
@@ -128,7 +128,7 @@ def test_until_and_limit_choose_the_last_bars_by_then(client: FlaskClient) -> No
         ("since=2026-01-01", "/since"),
     ],
 )
-def test_a_bad_question_is_refused_by_name(client: FlaskClient, query: str, pointer: str) -> None:
+def test_an_invalid_query_parameter_is_refused_by_name(client: FlaskClient, query: str, pointer: str) -> None:
     document = problem(client.get(f"{URL}?{query}"), 422, "validation-failed")
     assert [error["pointer"] for error in document["errors"]] == [pointer]
 
@@ -180,7 +180,7 @@ def test_a_body_over_the_limit_or_without_a_length_is_refused(client: FlaskClien
     problem(client.get(URL), 404, "not-found")
 
 
-def test_the_document_tells_of_both_ways_to_send_bars(client: FlaskClient) -> None:
+def test_the_document_describes_both_forms_of_bars(client: FlaskClient) -> None:
     path = client.get("/openapi.json").get_json()["paths"]["/api/v1/bars/{instrument}/{timeframe}"]
     assert set(path["put"]["requestBody"]["content"]) == {"application/json", "text/csv"}
     assert {parameter["name"] for parameter in path["get"]["parameters"]} >= {"until", "limit"}

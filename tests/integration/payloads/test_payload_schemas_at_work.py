@@ -147,9 +147,7 @@ def test_schemas_and_strict_producers_are_listed(app: Flask, write: Any) -> None
         ),
     ],
 )
-def test_a_schema_that_is_not_taken_is_one_line_and_changes_nothing(
-    app: Flask, write: Any, document: Any, message: str
-) -> None:
+def test_a_refused_schema_is_one_line_and_changes_nothing(app: Flask, write: Any, document: Any, message: str) -> None:
     result = run(app, "add", "desk", "2", write(document))
     assert result.exit_code == 1
     assert message in result.stderr
@@ -169,7 +167,7 @@ def test_a_missing_file_is_one_line(app: Flask, tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path / 'none.json'}: No such file or directory\n")
 
 
-def test_between_two_looks_no_signal_costs_a_query_more(resources: Resources) -> None:
+def test_while_rules_are_cached_no_signal_costs_another_query(resources: Resources) -> None:
     relaxed = replace(resources, settings=replace(resources.settings, signals_schemas_ttl_seconds=60))
     client = create_app(relaxed.settings, relaxed).test_client()
     statements: list[str] = []

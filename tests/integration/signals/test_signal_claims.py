@@ -13,7 +13,7 @@ from app.signals.dedup.redis_claims import (
     CLAIM_MILLISECONDS,
     PAUSE_SECONDS,
     Claims,
-    keys,
+    claim_keys,
 )
 from app.signals.domain import DedupRule
 from tests.integration.signals.builders import NOON, a_new_signal
@@ -33,25 +33,25 @@ def claims(redis: Redis) -> Claims:
 
 
 def test_a_signal_has_a_key_for_its_window_and_one_for_its_external_id() -> None:
-    assert len(keys(RULE.identify(a_new_signal()))) == 1
-    assert len(keys(RULE.identify(a_new_signal(external_id="e")))) == 2
-    assert len(keys(DedupRule(0).identify(a_new_signal(external_id="e")))) == 1
-    assert keys(DedupRule(0).identify(a_new_signal())) == ()
+    assert len(claim_keys(RULE.identify(a_new_signal()))) == 1
+    assert len(claim_keys(RULE.identify(a_new_signal(external_id="e")))) == 2
+    assert len(claim_keys(DedupRule(0).identify(a_new_signal(external_id="e")))) == 1
+    assert claim_keys(DedupRule(0).identify(a_new_signal())) == ()
 
 
 def test_keys_are_shared_within_a_bucket_and_by_an_external_id_only() -> None:
-    one = keys(RULE.identify(a_new_signal(external_id="e")))
-    assert keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=299)))) == one
-    assert set(keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=300))))) & set(one) == {
-        one[0]
-    }
-    assert not set(keys(RULE.identify(a_new_signal(external_id="f", version="2")))) & set(one)
+    one = claim_keys(RULE.identify(a_new_signal(external_id="e")))
+    assert claim_keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=299)))) == one
+    assert set(claim_keys(RULE.identify(a_new_signal(external_id="e", time=NOON + timedelta(seconds=300))))) & set(
+        one
+    ) == {one[0]}
+    assert not set(claim_keys(RULE.identify(a_new_signal(external_id="f", version="2")))) & set(one)
 
 
 def test_a_claim_on_its_way_is_seen_as_pending_and_never_as_a_duplicate(claims: Claims) -> None:
     first, second = claims.take(["a", "b"]), claims.take(["b", "c"])
-    assert (first.held, first.marked, first.pending) == (("a", "b"), {}, ())
-    assert (second.held, second.marked, second.pending) == (("c",), {}, ("b",))
+    assert (first.owned, first.marked, first.pending) == (("a", "b"), {}, ())
+    assert (second.owned, second.marked, second.pending) == (("c",), {}, ("b",))
 
 
 def test_a_claim_expires_by_itself(claims: Claims, redis: Redis) -> None:
@@ -100,7 +100,7 @@ def test_without_redis_nothing_is_claimed_and_everyone_may_publish(nowhere: str)
     with connect(nowhere, 0.2) as redis:
         claims = Claims(redis, window_seconds=300)
         claim = claims.take(["a"])
-        assert (claim.asked, claim.held, claim.marked) == (False, (), {})
+        assert (claim.available, claim.owned, claim.marked) == (False, (), {})
         assert claims.settle(claim, {"a": uuid7()}, wake=EVENTS)
         claims.release(claim)
         claims.forget({"a": b"d:x"})
@@ -110,18 +110,18 @@ def test_after_a_failure_redis_is_left_alone_for_a_while_and_then_asked_again(re
     seconds = 100.0
     with connect(nowhere, 0.2) as redis, connect(redis_url, 1.0) as back:
         claims = Claims(redis, window_seconds=300, monotonic=lambda: seconds)
-        assert not claims.take(["a"]).asked
+        assert not claims.take(["a"]).available
         redis.connection_pool = back.connection_pool
         seconds += PAUSE_SECONDS - 0.1
-        assert not claims.take(["a"]).asked
+        assert not claims.take(["a"]).available
         seconds += 0.2
-        assert claims.take(["a"]).asked
+        assert claims.take(["a"]).available
 
 
 def test_a_redis_that_refuses_writes_is_as_good_as_none(claims: Claims, redis: Redis) -> None:
     redis.config_set("maxmemory", "1")
     try:
-        assert not claims.take(["a"]).asked
+        assert not claims.take(["a"]).available
     finally:
         redis.config_set("maxmemory", "0")
 

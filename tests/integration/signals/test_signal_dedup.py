@@ -147,7 +147,7 @@ def test_a_retry_without_a_time_differs_in_nothing(rig: Rig, clock: StoppedClock
 
 
 def marker_keys(settings: Settings) -> tuple[str, ...]:
-    return redis_claims.keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
+    return redis_claims.claim_keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
 
 
 def test_a_known_duplicate_is_answered_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:

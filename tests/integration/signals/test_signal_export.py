@@ -86,17 +86,17 @@ def reader(resources: Resources) -> export.Read:
 
 
 def read_csv(client: FlaskClient, **query: str) -> list[dict[str, str]]:
-    answer = client.get(CSV, query_string=query)
-    assert answer.status_code == 200
-    assert answer.content_type == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    response = client.get(CSV, query_string=query)
+    assert response.status_code == 200
+    assert response.content_type == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(response.text, newline="")))
 
 
 def read_ndjson(client: FlaskClient, **query: str) -> list[dict[str, Any]]:
-    answer = client.get(NDJSON, query_string=query)
-    assert answer.status_code == 200
-    assert answer.content_type == "application/x-ndjson"
-    return [json.loads(line) for line in answer.text.splitlines()]
+    response = client.get(NDJSON, query_string=query)
+    assert response.status_code == 200
+    assert response.content_type == "application/x-ndjson"
+    return [json.loads(line) for line in response.text.splitlines()]
 
 
 def test_each_line_of_json_is_the_signal_as_the_api_shows_it(client: FlaskClient) -> None:
@@ -107,11 +107,11 @@ def test_each_line_of_json_is_the_signal_as_the_api_shows_it(client: FlaskClient
 
 def test_each_line_of_csv_holds_all_of_a_signal(client: FlaskClient) -> None:
     payload = {"note": 'a "quote", a\nline and \u20ac', "x": 1.10}
-    told = post(client, external_id='e,"1', price="0.10", payload=payload).json or {}
+    signal = post(client, external_id='e,"1', price="0.10", payload=payload).json or {}
     (line,) = read_csv(client)
     assert json.loads(line.pop("payload")) == payload
     assert line.pop("signed") == "false"
-    assert line == {name: told[name] for name in line}
+    assert line == {name: signal[name] for name in line}
     assert '"x":1.1' in client.get(NDJSON).text
 
 
@@ -128,9 +128,9 @@ def test_no_signals_are_a_header_alone(client: FlaskClient) -> None:
 
 def test_a_file_is_saved_under_a_name_and_not_kept_by_caches(client: FlaskClient) -> None:
     for path, name in ((CSV, "signals.csv"), (NDJSON, "signals.ndjson")):
-        answer = client.get(path)
-        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-        assert answer.headers["Cache-Control"] == "no-store"
+        response = client.get(path)
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -158,29 +158,29 @@ def test_the_filters_of_the_list_choose_what_is_exported(
 def test_pages_hold_each_signal_once_wherever_they_end(resources: Resources, many: int) -> None:
     if many:
         fill(resources, many)
-    found = [row.external_id for rows in export.read_pages(reader(resources), size=10) for row in rows]
-    assert found == [f"e{number}" for number in reversed(range(many))]
+    external_ids = [row.external_id for rows in export.read_pages(reader(resources), size=10) for row in rows]
+    assert external_ids == [f"e{number}" for number in reversed(range(many))]
 
 
 def test_signals_that_come_while_a_file_is_written_are_not_in_it(resources: Resources) -> None:
     fill(resources, 25)
-    found = export.read_pages(reader(resources), size=10)
-    seen = [row.id for row in next(iter(found))]
+    pages = export.read_pages(reader(resources), size=10)
+    seen = [row.id for row in next(iter(pages))]
     with resources.database.transaction() as session:
         session.execute(text("UPDATE signals SET producer_id = 'other'"))
     fill(resources, 5)
-    seen += [row.id for rows in found for row in rows]
+    seen += [row.id for rows in pages for row in rows]
     assert len(seen) == len(set(seen)) == 25
 
 
 @pytest.mark.parametrize("path", [CSV, NDJSON])
 @pytest.mark.parametrize("query", ["limit=5", "cursor=x", "since=yesterday", "side=hold", "x=1"])
 def test_what_is_no_filter_is_refused(client: FlaskClient, path: str, query: str) -> None:
-    answer = client.get(f"{path}?{query}")
-    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    response = client.get(f"{path}?{query}")
+    assert (response.status_code, response.content_type) == (422, "application/problem+json")
 
 
-def test_without_the_database_the_answer_is_a_problem_and_no_empty_file(serve: Serve) -> None:
+def test_without_the_database_the_response_is_a_problem_and_no_empty_file(serve: Serve) -> None:
     client = serve(database_url="postgresql://nobody@127.0.0.1:1/none", database_timeout_seconds=1.0)
     assert [client.get(path).status_code for path in (CSV, NDJSON)] == [503, 503]
 
@@ -189,17 +189,17 @@ def test_a_file_that_cannot_be_finished_does_not_end_as_if_it_were_whole(
     client: FlaskClient, resources: Resources
 ) -> None:
     fill(resources, 1_500)
-    answer = client.get(NDJSON, buffered=False)
-    pieces: Iterator[Any] = iter(answer.response)
-    assert next(pieces)
+    response = client.get(NDJSON, buffered=False)
+    chunks: Iterator[Any] = iter(response.response)
+    assert next(chunks)
     try:
         with resources.database.transaction() as session:
             session.execute(text("ALTER TABLE signals RENAME TO gone"))
-        assert json.loads(b"".join(pieces).splitlines()[-1]) == {"error": export.FAILURE}
+        assert json.loads(b"".join(chunks).splitlines()[-1]) == {"error": export.FAILURE}
     finally:
         with resources.database.transaction() as session:
             session.execute(text("ALTER TABLE gone RENAME TO signals"))
-    answer.close()
+    response.close()
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])

@@ -17,16 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from app.events.models import Event
 from app.resources import Resources
 from app.shared.db import Database
-from app.signals import queries
+from app.signals.batch import IncomingSignal
 from app.signals.domain import DuplicateSignal, MatchedOn, NewSignal
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
-from app.signals.storage import single
-from app.signals.storage.single import Told
+from app.signals.storage import postgresql
+from app.signals.storage.outcome import Outcome
+from app.signals.storage.store import store
 from config import Settings
 from tests.integration.signals.builders import NOON, a_new_signal
 
-Outcome = SignalRow | Exception
+Result = SignalRow | Exception
 
 
 @pytest.fixture
@@ -43,19 +44,18 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The first storing waits until the block ends; gives how many signals each storing had."""
     sizes: list[int] = []
     go_on = threading.Event()
-    store = single.store
 
-    def slow(database: Database, told: Sequence[Told], *args: Any, **kwargs: Any) -> list[SignalRow | None]:
-        sizes.append(len(told))
+    def slow(database: Database, items: Sequence[IncomingSignal], *args: Any, **kwargs: Any) -> list[Outcome]:
+        sizes.append(len(items))
         assert len(sizes) > 1 or go_on.wait(10)
-        return store(database, told, *args, **kwargs)
+        return store(database, items, *args, **kwargs)
 
-    monkeypatch.setattr(single, "store", slow)
+    monkeypatch.setattr("app.signals.intake.store", slow)
     yield sizes
     go_on.set()
 
 
-def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
+def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     """What becomes of signals that all come while another one is being stored, and so are stored by one call."""
     with ThreadPoolExecutor(len(signals) + 1) as pool:
         with held_up(monkeypatch) as sizes:
@@ -68,7 +68,7 @@ def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.M
         return [outcome_of(future) for future in futures]
 
 
-def outcome_of(future: Future[SignalRow]) -> Outcome:
+def outcome_of(future: Future[SignalRow]) -> Result:
     error = future.exception(20)
     assert error is None or isinstance(error, Exception)
     return future.result() if error is None else error
@@ -144,7 +144,7 @@ def test_one_that_has_to_wait_for_somebody_else_holds_up_none_of_the_others(
     if database.is_sqlite:
         pytest.skip("its writers come one by one")
     contended = other(2)
-    (number, _) = queries.locks([intake.rule.identify(contended)])
+    number = postgresql.lock_number(intake.rule.identify(contended).window_key)
     with ThreadPoolExecutor(1) as pool, database.transaction() as session:
         session.execute(text(f"SELECT pg_advisory_xact_lock({number})"))
         waiting = pool.submit(together, intake, [other(1), contended, other(3)], monkeypatch)

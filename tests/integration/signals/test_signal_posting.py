@@ -25,24 +25,26 @@ def stored(resources: Resources) -> int:
         return len(session.scalars(select(Signal.id)).all())
 
 
-def is_problem(answer: TestResponse, status: int, slug: str) -> bool:
-    assert answer.status_code == status, answer.data
-    assert answer.content_type == "application/problem+json"
-    problem = answer.json or {}
+def is_problem(response: TestResponse, status: int, slug: str) -> bool:
+    assert response.status_code == status, response.data
+    assert response.content_type == "application/problem+json"
+    problem = response.json or {}
     assert problem["status"] == status
     assert problem["type"].endswith(slug)
-    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    assert problem["request_id"] == response.headers["X-Request-ID"]
     return True
 
 
-def test_an_accepted_signal_is_answered_with_all_it_is(client: FlaskClient) -> None:
+def test_the_response_to_an_accepted_signal_has_all_its_fields(client: FlaskClient) -> None:
     payload = {"take_profit": [190, "195.50"], "strategy": "momentum", "other": {"a": None}}
-    answer = post(client, instrument="btc/usdt", time="2026-03-02T13:00:00.5+01:00", external_id="e1", payload=payload)
-    told = answer.json or {}
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == f"{PATH}/{told['id']}"
-    assert told == {
-        "id": told["id"],
+    response = post(
+        client, instrument="btc/usdt", time="2026-03-02T13:00:00.5+01:00", external_id="e1", payload=payload
+    )
+    signal = response.json or {}
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"{PATH}/{signal['id']}"
+    assert signal == {
+        "id": signal["id"],
         "producer_id": "desk-1",
         "external_id": "e1",
         "instrument": "BTC/USDT",
@@ -55,22 +57,26 @@ def test_an_accepted_signal_is_answered_with_all_it_is(client: FlaskClient) -> N
         "signed": False,
         "received_at": "2026-03-02T12:00:00Z",
     }
-    assert client.get(answer.headers["Location"]).json == told
+    assert client.get(response.headers["Location"]).json == signal
 
 
-def test_the_digits_of_numbers_survive_in_answers(client: FlaskClient) -> None:
+def test_the_digits_of_numbers_survive_in_responses(client: FlaskClient) -> None:
     body = b'{"instrument":"A","side":"buy","price":0.10,"payload":{"x":1.10,"y":12345678901234567890.5,"z":1e-7}}'
-    answer = client.post(PATH, data=body, content_type="application/json")
-    for read in (answer, client.get(answer.headers["Location"])):
+    response = client.post(PATH, data=body, content_type="application/json")
+    for read in (response, client.get(response.headers["Location"])):
         assert b'"price":"0.10"' in read.data
         assert b'"x":1.10,"y":12345678901234567890.5,"z":1E-7' in read.data
 
 
 def test_a_signal_is_stored_with_the_event_that_tells_of_it(client: FlaskClient, resources: Resources) -> None:
-    answer = client.post(PATH, json=a_signal(), headers={"X-Request-ID": "request-7"})
+    response = client.post(PATH, json=a_signal(), headers={"X-Request-ID": "request-7"})
     with resources.database.reading() as session:
         (event,) = session.scalars(select(Event)).all()
-    assert (event.kind, event.subject, event.request_id) == ("signal.received", (answer.json or {})["id"], "request-7")
+    assert (event.kind, event.subject, event.request_id) == (
+        "signal.received",
+        (response.json or {})["id"],
+        "request-7",
+    )
     assert event.dispatched_at is None
 
 
@@ -104,15 +110,15 @@ def test_what_is_not_strict_json_is_malformed(client: FlaskClient, resources: Re
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
-def test_another_type_or_any_encoding_is_not_taken(client: FlaskClient, headers: dict[str, str]) -> None:
-    answer = client.post(PATH, data=json.dumps(a_signal()), headers=headers)
-    assert is_problem(answer, 415, "unsupported-media-type")
+def test_another_type_or_any_encoding_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+    response = client.post(PATH, data=json.dumps(a_signal()), headers=headers)
+    assert is_problem(response, 415, "unsupported-media-type")
 
 
 def test_a_length_beside_chunks_is_refused_even_if_the_server_lets_it_through(client: FlaskClient) -> None:
     headers = {"Transfer-Encoding": "chunked", "Content-Length": "2"}
-    answer = client.post(PATH, data=b"{}", content_type="application/json", headers=headers)
-    assert is_problem(answer, 411, "length-required")
+    response = client.post(PATH, data=b"{}", content_type="application/json", headers=headers)
+    assert is_problem(response, 411, "length-required")
 
 
 def test_a_body_may_be_as_large_as_the_cap_and_no_byte_larger(client: FlaskClient, resources: Resources) -> None:
@@ -127,9 +133,9 @@ def test_the_size_is_checked_before_anything_is_parsed(client: FlaskClient) -> N
 
 
 def test_what_does_not_fit_is_named_by_pointers_and_not_stored(client: FlaskClient, resources: Resources) -> None:
-    answer = post(client, side="hold", payload={"take_profit": [1, -2]}, colour="red")
-    assert is_problem(answer, 422, "validation-failed")
-    pointers = {error["pointer"] for error in (answer.json or {})["errors"]}
+    response = post(client, side="hold", payload={"take_profit": [1, -2]}, colour="red")
+    assert is_problem(response, 422, "validation-failed")
+    pointers = {error["pointer"] for error in (response.json or {})["errors"]}
     assert pointers == {"/side", "/payload/take_profit/1", "/colour"}
     assert stored(resources) == 0
 
@@ -152,8 +158,8 @@ def signed(client: FlaskClient, clock: StoppedClock, body: Any = None, **how: An
 
 def test_a_signed_signal_says_so_and_takes_the_messages_id(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_enabled=True, signals_hmac_key=KEY)
-    told = signed(client, clock).json or {}
-    assert (told["signed"], told["external_id"]) == (True, "msg_1")
+    signal = signed(client, clock).json or {}
+    assert (signal["signed"], signal["external_id"]) == (True, "msg_1")
     clock.advance(200)
     assert is_problem(signed(client, clock, body=a_signal(instrument="MSFT")), 409, "duplicate-signal")
 
@@ -178,12 +184,12 @@ def test_a_signature_that_is_there_must_hold_even_where_none_is_required(serve: 
         {"sent": b"{}"},
     ],
 )
-def test_whatever_is_wrong_with_a_signature_the_answer_is_the_same(
+def test_whatever_is_wrong_with_a_signature_the_response_is_the_same(
     serve: Serve, clock: StoppedClock, resources: Resources, how: dict[str, Any]
 ) -> None:
-    answer = signed(serve(signals_hmac_enabled=True, signals_hmac_key=KEY), clock, **how)
-    assert is_problem(answer, 401, "unauthenticated")
-    assert (answer.json or {})["detail"] == signatures.REFUSAL
+    response = signed(serve(signals_hmac_enabled=True, signals_hmac_key=KEY), clock, **how)
+    assert is_problem(response, 401, "unauthenticated")
+    assert (response.json or {})["detail"] == signatures.REFUSAL
     assert stored(resources) == 0
 
 
@@ -267,7 +273,7 @@ ALMOST_PAYLOADS = st.builds(
     | ALMOST_PAYLOADS
 )
 def test_any_bytes_are_stored_or_refused_with_a_problem(client: FlaskClient, body: bytes) -> None:
-    answer = client.post(PATH, data=body, content_type="application/json")
-    if answer.status_code != 201:
-        assert 400 <= answer.status_code < 500, answer.data
-        assert answer.content_type == "application/problem+json"
+    response = client.post(PATH, data=body, content_type="application/json")
+    if response.status_code != 201:
+        assert 400 <= response.status_code < 500, response.data
+        assert response.content_type == "application/problem+json"

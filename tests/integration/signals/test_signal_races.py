@@ -32,7 +32,7 @@ def post(address: str, told: dict[str, Any]) -> Answer:
             return refusal.code, json.load(refusal)
 
 
-def at_once(many: int, work: Callable[[int], Answer]) -> list[Answer]:
+def execute_raw(many: int, work: Callable[[int], Answer]) -> list[Answer]:
     answers: list[Answer] = []
     barrier = threading.Barrier(many)
 
@@ -56,7 +56,7 @@ def test_of_fifty_posts_of_one_signal_at_once_one_is_accepted_and_named_by_all_o
         settings = replace(settings, redis_url=nowhere)
     with web(replace(settings, database_timeout_seconds=20.0), tmp_path) as address:
         for told in (a_signal(external_id="e1"), a_signal(instrument="MSFT")):
-            answers = at_once(THREADS, lambda _, told=told: post(address, told))  # type: ignore[misc]
+            answers = execute_raw(THREADS, lambda _, told=told: post(address, told))  # type: ignore[misc]
             assert Counter(status for status, _ in answers) == {201: 1, 409: THREADS - 1}
             (accepted,) = [told for status, told in answers if status == 201]
             assert {told["existing_signal_id"] for status, told in answers if status == 409} == {accepted["id"]}
@@ -64,7 +64,7 @@ def test_of_fifty_posts_of_one_signal_at_once_one_is_accepted_and_named_by_all_o
 
 def test_different_signals_at_once_are_all_accepted(settings: Settings, tmp_path: Path) -> None:
     with web(replace(settings, database_timeout_seconds=20.0), tmp_path) as address:
-        answers = at_once(
+        answers = execute_raw(
             THREADS, lambda number: post(address, a_signal(external_id=f"e{number}", instrument=f"I{number}"))
         )
     assert Counter(status for status, _ in answers) == {201: THREADS}

@@ -25,9 +25,9 @@ def posted(client: FlaskClient) -> list[dict[str, Any]]:
 
 
 def listed(client: FlaskClient, query: str = "") -> list[dict[str, Any]]:
-    answer = client.get(f"{PATH}?{query}")
-    assert answer.status_code == 200, answer.data
-    signals: list[dict[str, Any]] = (answer.json or {})["signals"]
+    response = client.get(f"{PATH}?{query}")
+    assert response.status_code == 200, response.data
+    signals: list[dict[str, Any]] = (response.json or {})["signals"]
     return signals
 
 
@@ -77,22 +77,22 @@ def test_filters_narrow_the_list(
     ],
 )
 def test_a_query_that_does_not_fit_is_refused(client: FlaskClient, query: str, pointer: str) -> None:
-    answer = client.get(f"{PATH}?{query}")
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in (answer.json or {})["errors"]] == [pointer]
+    response = client.get(f"{PATH}?{query}")
+    assert response.status_code == 422
+    assert [error["pointer"] for error in (response.json or {})["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("path", ["x", "1", "00000000-0000-0000-0000-00000000000", "%00"])
 def test_what_is_no_id_is_not_found(client: FlaskClient, path: str) -> None:
-    answer = client.get(f"{PATH}/{path}")
-    assert answer.status_code == 404
-    assert answer.content_type == "application/problem+json"
+    response = client.get(f"{PATH}/{path}")
+    assert response.status_code == 404
+    assert response.content_type == "application/problem+json"
 
 
 def test_an_unknown_signal_is_not_found(client: FlaskClient) -> None:
-    answer = client.get(f"{PATH}/{uuid7()}")
-    assert answer.status_code == 404
-    assert (answer.json or {})["type"].endswith("not-found")
+    response = client.get(f"{PATH}/{uuid7()}")
+    assert response.status_code == 404
+    assert (response.json or {})["type"].endswith("not-found")
 
 
 @hypothesis_settings(

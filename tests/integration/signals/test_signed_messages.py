@@ -1,4 +1,4 @@
-"""One signed message is one producer's: whatever Redis remembers, and however many processes are asked at once."""
+"""One signed message is one producer's: whatever Redis remembers, and however many processes receive it at once."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def send(path: str, clock: StoppedClock) -> Send:
         message_id: str = "msg_1",
         **headers: str,
     ) -> TestResponse:
-        told = signals or (a_signal(),)
-        body = json.dumps(told[0] if path == PATH else {"signals": told}).encode()
+        documents = signals or (a_signal(),)
+        body = json.dumps(documents[0] if path == PATH else {"signals": documents}).encode()
         signed = signatures.sign(body, key=key, message_id=message_id, now=clock.now)
         given = {"X-Producer-Id": producer, **signed, **headers}
         return client.post(path, data=body, content_type="application/json", headers=given)
@@ -112,8 +112,8 @@ def test_a_replayer_gains_nothing_by_changing_the_list_of_signatures(
     assert send(client, "desk-1", **{"webhook-signature": f"{one} {other}"}).status_code == 201
     unpadded = other.rstrip("=")
     replays = (one, other, f"{other} {one}", f"v1,AAAA {one}", f"{one} v2,x", f"{unpadded} {other}=", f"{other}  {one}")
-    answers = [send(client, "desk-2", **{"webhook-signature": text}).status_code for text in replays]
-    assert set(answers) == {401}
+    responses = [send(client, "desk-2", **{"webhook-signature": text}).status_code for text in replays]
+    assert set(responses) == {401}
     assert send(client, "desk-3", **{"webhook-signature": other}).status_code == 401
     assert send(client, "desk-1", **{"webhook-signature": other}).status_code == 409
 
@@ -124,10 +124,10 @@ def test_the_same_content_signed_with_different_keys_is_two_messages(serve: Serv
     assert send(client, "desk-2", key=OTHER_KEY).status_code == 201
 
 
-def test_of_many_names_at_once_one_gets_a_message(
+def test_of_many_producers_at_once_one_gets_a_message(
     serve: Serve, send: Send, resources: Resources, nowhere: str, clock: StoppedClock
 ) -> None:
-    """Two services, as two web processes, each asked under several names at the same moment, Redis being away."""
+    """Two services, as two web processes, receive the message under several names at once, without Redis."""
     services = [serve(signals_hmac_enabled=True, signals_hmac_key=KEY, redis_url=nowhere) for _ in range(2)]
     names = [f"desk-{number}" for number in range(6)]
     barrier = Barrier(len(names))

@@ -1,4 +1,4 @@
-"""A real web server for what only a real server does: broken framing, bodies that are cut, clients that go away."""
+"""A real web server, for tests of framing, incomplete bodies and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.resources import Resources
 from config import Settings
 from tests import processes
 
-ANSWER_SECONDS = 20
+RESPONSE_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawResponse:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -37,16 +37,18 @@ class Server:
     log: Path
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=RESPONSE_SECONDS)
 
-    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """One request on a connection of its own. A Content-Length is sent unless the headers say how it comes."""
-        given = dict(headers or {})
-        if "Transfer-Encoding" not in given:
-            given.setdefault("Content-Length", str(len(body)))
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> RawResponse:
+        """One request on a new connection. A Content-Length is added unless there is a Transfer-Encoding."""
+        sent = dict(headers or {})
+        if "Transfer-Encoding" not in sent:
+            sent.setdefault("Content-Length", str(len(body)))
         with self.connect() as connection:
-            connection.sendall(head(method, path, given) + body)
-            return read_answer(connection)
+            connection.sendall(head(method, path, sent) + body)
+            return read_response(connection)
 
 
 def head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
@@ -54,28 +56,28 @@ def head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def read_answer(connection: socket.socket) -> Answer:
+def read_response(connection: socket.socket) -> RawResponse:
     with connection.makefile("rb") as stream:
-        return _read_answer(stream, stream.readline())
+        return _read_response(stream, stream.readline())
 
 
-def read_answers(connection: socket.socket) -> list[Answer]:
-    """All there are until the server closes."""
+def read_responses(connection: socket.socket) -> list[RawResponse]:
+    """All responses until the server closes the connection."""
     with connection.makefile("rb") as stream:
-        return [_read_answer(stream, first) for first in iter(stream.readline, b"")]
+        return [_read_response(stream, first) for first in iter(stream.readline, b"")]
 
 
-def _read_answer(stream: BinaryIO, first: bytes) -> Answer:
+def _read_response(stream: BinaryIO, first: bytes) -> RawResponse:
     headers = {}
     while line := stream.readline().strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
-    return Answer(int(first.split()[1]), headers, stream.read(int(headers.get("content-length", "0"))))
+    return RawResponse(int(first.split()[1]), headers, stream.read(int(headers.get("content-length", "0"))))
 
 
 @pytest.fixture(scope="session")
 def server(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The whole application behind the web server as it is run, on SQLite, open to all."""
+    """The application on SQLite behind the real web server, without API keys."""
     folder = tmp_path_factory.mktemp("web")
     database = folder / "signalbox.db"
     database.write_bytes(sqlite_template.read_bytes())
@@ -98,7 +100,7 @@ def sqlite_settings(sqlite_url: str, redis_url: str, tmp_path: Path) -> Settings
 
 @pytest.fixture
 def make_app() -> Iterator[Callable[[Settings], Flask]]:
-    """Makes applications and closes what they opened."""
+    """Makes applications and closes their resources."""
     built: list[Resources] = []
 
     def make(settings: Settings) -> Flask:

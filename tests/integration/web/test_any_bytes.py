@@ -1,4 +1,4 @@
-"""Any bytes to any endpoint end in an answer that was meant: never a bug, never a long calculation."""
+"""Any bytes to any endpoint: the response is never an unexpected error and never takes long."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def client(sqlite_settings: Settings, make_app: Callable[[Settings], Flask]) -> 
 
 @pytest.fixture
 def operations(client: FlaskClient) -> list[tuple[str, str]]:
-    """Every method and path there is, each open place of the path as {}."""
+    """Every method and path of the application, with {} for each variable of the path."""
     return sorted(
         (method, re.sub("<[^>]*>", "{}", rule.rule))
         for rule in client.application.url_map.iter_rules()
@@ -83,7 +83,7 @@ def operations(client: FlaskClient) -> list[tuple[str, str]]:
 
 @ONE_APP
 @given(st.data())
-def test_any_request_is_answered_and_every_refusal_is_a_problem(
+def test_any_request_gets_a_response_and_every_error_is_a_problem(
     client: FlaskClient, operations: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     method, path = data.draw(st.sampled_from(operations))
@@ -97,8 +97,8 @@ def test_any_request_is_answered_and_every_refusal_is_a_problem(
         data=data.draw(BODIES),
         content_type=data.draw(KINDS),
         headers=data.draw(HEADERS),
-    ) as answer:
-        assert answer.status_code < 500 or answer.status_code == 503, answer.get_data(as_text=True)
-        if answer.status_code >= 400 and method != "HEAD":
-            assert answer.mimetype == "application/problem+json"
+    ) as response:
+        assert response.status_code < 500 or response.status_code == 503, response.get_data(as_text=True)
+        if response.status_code >= 400 and method != "HEAD":
+            assert response.mimetype == "application/problem+json"
     assert time.thread_time() - began < SLOWEST_SECONDS

@@ -1,4 +1,4 @@
-"""With API_KEYS set, who gets in and who does not."""
+"""Authentication with API_KEYS."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def bearer(token: str) -> Any:
     return {"Authorization": f"Bearer {token}"}
 
 
-def assert_refused(answer: Any) -> None:
-    assert answer.status_code == 401
-    assert answer.content_type == "application/problem+json"
-    assert json.loads(answer.data)["type"] == "/problems/unauthenticated"
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+def assert_refused(response: Any) -> None:
+    assert response.status_code == 401
+    assert response.content_type == "application/problem+json"
+    assert json.loads(response.data)["type"] == "/problems/unauthenticated"
+    assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/signals", "/metrics", "/api/v1/bars/EURUSD/1h"])
@@ -44,7 +44,7 @@ def test_a_request_without_a_key_is_refused(guarded: Flask, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "authorization",
     [
         "",
         "Bearer",
@@ -59,12 +59,12 @@ def test_a_request_without_a_key_is_refused(guarded: Flask, path: str) -> None:
         ALICE,
     ],
 )
-def test_a_wrong_key_is_refused(guarded: Flask, given: str) -> None:
-    assert_refused(guarded.test_client().get("/api/v1/signals", headers={"Authorization": given}))
+def test_a_wrong_key_is_refused(guarded: Flask, authorization: str) -> None:
+    assert_refused(guarded.test_client().get("/api/v1/signals", headers={"Authorization": authorization}))
 
 
 @pytest.mark.parametrize("token", [ALICE, BOB])
-def test_every_key_opens(guarded: Flask, token: str) -> None:
+def test_every_key_is_accepted(guarded: Flask, token: str) -> None:
     assert guarded.test_client().get("/api/v1/signals", headers=bearer(token)).status_code == 200
 
 
@@ -76,14 +76,14 @@ def test_the_keys_name_is_the_caller(guarded: Flask) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/docs/docs.js", "/openapi.json", "/problems/gone"])
-def test_public_endpoints_want_no_key(guarded: Flask, path: str) -> None:
-    with guarded.test_client().get(path) as answer:
-        assert answer.status_code == 200
+def test_public_endpoints_need_no_key(guarded: Flask, path: str) -> None:
+    with guarded.test_client().get(path) as response:
+        assert response.status_code == 200
 
 
-def test_every_other_endpoint_wants_a_key(guarded: Flask) -> None:
+def test_every_other_endpoint_needs_a_key(guarded: Flask) -> None:
     client = guarded.test_client()
-    asked = 0
+    requests = 0
     for rule in guarded.url_map.iter_rules():
         if rule.endpoint in PUBLIC_ENDPOINTS:
             continue
@@ -91,10 +91,10 @@ def test_every_other_endpoint_wants_a_key(guarded: Flask) -> None:
         with guarded.test_request_context():
             path = guarded.url_map.bind("x").build(rule.endpoint, values)
         for method in rule.methods or ():
-            answer = client.open(path, method=method)
-            assert answer.status_code == 401, (method, path)
-            asked += 1
-    assert asked > 10
+            response = client.open(path, method=method)
+            assert response.status_code == 401, (method, path)
+            requests += 1
+    assert requests > 10
 
 
 def test_an_unknown_path_is_not_found_with_and_without_a_key(guarded: Flask) -> None:
@@ -109,40 +109,40 @@ def signed(guarded: Flask, key: Any, body: bytes) -> Any:
     return {"Content-Type": "application/json", **headers}
 
 
-def test_a_signed_signal_wants_no_key(guarded: Flask) -> None:
+def test_a_signed_signal_needs_no_key(guarded: Flask) -> None:
     body = json.dumps(SIGNAL).encode()
-    answer = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, SIGNING_KEY, body))
-    assert answer.status_code == 201
-    assert answer.get_json()["signed"] is True
+    response = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, SIGNING_KEY, body))
+    assert response.status_code == 201
+    assert response.get_json()["signed"] is True
 
 
 def test_a_wrongly_signed_signal_is_refused(guarded: Flask) -> None:
     body = json.dumps(SIGNAL).encode()
-    answer = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, "x" * 40, body))
-    assert_refused(answer)
+    response = guarded.test_client().post("/api/v1/signals", data=body, headers=signed(guarded, "x" * 40, body))
+    assert_refused(response)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature", "X-Signature"])
 def test_one_header_of_a_signature_does_not_replace_a_key(guarded: Flask, name: str) -> None:
-    answer = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers={name: "1"})
-    assert_refused(answer)
+    response = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers={name: "1"})
+    assert_refused(response)
 
 
-def test_a_signature_opens_nothing_but_the_posting_of_signals(guarded: Flask) -> None:
+def test_a_signature_is_accepted_only_for_posting_signals(guarded: Flask) -> None:
     headers = signed(guarded, SIGNING_KEY, b"")
     assert_refused(guarded.test_client().get("/api/v1/signals", headers=headers))
 
 
-def test_a_signature_does_not_make_a_wrong_key_right(guarded: Flask) -> None:
+def test_a_signature_does_not_help_a_wrong_key(guarded: Flask) -> None:
     body = json.dumps(SIGNAL).encode()
     headers = signed(guarded, SIGNING_KEY, body) | bearer("wrong")
     assert_refused(guarded.test_client().post("/api/v1/signals", data=body, headers=headers))
 
 
-def test_an_unsigned_signal_with_a_key_is_taken(guarded: Flask) -> None:
-    answer = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers=bearer(ALICE))
-    assert answer.status_code == 201
-    assert answer.get_json()["signed"] is False
+def test_an_unsigned_signal_with_a_key_is_accepted(guarded: Flask) -> None:
+    response = guarded.test_client().post("/api/v1/signals", json=SIGNAL, headers=bearer(ALICE))
+    assert response.status_code == 201
+    assert response.get_json()["signed"] is False
 
 
 def test_without_keys_the_api_is_open(sqlite_settings: Settings, make_app: Any) -> None:

@@ -1,4 +1,4 @@
-"""Bodies that end before their announced end: never stored as if they were whole, however the client went away."""
+"""Bodies that end before their Content-Length are never stored, however the client disconnects."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.hooks import service as hooks
 from app.hooks.domain import FieldMap
 from app.shared.clock import utc_now
 from app.shared.db import Database
-from tests.integration.web.conftest import head, read_answers
+from tests.integration.web.conftest import head, read_responses
 
 JSON = "application/json"
 End = Callable[[socket.socket], None]
 
 
 def finish(connection: socket.socket) -> None:
-    """Say that nothing more comes, as a client does that was stopped."""
+    """Close the sending side, as a stopped client does."""
     connection.shutdown(socket.SHUT_WR)
 
 
@@ -48,12 +48,12 @@ def hook_path(server: Any) -> str:
 
 
 def send_cut(server: Any, method: str, path: str, kind: str, body: bytes, missing: int, end: End) -> Any:
-    """The answers to a body whose last bytes do not come."""
+    """The responses to a body whose last bytes never arrive."""
     headers = {"Content-Type": kind, "Content-Length": str(len(body) + missing)}
     with server.connect() as connection:
         connection.sendall(head(method, path, headers) + body)
         end(connection)
-        return read_answers(connection) if end is finish else []
+        return read_responses(connection) if end is finish else []
 
 
 def stored(server: Any, instrument: str) -> list[Any]:
@@ -62,9 +62,9 @@ def stored(server: Any, instrument: str) -> list[Any]:
     return signals
 
 
-def assert_refused(answers: list[Any], end: End) -> None:
+def assert_refused(responses: list[Any], end: End) -> None:
     if end is finish:
-        assert [(answer.status, answer.json["type"]) for answer in answers] == [(400, "/problems/bad-request")]
+        assert [(response.status, response.json["type"]) for response in responses] == [(400, "/problems/bad-request")]
 
 
 ends = pytest.mark.parametrize("end", [finish, die])
@@ -110,6 +110,6 @@ def test_cut_bars_are_not_stored_with_a_part_of_their_last_price(server: Any, in
 
 
 def settle(server: Any) -> None:
-    """Until the threads that read cut bodies are through: a dead client's request has no answer to wait for."""
+    """Wait until the threads that read incomplete bodies are done. A disconnected client gets no response."""
     for _ in range(8):
         server.request("GET", "/api/v1/signals")

@@ -1,4 +1,4 @@
-"""The page of the API in a real browser: it works under its own content policy and asks nobody else."""
+"""The documentation page in a real browser: it works under its content policy and contacts no other host."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_the_page_shows_every_operation_and_carries_one_out(page: Page, server: 
     health = page.locator(".opblock", has_text="/healthz")
     health.locator(".opblock-summary").click()
     health.locator("button.execute").click()
-    answer = health.locator(".live-responses-table .response-col_status").last
-    answer.wait_for()
-    assert answer.inner_text().startswith("200")
+    response = health.locator(".live-responses-table .response-col_status").last
+    response.wait_for()
+    assert response.inner_text().startswith("200")
     paths = server.request("GET", "/openapi.json").json["paths"]
     assert page.locator(".opblock").count() == sum(len(set(item) - {"parameters"}) for item in paths.values())
     assert complaints == []

@@ -1,4 +1,4 @@
-"""Bodies that are too large, broken, slow or of another kind, against the real server."""
+"""Bodies that are too large, malformed, slow or of another media type, sent to a real server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import Settings
-from tests.integration.web.conftest import read_answers
+from tests.integration.web.conftest import read_responses
 
 PATH = "/api/v1/signals"
 CAP = Settings().signals_max_payload_bytes
@@ -20,36 +20,36 @@ JSON = {"Content-Type": "application/json"}
 CHUNKED = {**JSON, "Transfer-Encoding": "chunked"}
 
 
-def chunked(*pieces: bytes) -> bytes:
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 def body_of(size: int) -> bytes:
-    """JSON of exactly this size that no schema takes."""
+    """JSON of exactly this size that no schema accepts."""
     return json.dumps({"x": "y" * (size - len(json.dumps({"x": ""})))}).encode()
 
 
-def assert_problem(answer: Any, status: int, slug: str) -> None:
-    assert answer.status == status, answer.body
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json["type"] == f"/problems/{slug}"
-    assert answer.json["status"] == status
-    assert answer.json["title"]
-    assert answer.json["request_id"] == answer.headers["x-request-id"]
+def assert_problem(response: Any, status: int, slug: str) -> None:
+    assert response.status == status, response.body
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json["type"] == f"/problems/{slug}"
+    assert response.json["status"] == status
+    assert response.json["title"]
+    assert response.json["request_id"] == response.headers["x-request-id"]
 
 
-def test_a_body_over_the_cap_is_refused(server: Any) -> None:
+def test_a_body_over_the_limit_is_refused(server: Any) -> None:
     assert_problem(server.request("POST", PATH, body_of(CAP + 1), JSON), 413, "payload-too-large")
 
 
-def test_a_body_over_the_cap_is_refused_before_it_is_sent(server: Any) -> None:
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Any) -> None:
     with server.connect() as connection:
         connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode())
         connection.sendall(f"Content-Length: {10**12}\r\n\r\n".encode())
         assert connection.recv(12) == b"HTTP/1.1 413"
 
 
-def test_a_body_of_exactly_the_cap_is_read(server: Any) -> None:
+def test_a_body_of_exactly_the_limit_is_read(server: Any) -> None:
     body = body_of(CAP)
     assert len(body) == CAP
     assert_problem(server.request("POST", PATH, body, JSON), 422, "validation-failed")
@@ -57,12 +57,12 @@ def test_a_body_of_exactly_the_cap_is_read(server: Any) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
 def test_any_content_encoding_is_refused(server: Any, encoding: Any) -> None:
-    answer = server.request("POST", PATH, b"{}", JSON | {"Content-Encoding": encoding})
-    assert_problem(answer, 415, "unsupported-media-type")
+    response = server.request("POST", PATH, b"{}", JSON | {"Content-Encoding": encoding})
+    assert_problem(response, 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x"])
-def test_a_body_that_is_not_announced_as_json_is_refused(server: Any, kind: Any) -> None:
+def test_a_body_without_a_json_media_type_is_refused(server: Any, kind: Any) -> None:
     headers = {"Content-Type": kind} if kind else {}
     assert_problem(server.request("POST", PATH, b"{}", headers), 415, "unsupported-media-type")
 
@@ -85,10 +85,10 @@ TWO_FRAMINGS = [
 def test_a_length_with_a_transfer_encoding_is_refused_and_nothing_after_it_is_read(
     server: Any, target: str, framing: list[str]
 ) -> None:
-    answers = answers_to(server, request_and_another(target, framing))
-    assert len(answers) == 1
-    assert_problem(answers[0], 411, "length-required")
-    assert answers[0].headers["connection"] == "close"
+    responses = responses_to(server, request_and_another(target, framing))
+    assert len(responses) == 1
+    assert_problem(responses[0], 411, "length-required")
+    assert responses[0].headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_a_length_with_a_transfer_encoding_is_refused_and_nothing_after_it_is_re
         ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
     ],
 )
-def test_a_body_whose_end_cannot_be_known_is_refused_and_nothing_after_it_is_read(
+def test_a_body_with_a_transfer_encoding_is_refused_and_nothing_after_it_is_read(
     server: Any, framing: list[str]
 ) -> None:
-    answers = answers_to(server, request_and_another(f"POST {PATH}", framing))
-    assert [answer.status for answer in answers] == [400]
+    responses = responses_to(server, request_and_another(f"POST {PATH}", framing))
+    assert [response.status for response in responses] == [400]
 
 
 def request_and_another(target: str, framing: list[str]) -> bytes:
@@ -114,10 +114,10 @@ def request_and_another(target: str, framing: list[str]) -> bytes:
     return head.encode() + b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def answers_to(server: Any, sent: bytes) -> list[Any]:
+def responses_to(server: Any, sent: bytes) -> list[Any]:
     with server.connect() as connection:
         connection.sendall(sent)
-        return read_answers(connection)
+        return read_responses(connection)
 
 
 GET = b"GET /healthz HTTP/1.1\r\n"
@@ -146,20 +146,22 @@ GET = b"GET /healthz HTTP/1.1\r\n"
     ],
     ids=lambda value: value[:40] if isinstance(value, bytes) else str(value),
 )
-def test_what_is_no_request_is_refused_by_the_server_and_the_connection_closed(
-    server: Any, head: bytes, status: int
-) -> None:
-    (answer,) = answers_to(server, head + b"\r\n" + GET + b"\r\n")
-    assert answer.status == status
-    assert answer.body == b""
+def test_the_server_refuses_malformed_requests_and_closes_the_connection(server: Any, head: bytes, status: int) -> None:
+    (response,) = responses_to(server, head + b"\r\n" + GET + b"\r\n")
+    assert response.status == status
+    assert response.body == b""
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "HTTP_HOST", "wsgi.url_scheme"])
 def test_a_header_named_like_a_variable_of_the_server_changes_nothing(server: Any, name: str) -> None:
-    """The test is a peer on loopback, whom a server may take for its proxy."""
+    """The test connects from loopback; a server might trust it as a proxy."""
     plain = server.request("POST", "/api/v1/hooks/hook_unknown", b"a: b", {"Content-Type": "text/plain"})
-    answer = server.request("POST", "/api/v1/hooks/hook_unknown", b"a: b", {"Content-Type": "text/plain", name: "/api"})
-    assert (answer.status, answer.json["type"]) == (plain.status, plain.json["type"]) == (404, "/problems/not-found")
+    response = server.request(
+        "POST", "/api/v1/hooks/hook_unknown", b"a: b", {"Content-Type": "text/plain", name: "/api"}
+    )
+    assert (
+        (response.status, response.json["type"]) == (plain.status, plain.json["type"]) == (404, "/problems/not-found")
+    )
     signal = {"instrument": f"SPOOF-{name.upper()}", "side": "buy", "price": 1, "external_id": f"spoof-{name}"}
     stored = server.request("POST", PATH, json.dumps(signal).encode(), JSON | {name: "/elsewhere"})
     assert stored.status == 201
@@ -197,27 +199,27 @@ FIRST_LINES = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(FIRST_LINES, LINES, st.binary(max_size=20)), min_size=1, max_size=8))
-def test_any_bytes_end_in_time_and_never_in_a_500(server: Any, lines: list[bytes]) -> None:
+def test_any_bytes_get_a_response_in_time_and_never_a_500(server: Any, lines: list[bytes]) -> None:
     began = time.monotonic()
     with server.connect() as connection:
         connection.sendall(b"\r\n".join([*lines, b"", b""]))
         connection.shutdown(socket.SHUT_WR)
-        answers = read_answers(connection)
-    for answer in answers:
-        assert answer.status < 500 or answer.status == 503, answer.body
-        if answer.status >= 400 and answer.body:
-            assert_problem(answer, answer.status, answer.json["type"].removeprefix("/problems/"))
+        responses = read_responses(connection)
+    for response in responses:
+        assert response.status < 500 or response.status == 503, response.body
+        if response.status >= 400 and response.body:
+            assert_problem(response, response.status, response.json["type"].removeprefix("/problems/"))
     assert time.monotonic() - began < 3
 
 
-def test_a_refusal_leaves_the_server_in_step_with_the_connection(server: Any) -> None:
-    """What is left of a body that was refused unread is never taken for a request."""
+def test_an_unread_body_is_never_taken_for_the_next_request(server: Any) -> None:
+    """The rest of a refused body must not be read as a request."""
     hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     for size in (len(hidden), CAP + 10, 300_000):
         body = hidden * (size // len(hidden))
         head = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         last = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        statuses = [answer.status for answer in answers_to(server, head.encode() + body + last)]
+        statuses = [response.status for response in responses_to(server, head.encode() + body + last)]
         assert statuses in ([404], [404, 200]), size
 
 

@@ -1,4 +1,4 @@
-"""Requests that last, on a real server: those that wait for a chart and exports leave threads for all others."""
+"""Long requests on a real server: exports and waits for charts leave threads for other requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.ingest_servers import fill
 from config import Settings
 from tests import processes
 from tests.faults.pictures import a_chart
-from tests.integration.web.conftest import head, read_answer
+from tests.integration.web.conftest import head, read_response
 
 THREADS = 8
 BUDGET = 2
@@ -35,7 +35,7 @@ def connect(address: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=20)
 
 
-def test_a_quarter_of_the_threads_waits_for_charts_and_the_rest_is_answered_at_once(
+def test_a_quarter_of_the_threads_waits_for_charts_and_other_requests_do_not_wait(
     sqlite_settings: Settings, tmp_path: Path
 ) -> None:
     with processes.web(with_threads(sqlite_settings), tmp_path) as address, ExitStack() as stack:
@@ -44,21 +44,21 @@ def test_a_quarter_of_the_threads_waits_for_charts_and_the_rest_is_answered_at_o
             body = json.dumps(a_chart(f"waiter {number}")).encode()
             headers = {"Content-Type": "application/json", "Prefer": "wait=8", "Content-Length": str(len(body))}
             client.sendall(head("POST", "/api/v1/charts", headers) + body)
-        answered: set[int] = set()
+        finished: set[int] = set()
         deadline = time.monotonic() + 7
-        while len(answered) < WAITERS - BUDGET and time.monotonic() < deadline:
-            answered |= {number for number, client in enumerate(clients) if has_answer(client)}
+        while len(finished) < WAITERS - BUDGET and time.monotonic() < deadline:
+            finished |= {number for number, client in enumerate(clients) if has_response(client)}
             time.sleep(0.05)
         # Those that wait have not been answered yet, and a thread is free for another request.
-        assert len(answered) == WAITERS - BUDGET
+        assert len(finished) == WAITERS - BUDGET
         assert requests.get(f"{address}/api/v1/signals", timeout=5).status_code == 200
-        answers: list[Any] = [read_answer(client) for client in clients]
-    assert {answer.status for answer in answers} == {202}
-    waited = {number for number, answer in enumerate(answers) if "preference-applied" in answer.headers}
-    assert waited == set(range(WAITERS)) - answered
+        responses: list[Any] = [read_response(client) for client in clients]
+    assert {response.status for response in responses} == {202}
+    waited = {number for number, response in enumerate(responses) if "preference-applied" in response.headers}
+    assert waited == set(range(WAITERS)) - finished
 
 
-def has_answer(client: socket.socket) -> bool:
+def has_response(client: socket.socket) -> bool:
     client.setblocking(False)
     try:
         return bool(client.recv(1, socket.MSG_PEEK))
@@ -68,7 +68,7 @@ def has_answer(client: socket.socket) -> bool:
         client.settimeout(20)
 
 
-def test_exports_over_the_quarter_are_told_to_come_again(sqlite_settings: Settings, tmp_path: Path) -> None:
+def test_exports_over_the_quarter_get_503_with_retry_after(sqlite_settings: Settings, tmp_path: Path) -> None:
     fill(sqlite_settings.sqlalchemy_url, 60_000)
     with processes.web(with_threads(sqlite_settings), tmp_path) as address, ExitStack() as stack:
         for _ in range(BUDGET):
@@ -94,7 +94,7 @@ def test_exports_over_the_quarter_are_told_to_come_again(sqlite_settings: Settin
 def test_an_export_that_fails_half_way_says_so_in_its_last_line(
     sqlite_settings: Settings, tmp_path: Path, kind: str
 ) -> None:
-    """A server may end a response that failed like one that is whole."""
+    """A server may end a failed response like a complete one."""
     fill(sqlite_settings.sqlalchemy_url, 60_000)
     with processes.web(with_threads(sqlite_settings), tmp_path) as address, socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

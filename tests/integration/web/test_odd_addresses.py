@@ -1,4 +1,4 @@
-"""Addresses with odd ids, on every route: the database is not asked for what it cannot hold."""
+"""Odd ids in the addresses of every route: none causes an error of the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ODD: list[bytes] = [
     *(b"00000000-0000-0000-0000-00000000000g", b"00000000-0000-7000-8000-000000000000\0", b"9" * 400),
 ]
 VALUES = [quote_from_bytes(value, safe="") for value in ODD]
-KNOWN = {
+VALID_VALUES = {
     "chart_id": "0" * 32,
     "extension": "png",
     "signal_id": "00000000-0000-7000-8000-000000000000",
@@ -30,11 +30,11 @@ LISTS = ["/api/v1/signals", "/api/v1/signals/export.csv", "/api/v1/signals/expor
 
 
 def odd_paths(rule: Rule) -> Iterator[str]:
-    """The rule's address with each odd value in each of its places, the other places as they should be."""
+    """Addresses of a rule: each odd value in each place, with valid values in the other places."""
     for name, value in product(sorted(rule.arguments), VALUES):
         path = rule.rule
         for each in rule.arguments:
-            filled = value if each == name else KNOWN.get(each, "x")
+            filled = value if each == name else VALID_VALUES.get(each, "x")
             for converter in ("", "uuid:", "path:", "instrument:", "chart_id:"):
                 path = path.replace(f"<{converter}{each}>", filled)
         assert "<" not in path, path
@@ -42,20 +42,20 @@ def odd_paths(rule: Rule) -> Iterator[str]:
 
 
 def is_refused(client: FlaskClient, method: str, path: str, **how: object) -> bool:
-    answer = client.open(path, method=method, **how)  # type: ignore[arg-type]
-    assert answer.status_code < 500, (method, path, answer.data)
-    assert answer.status_code >= 400 or answer.status_code in (200, 308), (method, path, answer.status_code)
-    return answer.status_code >= 400
+    response = client.open(path, method=method, **how)  # type: ignore[arg-type]
+    assert response.status_code < 500, (method, path, response.data)
+    assert response.status_code >= 400 or response.status_code in (200, 308), (method, path, response.status_code)
+    return response.status_code >= 400
 
 
 def test_no_odd_id_in_any_address_is_an_error_of_the_server(app: Flask) -> None:
-    client, asked, refused = app.test_client(), 0, 0
+    client, requests, refused = app.test_client(), 0, 0
     for rule in app.url_map.iter_rules():
         for path, method in product(odd_paths(rule), sorted(rule.methods or ())):
-            asked += 1
+            requests += 1
             refused += is_refused(client, method, path, data=b"{}", content_type="application/json")
-    assert asked > 500
-    assert refused > asked / 2
+    assert requests > 500
+    assert refused > requests / 2
 
 
 def test_no_odd_value_in_a_query_is_an_error_of_the_server(client: FlaskClient) -> None:
@@ -67,11 +67,13 @@ def test_no_odd_header_is_an_error_of_the_server(client: FlaskClient) -> None:
     texts = [value.decode("latin-1") for value in ODD if not set(value) & set(b"\r\n")]
     for name, text in product(("X-Producer-Id", "X-Request-ID", "webhook-id", "If-None-Match", "Prefer"), texts):
         for method, path in (("POST", "/api/v1/signals"), ("GET", f"/api/v1/charts/{'0' * 32}.png")):
-            answer = client.open(path, method=method, headers={name: text}, data=b"{", content_type="application/json")
-            assert 400 <= answer.status_code < 500, (name, text, answer.data)
+            response = client.open(
+                path, method=method, headers={name: text}, data=b"{", content_type="application/json"
+            )
+            assert 400 <= response.status_code < 500, (name, text, response.data)
 
 
-def test_what_cannot_be_the_id_of_a_chart_is_not_found(client: FlaskClient) -> None:
+def test_an_invalid_chart_id_is_not_found(client: FlaskClient) -> None:
     for value, ending in product(VALUES, ("", ".png")):
-        answer = client.get(f"/api/v1/charts/{value}{ending}")
-        assert (answer.status_code, answer.content_type) == (404, "application/problem+json"), value
+        response = client.get(f"/api/v1/charts/{value}{ending}")
+        assert (response.status_code, response.content_type) == (404, "application/problem+json"), value

@@ -25,9 +25,9 @@ SIGNAL = {"instrument": "EURUSD", "side": "buy", "price": "1.1"}
 
 @pytest.fixture
 def closed_port() -> Iterator[Any]:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield listener.getsockname()[1]
 
 
 @pytest.fixture
@@ -45,28 +45,26 @@ def test_healthz_says_that_the_process_is_up(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
 
 
-def test_healthz_answers_without_database_and_redis(
-    without_database: Settings, closed_port: int, make_app: Any
-) -> None:
+def test_healthz_needs_no_database_and_no_redis(without_database: Settings, closed_port: int, make_app: Any) -> None:
     away = dataclasses.replace(without_database, redis_url=f"redis://127.0.0.1:{closed_port}/0")
     assert make_app(away).test_client().get("/healthz").status_code == 200
 
 
-def test_readyz_tells_of_each_part_and_how_long_it_took(client: FlaskClient) -> None:
-    answer = client.get("/readyz")
-    told = answer.get_json()
-    assert answer.status_code == 200
-    assert told["status"] == "ready"
-    assert {name: part["status"] for name, part in told["checks"].items()} == {
+def test_readyz_reports_each_check_and_its_duration(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+    body = response.get_json()
+    assert response.status_code == 200
+    assert body["status"] == "ready"
+    assert {name: part["status"] for name, part in body["checks"].items()} == {
         "database": "ok",
         "redis": "ok",
         "queue": "ok",
     }
-    assert told["checks"]["database"]["ms"] > 0
-    assert told["checks"]["redis"]["ms"] > 0
+    assert body["checks"]["database"]["ms"] > 0
+    assert body["checks"]["redis"]["ms"] > 0
 
 
-def test_readyz_tells_since_when_the_oldest_event_waits(resources: Resources, client: FlaskClient) -> None:
+def test_readyz_reports_the_age_of_the_oldest_event(resources: Resources, client: FlaskClient) -> None:
     now = resources.clock()
     with resources.database.transaction() as session:
         events.append_all(session, "test", [events.Occurrence("1", now.replace(year=now.year - 1), "")])
@@ -76,28 +74,28 @@ def test_readyz_tells_since_when_the_oldest_event_waits(resources: Resources, cl
 
 
 def test_readyz_without_redis_is_degraded_and_still_ready(without_redis: Settings, make_app: Any) -> None:
-    answer = make_app(without_redis).test_client().get("/readyz")
-    assert answer.status_code == 200
-    assert answer.get_json()["status"] == "degraded"
-    assert answer.get_json()["checks"]["redis"]["status"] == "failed"
+    response = make_app(without_redis).test_client().get("/readyz")
+    assert response.status_code == 200
+    assert response.get_json()["status"] == "degraded"
+    assert response.get_json()["checks"]["redis"]["status"] == "failed"
 
 
 def test_readyz_without_a_database_is_unavailable(without_database: Settings, make_app: Any) -> None:
-    answer = make_app(without_database).test_client().get("/readyz")
-    assert answer.status_code == 503
-    assert answer.get_json()["status"] == "unavailable"
-    assert answer.get_json()["checks"]["queue"] == {"status": "unknown"}
+    response = make_app(without_database).test_client().get("/readyz")
+    assert response.status_code == 503
+    assert response.get_json()["status"] == "unavailable"
+    assert response.get_json()["checks"]["queue"] == {"status": "unknown"}
 
 
-def test_without_a_database_everything_that_needs_it_says_503_and_when_to_come_again(
+def test_without_a_database_requests_that_need_it_get_503_with_retry_after(
     without_database: Settings, make_app: Any
 ) -> None:
     client = make_app(without_database).test_client()
-    for answer in (client.post("/api/v1/signals", json=SIGNAL), client.get("/api/v1/signals")):
-        assert answer.status_code == 503
-        assert answer.content_type == "application/problem+json"
-        assert json.loads(answer.data)["type"] == "/problems/unavailable"
-        assert int(answer.headers["Retry-After"]) >= 1
+    for response in (client.post("/api/v1/signals", json=SIGNAL), client.get("/api/v1/signals")):
+        assert response.status_code == 503
+        assert response.content_type == "application/problem+json"
+        assert json.loads(response.data)["type"] == "/problems/unavailable"
+        assert int(response.headers["Retry-After"]) >= 1
 
 
 def test_a_locked_sqlite_says_503(sqlite_settings: Settings, make_app: Any) -> None:
@@ -106,20 +104,20 @@ def test_a_locked_sqlite_says_503(sqlite_settings: Settings, make_app: Any) -> N
     database = app.extensions["signalbox"].database
     with database.transaction() as writer:
         writer.execute(text("SELECT 1"))
-        answer = app.test_client().post("/api/v1/signals", json=SIGNAL)
-    assert answer.status_code == 503
-    assert "Retry-After" in answer.headers
+        response = app.test_client().post("/api/v1/signals", json=SIGNAL)
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
 
 
-def test_the_log_of_a_lost_database_tells_no_values(without_database: Settings, make_app: Any) -> None:
+def test_the_log_of_an_unavailable_database_contains_no_values(without_database: Settings, make_app: Any) -> None:
     with capture_logs() as logged:
         make_app(without_database).test_client().post("/api/v1/signals", json=SIGNAL | {"external_id": "hush"})
-    told = [line for line in logged if line["event"] == "database_unavailable"]
-    assert told
-    assert "hush" not in json.dumps(told)
+    body = [line for line in logged if line["event"] == "database_unavailable"]
+    assert body
+    assert "hush" not in json.dumps(body)
 
 
-def test_metrics_tell_the_backlog_as_the_database_has_it(resources: Resources, client: FlaskClient) -> None:
+def test_metrics_contain_the_current_backlog(resources: Resources, client: FlaskClient) -> None:
     now = resources.clock()
     with resources.database.transaction() as session:
         events.append_all(session, "test", [events.Occurrence("1", now - timedelta(hours=1), "")])
@@ -136,9 +134,9 @@ def test_metrics_tell_the_backlog_as_the_database_has_it(resources: Resources, c
 def test_metrics_without_a_database_lack_the_backlog_and_nothing_else(
     without_database: Settings, make_app: Any
 ) -> None:
-    answer = make_app(without_database).test_client().get("/metrics")
-    assert answer.status_code == 200
-    text = answer.get_data(as_text=True)
+    response = make_app(without_database).test_client().get("/metrics")
+    assert response.status_code == 200
+    text = response.get_data(as_text=True)
     assert "signals_ingested_total" in text
     assert 'queue="events"' not in text
 
@@ -147,10 +145,10 @@ def test_metrics_come_from_all_processes_of_the_server_by_rule(server: Any) -> N
     server.request("GET", "/api/v1/signals/0190b1a3-0000-7000-8000-000000000000")
     for _ in range(20):
         server.request("GET", "/made-up-path")
-    answer = server.request("GET", "/metrics")
-    text = answer.body.decode()
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
+    response = server.request("GET", "/metrics")
+    text = response.body.decode()
+    assert response.status == 200
+    assert response.headers["content-type"].startswith("text/plain")
     assert 'url_rule="/api/v1/signals/<uuid:signal_id>"' in text
     assert 'flask_http_request_duration_seconds_count{method="GET",status="404",url_rule="unmatched"} 20.0\n' in text
     assert 'flask_http_request_total{method="GET",status="404"} 21.0\n' in text
@@ -159,24 +157,24 @@ def test_metrics_come_from_all_processes_of_the_server_by_rule(server: Any) -> N
 
 
 def test_an_invented_method_makes_no_series(server: Any) -> None:
-    answer = server.request("BREW", "/healthz")
-    assert answer.status == 405
+    response = server.request("BREW", "/healthz")
+    assert response.status == 405
     assert "BREW" not in KNOWN_METHODS
     assert "BREW" not in server.request("GET", "/metrics").body.decode()
 
 
-@pytest.mark.parametrize("given", ["a", "A-Z.09_x", "f" * 64])
-def test_a_fit_request_id_is_echoed(server: Any, given: str) -> None:
-    answer = server.request("GET", "/nowhere", headers={"X-Request-ID": given})
-    assert answer.headers["x-request-id"] == given
-    assert answer.json["request_id"] == given
+@pytest.mark.parametrize("header", ["a", "A-Z.09_x", "f" * 64])
+def test_a_fit_request_id_is_echoed(server: Any, header: str) -> None:
+    response = server.request("GET", "/nowhere", headers={"X-Request-ID": header})
+    assert response.headers["x-request-id"] == header
+    assert response.json["request_id"] == header
 
 
-@pytest.mark.parametrize("given", ["", "f" * 65, "a b", 'a"b', "a;b", "\xe4"])
-def test_an_unfit_request_id_is_replaced(server: Any, given: str) -> None:
-    answer = server.request("GET", "/nowhere", headers={"X-Request-ID": given})
-    assert answer.headers["x-request-id"] != given
-    assert len(answer.headers["x-request-id"]) == 32
+@pytest.mark.parametrize("header", ["", "f" * 65, "a b", 'a"b', "a;b", "\xe4"])
+def test_an_unfit_request_id_is_replaced(server: Any, header: str) -> None:
+    response = server.request("GET", "/nowhere", headers={"X-Request-ID": header})
+    assert response.headers["x-request-id"] != header
+    assert len(response.headers["x-request-id"]) == 32
 
 
 def test_two_requests_get_two_ids(client: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""The web server's processes: start, stop, replacement, logs and metrics; and clients that stop within a head."""
+"""Processes of the web server: start, stop, replacement, logs, metrics, and clients that stop within a head."""
 
 from __future__ import annotations
 
@@ -32,9 +32,16 @@ WORKERS = 2
 
 
 @pytest.fixture
-def settings(sqlite_settings: Settings, tmp_path: Path) -> Settings:
+def settings(sqlite_settings: Settings, postgresql_url: str, tmp_path: Path) -> Settings:
+    """On PostgreSQL: SQLite is served by one process."""
     metrics = str(tmp_path / "metrics")
-    return replace(sqlite_settings, prometheus_multiproc_dir=metrics, web_concurrency=WORKERS, web_threads=4)
+    return replace(
+        sqlite_settings,
+        database_url=postgresql_url,
+        prometheus_multiproc_dir=metrics,
+        web_concurrency=WORKERS,
+        web_threads=4,
+    )
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def serving(settings: Settings, tmp_path: Path) -> Iterator[tuple[Running, str]]
 
 
 def start(settings: Settings) -> subprocess.CompletedProcess[str]:
-    """What the start command says when it is expected to end by itself."""
+    """The output of a start command that ends by itself."""
     return subprocess.run(
         [sys.executable, "-m", "app.server"],
         cwd=ROOT,
@@ -68,8 +75,8 @@ def eventually(is_so: Callable[[], Any], seconds: float = 20) -> None:
 
 
 def readiness(address: str) -> tuple[int, str]:
-    answer = requests.get(f"{address}/readyz", timeout=5)
-    return answer.status_code, answer.json()["status"]
+    response = requests.get(f"{address}/readyz", timeout=5)
+    return response.status_code, response.json()["status"]
 
 
 def is_refused(address: str) -> bool:
@@ -119,6 +126,19 @@ def test_every_line_of_the_log_is_json(serving: tuple[Running, str]) -> None:
     assert all(line["level"] and line["timestamp"] and line["event"] for line in lines)
 
 
+@pytest.mark.parametrize(("configured", "warnings"), [(0, 0), (1, 0), (3, 1)])
+def test_sqlite_is_served_by_one_process_and_a_larger_number_is_one_clear_line(
+    settings: Settings, sqlite_url: str, tmp_path: Path, configured: int, warnings: int
+) -> None:
+    on_sqlite = replace(settings, database_url=sqlite_url, web_concurrency=configured)
+    with processes.serving(on_sqlite, tmp_path) as (web, address):
+        assert len(worker_pids(web)) == 1
+        assert readiness(address) == (200, "ready")
+        lines = [json.loads(line) for line in web.log.read_text().splitlines()]
+    limited = [line for line in lines if line["event"] == "web_processes_limited"]
+    assert [(line["configured"], line["started"]) for line in limited] == [(configured, 1)] * warnings
+
+
 def test_the_number_of_threads_is_no_warning(settings: Settings, tmp_path: Path) -> None:
     threads = 4 * (os.cpu_count() or 1)
     with processes.serving(replace(settings, web_threads=threads), tmp_path) as (web, _):
@@ -134,7 +154,7 @@ def test_the_metrics_are_those_of_all_processes_together(serving: tuple[Running,
     assert handled == 40
     line = 'flask_http_request_total{method="GET",status="200"}'
     seen = [counted(address, line) for _ in range(8)]
-    # Each connection is answered by either process; both count, and both know of all.
+    # Either process may serve a connection; /metrics of both must contain the counts of both.
     assert seen[0] >= 40
     assert seen == sorted(seen)
     killed = min(worker_pids(web))
@@ -161,12 +181,12 @@ def test_no_worker_process_outlives_a_killed_parent(serving: tuple[Running, str]
     web, address = serving
     workers = [psutil.Process(pid) for pid in worker_pids(web)]
     os.kill(web.process.pid, signal.SIGKILL)
-    gone, alive = psutil.wait_procs(workers, timeout=10)
-    assert (len(gone), alive) == (WORKERS, [])
+    dead, alive = psutil.wait_procs(workers, timeout=10)
+    assert (len(dead), alive) == (WORKERS, [])
     assert is_refused(address)
 
 
-def test_a_server_told_to_stop_drains_first_and_serves_everything_meanwhile(settings: Settings, tmp_path: Path) -> None:
+def test_a_stopping_server_drains_first_and_serves_requests_meanwhile(settings: Settings, tmp_path: Path) -> None:
     with processes.serving(replace(settings, web_drain_seconds=2), tmp_path) as (web, address):
         web.process.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -190,15 +210,15 @@ def test_a_second_signal_stops_without_draining(settings: Settings, tmp_path: Pa
         assert web.process.wait(20) == 0
 
 
-def test_requests_at_hand_are_answered_before_the_server_ends(serving: tuple[Running, str]) -> None:
-    """Each waits for a chart that nobody draws."""
+def test_running_requests_get_their_responses_before_the_server_ends(serving: tuple[Running, str]) -> None:
+    """Each request waits for a chart that no worker draws."""
     web, address = serving
-    answers: list[tuple[int, str]] = []
+    responses: list[tuple[int, str]] = []
 
     def wait_for_a_chart(number: int) -> None:
         chart = a_chart(f"late-{number}")
-        answer = requests.post(f"{address}/api/v1/charts", json=chart, headers={"Prefer": "wait=3"}, timeout=20)
-        answers.append((answer.status_code, answer.json()["status"]))
+        response = requests.post(f"{address}/api/v1/charts", json=chart, headers={"Prefer": "wait=3"}, timeout=20)
+        responses.append((response.status_code, response.json()["status"]))
 
     waiters = [threading.Thread(target=wait_for_a_chart, args=(number,)) for number in (1, 2)]
     for waiter in waiters:
@@ -208,7 +228,7 @@ def test_requests_at_hand_are_answered_before_the_server_ends(serving: tuple[Run
     assert web.process.wait(20) == 0
     for waiter in waiters:
         waiter.join()
-    assert answers == [(202, "queued")] * 2
+    assert responses == [(202, "queued")] * 2
 
 
 def test_a_request_that_does_not_end_is_cut_after_the_graceful_timeout(settings: Settings, tmp_path: Path) -> None:
@@ -223,7 +243,7 @@ def test_a_request_that_does_not_end_is_cut_after_the_graceful_timeout(settings:
         web.process.wait(10)
 
 
-def test_clients_that_stop_within_a_head_hold_up_nobody_and_are_closed(settings: Settings, tmp_path: Path) -> None:
+def test_clients_that_stop_within_a_head_delay_nobody_and_are_disconnected(settings: Settings, tmp_path: Path) -> None:
     parts = [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET"]
     with processes.web(replace(settings, web_head_timeout_seconds=3), tmp_path) as address, ExitStack() as stack:
         port = int(address.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""Starting: what is missing is said in one line; and the commands of `flask --app wsgi`."""
+"""Start: each missing part is reported in one line. Also the commands of `flask --app wsgi`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from config import ROOT, Settings
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command of this project with nothing else in the environment."""
+    """Run a command of this project with only these environment variables."""
     return subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
@@ -29,9 +29,9 @@ def flask(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def closed_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 

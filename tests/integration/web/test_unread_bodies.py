@@ -1,4 +1,4 @@
-"""Bodies that do not come: whoever may not send one, or announces too large a one, is answered without it."""
+"""Bodies that never arrive: a client that may not send one, or announces too large a one, is refused without it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from config import Settings
 from tests import processes
-from tests.integration.web.conftest import Server, head, read_answers
+from tests.integration.web.conftest import Server, head, read_responses
 
 THREADS = 4
 MANY = 40
@@ -28,14 +28,14 @@ SIGNATURE = "v1," + base64.b64encode(bytes(32)).decode()
 
 
 def signed(changed: dict[str, str] | None = None, *, age_seconds: float = 0) -> dict[str, str]:
-    """Headers of a forged signature that has the form of a right one, but for what is changed."""
+    """Headers of a well-formed but forged signature, with changes."""
     now = str(int(time.time() - age_seconds))
     return JSON | {"webhook-id": "m1", "webhook-timestamp": now, "webhook-signature": SIGNATURE} | (changed or {})
 
 
 @pytest.fixture(scope="module")
 def guarded(valkey: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with few threads that wants keys or signatures."""
+    """A server with few threads that requires keys or signatures."""
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "signalbox.db").write_bytes(sqlite_template.read_bytes())
     settings = dataclasses.replace(
@@ -78,21 +78,21 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("path", "headers", "status"), [case[1:] for case in REFUSED], ids=[c[0] for c in REFUSED])
-def test_what_needs_no_body_is_refused_before_the_body_comes(
+def test_a_request_is_refused_before_its_body_arrives(
     guarded: Server, path: str, headers: dict[str, str], status: int
 ) -> None:
     method = "PUT" if "/bars/" in path else "POST"
     with guarded.connect() as connection:
         connection.settimeout(5)
         connection.sendall(head(method, path, headers))
-        answers = read_answers(connection)
+        responses = read_responses(connection)
     # The connection is closed: nobody could tell where the next request begins.
-    assert [answer.status for answer in answers] == [status]
+    assert [response.status for response in responses] == [status]
 
 
 @pytest.mark.parametrize("case", ["wrong hook", "no key", "short signature"])
-def test_clients_without_a_right_to_send_hold_no_thread(guarded: Server, case: str) -> None:
-    ((path, headers, _),) = [found[1:] for found in REFUSED if found[0] == case]
+def test_refused_clients_occupy_no_thread(guarded: Server, case: str) -> None:
+    ((path, headers, _),) = [row[1:] for row in REFUSED if row[0] == case]
     with ExitStack() as stack:
         for _ in range(MANY):
             client = stack.enter_context(guarded.connect())
@@ -100,7 +100,7 @@ def test_clients_without_a_right_to_send_hold_no_thread(guarded: Server, case: s
         with guarded.connect() as healthy:
             healthy.settimeout(5)
             healthy.sendall(head("GET", "/healthz", {"Connection": "close"}))
-            assert [answer.status for answer in read_answers(healthy)] == [200]
+            assert [response.status for response in read_responses(healthy)] == [200]
 
 
 def test_a_client_that_sends_its_whole_refused_body_can_read_why(guarded: Server) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -44,6 +47,20 @@ def test_the_dedup_key_compares_the_fields_it_is_told_to(field: str, change: dic
     rule = DedupRule(300, ("instrument", "version", field))
     assert rule.key(a_new_signal()) != rule.key(a_new_signal(**change))
     assert rule.key(a_new_signal(**change)) == rule.key(a_new_signal(price=Decimal(2), **change))
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text())))
+def test_keys_are_digests_of_json_as_stored_rows_and_older_processes_have_them(
+    producer: str, external_id: str, payload: dict[str, Any]
+) -> None:
+    fields = ("version", "instrument", *(f"payload.{name}" for name in payload))
+    new = a_new_signal(producer_id=producer, external_id=external_id, payload=payload)
+    values = {"instrument": "AAPL", "version": "1"} | {f"payload.{name}": value for name, value in payload.items()}
+    window = json.dumps(["window", producer, *sorted(map(list, values.items()), key=itemgetter(0))])
+    external = json.dumps(["external", producer, external_id])
+    identity = DedupRule(300, fields).identify(new)
+    assert identity.window_key == hashlib.sha256(window.encode()).hexdigest()
+    assert identity.external_key == hashlib.sha256(external.encode()).hexdigest()
 
 
 def test_the_order_in_which_fields_are_configured_does_not_matter() -> None:

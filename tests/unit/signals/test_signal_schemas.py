@@ -34,31 +34,37 @@ def test_the_least_signal_gets_its_defaults() -> None:
     assert read(LEAST) == NewSignal("desk-1", "AAPL", "buy", Decimal("187.20"), NOON, timed=False)
 
 
-def test_a_full_signal_is_read_as_it_was_told() -> None:
+def test_a_full_signal_is_read_as_it_was_sent() -> None:
     payload = {"stop_loss": "180", "take_profit": [190, Decimal("195.5")], "timeframe": "1h", "x": {"y": [None]}}
-    told = {**LEAST, "time": "2026-03-02T13:30:00+02:00", "version": "2.1", "external_id": "a b~", "payload": payload}
-    signal = read(told)
+    document = {
+        **LEAST,
+        "time": "2026-03-02T13:30:00+02:00",
+        "version": "2.1",
+        "external_id": "a b~",
+        "payload": payload,
+    }
+    signal = read(document)
     assert signal.time == datetime(2026, 3, 2, 11, 30, tzinfo=UTC)
     assert (signal.version, signal.external_id, signal.payload, signal.timed) == ("2.1", "a b~", payload, True)
 
 
-@pytest.mark.parametrize("given", ["aapl", "BTC/USDT", "BINANCE:BTC-USD", "EUR_USD", "A.B", "A" * 32])
-def test_instruments_are_upper_cased(given: str) -> None:
-    assert read({**LEAST, "instrument": given}).instrument == given.upper()
+@pytest.mark.parametrize("value", ["aapl", "BTC/USDT", "BINANCE:BTC-USD", "EUR_USD", "A.B", "A" * 32])
+def test_instruments_are_upper_cased(value: str) -> None:
+    assert read({**LEAST, "instrument": value}).instrument == value.upper()
 
 
-@pytest.mark.parametrize("given", ["", "A" * 33, "A B", "AAPL\n", "straße", "\u017f", "A;B", 5, None, ["AAPL"]])
-def test_an_instrument_of_other_characters_is_refused(given: Any) -> None:
-    assert pointers({**LEAST, "instrument": given}) == ["/instrument"]
+@pytest.mark.parametrize("value", ["", "A" * 33, "A B", "AAPL\n", "straße", "\u017f", "A;B", 5, None, ["AAPL"]])
+def test_an_instrument_of_other_characters_is_refused(value: Any) -> None:
+    assert pointers({**LEAST, "instrument": value}) == ["/instrument"]
 
 
-@pytest.mark.parametrize("given", ["Buy", "hold", "", 1, None])
-def test_a_side_is_buy_or_sell(given: Any) -> None:
-    assert pointers({**LEAST, "side": given}) == ["/side"]
+@pytest.mark.parametrize("value", ["Buy", "hold", "", 1, None])
+def test_a_side_is_buy_or_sell(value: Any) -> None:
+    assert pointers({**LEAST, "side": value}) == ["/side"]
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         (b"1", "1"),
         (b"1.10", "1.10"),
@@ -70,21 +76,21 @@ def test_a_side_is_buy_or_sell(given: Any) -> None:
         (b'"123456789.123456789"', "123456789.123456789"),
     ],
 )
-def test_a_price_keeps_every_digit_as_a_number_and_as_a_text(given: bytes, expected: str) -> None:
-    price = read({**LEAST, "price": exact_json.loads(given)}).price
+def test_a_price_keeps_every_digit_as_a_number_and_as_a_text(value: bytes, expected: str) -> None:
+    price = read({**LEAST, "price": exact_json.loads(value)}).price
     assert f"{price:f}" == expected
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         *(b"0", b"-1", b"0.0", b"true", b"null", b"[]", b"{}", b"1e18", b"1e-19", b"1234567890.123456789", b"1e400"),
         *(b'""', b'"NaN"', b'"Infinity"', b'"1_000"', b'" 1"', b'"1 "', b'"1,5"', b'"0x10"', b'"+1"', b'"1e999"'),
         *(b'"\\u0661"', b'".5"', b'"5."', b'"-0"', b'"1\\n"', b"9999999999999999999"),
     ],
 )
-def test_a_price_that_is_no_positive_number_of_at_most_18_digits_is_refused(given: bytes) -> None:
-    assert pointers({**LEAST, "price": exact_json.loads(given)}) == ["/price"]
+def test_a_price_that_is_no_positive_number_of_at_most_18_digits_is_refused(value: bytes) -> None:
+    assert pointers({**LEAST, "price": exact_json.loads(value)}) == ["/price"]
 
 
 @given(st.decimals(min_value="0.00000001", max_value="9999999999", places=8), st.booleans())
@@ -94,7 +100,7 @@ def test_any_price_comes_through_json_exactly(price: Decimal, as_text: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         ("2026-03-02T12:00:59Z", NOON + timedelta(seconds=59)),
         ("2026-03-02t12:00:00z", NOON),
@@ -105,12 +111,12 @@ def test_any_price_comes_through_json_exactly(price: Decimal, as_text: bool) -> 
         ("2026-03-02T12:01:00Z", NOON + timedelta(seconds=60)),
     ],
 )
-def test_a_time_is_rfc_3339_with_an_offset_or_epoch_milliseconds(given: Any, expected: datetime) -> None:
-    assert read({**LEAST, "time": given}).time == expected
+def test_a_time_is_rfc_3339_with_an_offset_or_epoch_milliseconds(value: Any, expected: datetime) -> None:
+    assert read({**LEAST, "time": value}).time == expected
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         *("2026-03-02", "2026-03-02T12:00:00", "2026-03-02T12:00Z", "20260302T120000Z", "2026-W10-1T12:00:00Z", "now"),
         *("2026-02-30T12:00:00Z", "2026-03-02T24:30:00Z", "2026-03-02T12:00:60Z", "2026-03-02T12:00:00+25:00", ""),
@@ -119,8 +125,8 @@ def test_a_time_is_rfc_3339_with_an_offset_or_epoch_milliseconds(given: Any, exp
         *("2026-03-02T12:01:00.001Z", 1772452860001),
     ],
 )
-def test_another_time_or_one_too_far_ahead_is_refused(given: Any) -> None:
-    assert pointers({**LEAST, "time": given}) == ["/time"]
+def test_another_time_or_one_too_far_ahead_is_refused(value: Any) -> None:
+    assert pointers({**LEAST, "time": value}) == ["/time"]
 
 
 def test_seconds_are_not_taken_for_milliseconds() -> None:
@@ -128,14 +134,14 @@ def test_seconds_are_not_taken_for_milliseconds() -> None:
         read({**LEAST, "time": 1772452800})
 
 
-@pytest.mark.parametrize("given", ["", "v" * 21, "1 ", "1\n", "ü", 1, None])
-def test_a_version_of_other_characters_is_refused(given: Any) -> None:
-    assert pointers({**LEAST, "version": given}) == ["/version"]
+@pytest.mark.parametrize("value", ["", "v" * 21, "1 ", "1\n", "ü", 1, None])
+def test_a_version_of_other_characters_is_refused(value: Any) -> None:
+    assert pointers({**LEAST, "version": value}) == ["/version"]
 
 
-@pytest.mark.parametrize("given", ["", "x" * 129, "tab\t", "é", "x\n", 7, None])
-def test_an_external_id_is_printable_ascii(given: Any) -> None:
-    assert pointers({**LEAST, "external_id": given}) == ["/external_id"]
+@pytest.mark.parametrize("value", ["", "x" * 129, "tab\t", "é", "x\n", 7, None])
+def test_an_external_id_is_printable_ascii(value: Any) -> None:
+    assert pointers({**LEAST, "external_id": value}) == ["/external_id"]
 
 
 def test_the_id_of_a_verified_message_serves_as_external_id_only_where_there_is_none() -> None:
@@ -162,7 +168,7 @@ def test_the_id_of_a_verified_message_serves_as_external_id_only_where_there_is_
         (None, ["/payload"]),
     ],
 )
-def test_known_keys_of_a_payload_have_a_form(payload: Any, expected: list[str]) -> None:
+def test_known_keys_of_a_payload_are_validated(payload: Any, expected: list[str]) -> None:
     assert pointers({**LEAST, "payload": payload}) == expected
 
 
@@ -180,7 +186,7 @@ def test_a_signal_is_an_object(document: Any) -> None:
     assert pointers(document) == [""]
 
 
-def test_every_wrong_value_is_named_at_once() -> None:
+def test_all_invalid_values_are_reported_together() -> None:
     wrong = {"side": "hold", "price": 0, "time": "2099-01-01T00:00:00Z", "payload": {"timeframe": "9h"}, "x": 1}
     assert sorted(pointers(wrong)) == ["/instrument", "/payload/timeframe", "/price", "/side", "/time", "/x"]
 
@@ -242,7 +248,7 @@ def resolves(document: Any, pointer: str) -> bool:
     return last in (document if isinstance(document, dict) else map(str, range(len(document)))) or last in LEAST
 
 
-@given(st.one_of(VALUES, st.dictionaries(st.sampled_from(NAMES), VALUES).map(lambda given: LEAST | given)))
+@given(st.one_of(VALUES, st.dictionaries(st.sampled_from(NAMES), VALUES).map(lambda value: LEAST | value)))
 def test_any_json_value_is_a_signal_or_is_refused_with_pointers_into_it(document: Any) -> None:
     try:
         signal = read(document)

@@ -1,4 +1,4 @@
-"""An application that is connected to nothing, for what needs a request but no server."""
+"""An application without database and Redis, for tests that need a request but no server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One schema says what is taken and what is documented."""
+"""The blueprint: one schema parses a body and describes it."""
 
 from __future__ import annotations
 
@@ -68,30 +68,30 @@ def small(unconnected: Flask) -> Any:
 
 
 def test_a_parsed_body_is_read_exactly(small: FlaskClient) -> None:
-    answer = small.post("/things", data=b'{"name":"a","price":0.10}', content_type="application/json")
-    assert answer.status_code == 201
-    assert answer.data == b'{"name":"a","price":0.10}'
-    assert answer.get_json()["price"] == Decimal("0.10")
+    response = small.post("/things", data=b'{"name":"a","price":0.10}', content_type="application/json")
+    assert response.status_code == 201
+    assert response.data == b'{"name":"a","price":0.10}'
+    assert response.get_json()["price"] == Decimal("0.10")
 
 
 def test_a_wrong_body_is_a_problem_with_pointers(small: FlaskClient) -> None:
-    answer = small.post("/things", json={"price": "x", "more": 1})
-    assert answer.status_code == 422
-    assert {error["pointer"] for error in json.loads(answer.data)["errors"]} == {"/name", "/price", "/more"}
+    response = small.post("/things", json={"price": "x", "more": 1})
+    assert response.status_code == 422
+    assert {error["pointer"] for error in json.loads(response.data)["errors"]} == {"/name", "/price", "/more"}
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b"null"])
 def test_a_body_that_is_no_object_is_a_problem(small: FlaskClient, body: bytes) -> None:
-    answer = small.post("/things", data=body, content_type="application/json")
-    assert answer.status_code == 422
-    assert json.loads(answer.data)["errors"][0]["pointer"] == ""
+    response = small.post("/things", data=body, content_type="application/json")
+    assert response.status_code == 422
+    assert json.loads(response.data)["errors"][0]["pointer"] == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"name":"a","name":"b"}'])
 def test_a_body_that_is_not_strict_json_is_malformed(small: FlaskClient, body: bytes) -> None:
-    answer = small.post("/things", data=body, content_type="application/json")
-    assert answer.status_code == 400
-    assert json.loads(answer.data)["type"] == "/problems/malformed-json"
+    response = small.post("/things", data=body, content_type="application/json")
+    assert response.status_code == 400
+    assert json.loads(response.data)["type"] == "/problems/malformed-json"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_body_that_is_not_strict_json_is_malformed(small: FlaskClient, body: b
         (None, 415),
     ],
 )
-def test_json_must_be_called_json(small: FlaskClient, kind: Any, status: int) -> None:
+def test_a_body_must_have_a_json_media_type(small: FlaskClient, kind: Any, status: int) -> None:
     assert small.post("/things", data=b'{"name":"a"}', content_type=kind).status_code == status
 
 
@@ -126,16 +126,16 @@ def test_a_body_has_the_limit_its_schema_names(small: FlaskClient, path: str, li
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "page=2", "limit=1&more=1", "cursor=" + "a" * 600])
 def test_a_wrong_or_unknown_query_parameter_is_a_problem(small: FlaskClient, query: str) -> None:
-    answer = small.get(f"/things?{query}")
-    assert answer.status_code == 422
-    assert json.loads(answer.data)["type"] == "/problems/validation-failed"
+    response = small.get(f"/things?{query}")
+    assert response.status_code == 422
+    assert json.loads(response.data)["type"] == "/problems/validation-failed"
 
 
 def test_query_parameters_are_parsed(small: FlaskClient) -> None:
     assert small.get("/things?limit=3").get_json() == {"limit": 3}
 
 
-def test_a_body_that_the_view_reads_itself_is_documented_all_the_same(small: FlaskClient) -> None:
+def test_a_body_that_the_view_reads_is_in_the_document(small: FlaskClient) -> None:
     paths = json.loads(small.get("/openapi.json").data)["paths"]
     parsed, raw = paths["/things"]["post"], paths["/things/raw"]["post"]
     assert raw["requestBody"]["content"] == parsed["requestBody"]["content"]
@@ -146,6 +146,6 @@ def test_a_body_that_the_view_reads_itself_is_documented_all_the_same(small: Fla
 
 def test_problems_are_documented_as_problems(small: FlaskClient) -> None:
     document = json.loads(small.get("/openapi.json").data)
-    answer = document["components"]["responses"]["DEFAULT_ERROR"]
-    assert list(answer["content"]) == ["application/problem+json"]
+    response = document["components"]["responses"]["DEFAULT_ERROR"]
+    assert list(response["content"]) == ["application/problem+json"]
     assert set(document["components"]["schemas"]["Problem"]["required"]) >= {"type", "title", "status"}

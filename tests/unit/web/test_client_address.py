@@ -1,4 +1,4 @@
-"""Whose address counts, when proxies stand between."""
+"""The address of a client behind proxies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_first_address_that_is_no_trusted_proxy_counts(peer, forwarded, trus
 
 
 @pytest.mark.parametrize(("peer", "forwarded"), [("", ""), ("", "203.0.113.9"), ("10.0.0.1", "203.0.113.9, unknown")])
-def test_an_address_that_is_none_is_nobody_s(peer, forwarded):
+def test_an_invalid_address_has_no_client(peer, forwarded):
     assert nearest_untrusted(peer, forwarded, [ip_network("10.0.0.0/8")]) is None
 
 

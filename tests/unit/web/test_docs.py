@@ -1,4 +1,4 @@
-"""The document and its page: whole, and of this host alone."""
+"""The OpenAPI document and its page: complete, and served by this host alone."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def test_the_document_is_openapi_3_1_with_its_security(document: Any) -> None:
 
 
 def test_every_reference_of_the_document_leads_somewhere(document: Any) -> None:
-    found = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
-    assert found
-    for pointer in found:
+    part = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
+    assert part
+    for pointer in part:
         place = document
         for token in pointer.split("/"):
             place = place[token]
 
 
-def test_what_nobody_foresaw_is_shown_as_it_is_answered(document: Any) -> None:
+def test_the_example_of_an_internal_error_is_the_served_document(document: Any) -> None:
     (media,) = document["components"]["responses"]["DEFAULT_ERROR"]["content"].values()
-    _, answered = problems.describe_bug()
-    assert media["example"] == {**answered, "request_id": REQUEST_ID}
+    _, finished = problems.describe_bug()
+    assert media["example"] == {**finished, "request_id": REQUEST_ID}
 
 
 def test_posting_a_signal_takes_a_key_or_a_signature(document: Any) -> None:
@@ -51,17 +51,17 @@ def test_the_page_loads_only_what_this_service_serves(unconnected: Flask) -> Non
     assert len(links) == 5
     assert not [link for link in links if ":" in link or link.startswith("/")]
     for link in links:
-        with client.get(f"/{link}") as answer:
-            assert answer.status_code == 200, link
+        with client.get(f"/{link}") as response:
+            assert response.status_code == 200, link
 
 
 @pytest.mark.parametrize("name", sorted(ASSETS))
 def test_each_file_of_the_page_is_served_as_what_it_is(unconnected: Flask, name: str) -> None:
     kinds = {"css": "text/css", "js": "text/javascript", "png": "image/png"}
-    with unconnected.test_client().get(f"/docs/{name}") as answer:
-        assert answer.mimetype == kinds[name.rpartition(".")[2]]
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "max-age" in answer.headers["Cache-Control"]
+    with unconnected.test_client().get(f"/docs/{name}") as response:
+        assert response.mimetype == kinds[name.rpartition(".")[2]]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "max-age" in response.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("name", ["docs.html", "index.css", "LICENSE", "..%2Fdocs.py", "%2e%2e/docs.py", "."])
@@ -70,15 +70,15 @@ def test_no_other_file_is_served(unconnected: Flask, name: str) -> None:
 
 
 def test_the_page_may_run_its_own_scripts_and_no_inline_ones(unconnected: Flask) -> None:
-    with unconnected.test_client().get("/docs") as answer:
-        policy = answer.headers["Content-Security-Policy"]
+    with unconnected.test_client().get("/docs") as response:
+        policy = response.headers["Content-Security-Policy"]
     assert "script-src 'self';" in policy
     assert "default-src 'none'" in policy
     page = (OWN / "docs.html").read_text()
     assert not re.search(r"<script>|\son\w+=|javascript:", page)
 
 
-def test_answers_that_are_no_pages_may_do_nothing_in_a_browser(unconnected: Flask) -> None:
+def test_responses_other_than_pages_load_nothing_in_a_browser(unconnected: Flask) -> None:
     headers = unconnected.test_client().get("/healthz").headers
     assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert headers["X-Content-Type-Options"] == "nosniff"

@@ -23,6 +23,6 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if draining.has_begu
 """
 
 
-def test_what_the_parent_says_its_forked_children_see_at_once() -> None:
+def test_forked_children_see_the_flag_that_the_parent_sets() -> None:
     child = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, check=False)
     assert child.returncode == 0, child.stderr.decode()

@@ -1,4 +1,4 @@
-"""Cursors: opaque, of one list, and never guessed at."""
+"""Cursors: opaque, valid for one list, not to be forged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_APP = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 
 @ONE_APP
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=4))
-def test_what_is_put_into_a_cursor_comes_out(unconnected: Flask, values: Any) -> None:
+def test_a_decoded_cursor_has_the_encoded_values(unconnected: Flask, values: Any) -> None:
     with unconnected.test_request_context(LIST):
         assert paging.decode(paging.encode(*values)) == tuple(values)
 
@@ -34,7 +34,7 @@ def test_a_cursor_fits_into_a_url(unconnected: Flask) -> None:
 
 @ONE_APP
 @given(st.text(max_size=60))
-def test_garbage_is_refused_at_the_cursor(unconnected: Flask, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused_with_a_pointer_to_it(unconnected: Flask, cursor: str) -> None:
     with unconnected.test_request_context(LIST), pytest.raises(ValidationFailed) as raised:
         paging.decode(cursor)
     assert [error.pointer for error in raised.value.errors] == ["/cursor"]
@@ -60,9 +60,9 @@ def test_a_cursor_of_another_list_is_refused(unconnected: Flask) -> None:
 
 
 def test_a_cursor_of_a_service_with_another_secret_is_refused(unconnected: Flask) -> None:
-    held = unconnected.extensions["signalbox"]
+    other = unconnected.extensions["signalbox"]
     other = create_app(
-        resources=dataclasses.replace(held, settings=dataclasses.replace(held.settings, secret_key="s" * 32))
+        resources=dataclasses.replace(other, settings=dataclasses.replace(other.settings, secret_key="s" * 32))
     )
     with other.test_request_context(LIST):
         cursor = paging.encode("a")
@@ -70,17 +70,19 @@ def test_a_cursor_of_a_service_with_another_secret_is_refused(unconnected: Flask
         paging.decode(cursor)
 
 
-@pytest.mark.parametrize(("found", "page", "more"), [(0, 0, False), (2, 2, False), (3, 3, False), (4, 3, True)])
-def test_a_page_has_a_next_one_only_when_a_row_is_left(unconnected: Flask, found: Any, page: Any, more: Any) -> None:
+@pytest.mark.parametrize(("rows_read", "page", "more"), [(0, 0, False), (2, 2, False), (3, 3, False), (4, 3, True)])
+def test_a_page_has_a_next_cursor_only_if_there_are_more_rows(
+    unconnected: Flask, rows_read: Any, page: Any, more: Any
+) -> None:
     with unconnected.test_request_context(LIST):
-        rows, cursor = paging.cut(range(found), 3, lambda row: row)
+        rows, cursor = paging.cut(range(rows_read), 3, lambda row: row)
         assert len(rows) == page
         assert (cursor is not None) is more
         if cursor:
             assert paging.decode(cursor) == (str(rows[-1]),)
 
 
-def test_a_page_has_fifty_rows_unless_asked() -> None:
+def test_a_page_has_fifty_rows_by_default() -> None:
     assert paging.PageQuery().load({}) == {"limit": 50}
 
 

@@ -27,12 +27,12 @@ def granted() -> int:
         return count
 
 
-def test_a_quarter_of_the_threads_may_be_taken(app: Flask) -> None:
+def test_long_requests_may_use_a_quarter_of_the_threads(app: Flask) -> None:
     assert granted() == 2
 
 
 @pytest.mark.parametrize("threads", [1, 3, 4, 7])
-def test_there_is_one_slot_at_least(app: Flask, threads: int) -> None:
+def test_the_budget_has_at_least_one_slot(app: Flask, threads: int) -> None:
     thread_budget.register(app, threads=threads)
     assert granted() == 1
 
@@ -44,7 +44,7 @@ def test_a_slot_is_free_again_after_its_block(app: Flask) -> None:
     assert granted() == 2
 
 
-def test_a_response_has_its_slot_until_it_is_closed_however_often(app: Flask) -> None:
+def test_a_response_releases_its_slot_once_when_it_is_closed(app: Flask) -> None:
     response = thread_budget.within_budget(lambda: Response(iter([b"x"])))
     assert granted() == 1
     response.close()
@@ -52,7 +52,7 @@ def test_a_response_has_its_slot_until_it_is_closed_however_often(app: Flask) ->
     assert granted() == 2
 
 
-def test_a_response_that_could_not_be_made_leaves_no_slot_taken(app: Flask) -> None:
+def test_an_error_in_making_a_response_releases_its_slot(app: Flask) -> None:
     def fail() -> Response:
         raise ZeroDivisionError
 
@@ -61,7 +61,7 @@ def test_a_response_that_could_not_be_made_leaves_no_slot_taken(app: Flask) -> N
     assert granted() == 2
 
 
-def test_without_a_free_slot_the_refusal_says_when_to_try_again(app: Flask) -> None:
+def test_without_a_free_slot_the_response_has_retry_after(app: Flask) -> None:
     for _ in range(2):
         thread_budget.within_budget(Response)
     with pytest.raises(Unavailable) as raised:
