@@ -83,4 +83,6 @@ def _missing_glyphs(spec: ChartSpec) -> tuple[str, ...]:
         return ()
     names = ", ".join(f"{char} (U+{ord(char):04X})" for char in characters[:_MAX_NAMES])
     more = f" and {len(characters) - _MAX_NAMES} more" if len(characters) > _MAX_NAMES else ""
-    return (f"no font has {number_format.count_text(len(characters), 'character')} of the texts: {names}{more}",)
+    return (
+        f"there is no font for {number_format.count_text(len(characters), 'character')} of the texts: {names}{more}",
+    )

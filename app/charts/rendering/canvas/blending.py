@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
 
     Words = NDArray[np.uint32]
 
@@ -28,7 +28,7 @@ _BLOCK_PIXELS: Final = 1 << 16  # as many as stay in the processor's cache
 
 
 @lru_cache(maxsize=256)
-def word(color: Color) -> np.uint32:
+def word(color: Rgba) -> np.uint32:
     """The colour as one opaque pixel of the buffer, whatever the machine's byte order."""
     pixel: np.uint32 = np.array((*color[:3], 255), np.uint8).view(np.uint32)[0]
     return pixel
@@ -46,7 +46,7 @@ def blend(words: Words, paint: Words | np.uint32, opacity: Words | np.uint32) ->
 
 
 def disjoint_strips(
-    boxes: Sequence[tuple[Box, Color]], whole: Box
+    boxes: Sequence[tuple[Box, Rgba]], whole: Box
 ) -> Iterator[tuple[Box, Words | np.uint32, Words | np.uint32]]:
     """Divide translucent rectangles into strips that do not overlap, each with its paint and its opacity in 256ths.
 
@@ -78,7 +78,7 @@ def _counts(edges: NDArray[np.int64], left: int, right: int) -> NDArray[np.int64
     return np.cumsum(changes)[:-1]
 
 
-def _mixed(palette: Sequence[Color], counts: NDArray[np.int64]) -> tuple[Words, Words]:
+def _mixed(palette: Sequence[Rgba], counts: NDArray[np.int64]) -> tuple[Words, Words]:
     """Paint and opacity of each column; `counts`, shape (colours, columns), has its layers of each palette colour."""
     alphas = np.array([color.alpha for color in palette])
     opacity = np.minimum(1 - np.prod((1 - alphas)[:, np.newaxis] ** counts, axis=0), max(_MAX_WASH_OPACITY, *alphas))

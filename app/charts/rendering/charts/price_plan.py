@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.frame.time_ticks import Calendar
@@ -91,7 +91,7 @@ class PricePlan:
     rows: Rows
     plots: tuple[PlotPlan, ...]
     tags: TagColumn
-    last_color: Color
+    last_color: Rgba
     calendar: Calendar
     timeline: Timeline
 
@@ -258,7 +258,7 @@ def _tags(
     return place_tags(tags, column, sizes, shortened), right
 
 
-def _last_color(data: PriceData, theme: Theme) -> Color:
+def _last_color(data: PriceData, theme: Theme) -> Rgba:
     """The colour of the last bar, or of the last change of the close where only closes are drawn."""
     bars = data.full
     before = bars.close[-2] if data.closes_only and len(bars) > 1 else bars.open[-1]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
@@ -24,8 +24,8 @@ class LegendEntry:
     Text whose colour cannot be read on the background is drawn darker or lighter; the swatch keeps its colour.
     """
 
-    spans: tuple[tuple[str, Color], ...]
-    swatch: Color | None = None
+    spans: tuple[tuple[str, Rgba], ...]
+    swatch: Rgba | None = None
 
 
 def item_width(item: LegendEntry, sizes: Sizes) -> int:

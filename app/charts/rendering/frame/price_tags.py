@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
@@ -35,7 +35,7 @@ class Tag:
 
     y: float
     texts: tuple[str, ...]
-    color: Color
+    color: Rgba
     rank: int = 1
     kind: Literal["level", "role", "last"] = "level"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from app.charts.domain import OrderMark
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.plot import Plot
     from app.charts.rendering.plotting.scales import ValueScale
     from app.charts.rendering.plotting.theme import Theme
@@ -93,7 +93,7 @@ def order_warnings(order: OrderMark, number: int) -> Iterator[str]:
             yield f"annotation {number} (order): ends before it begins, so it is drawn as open"
         else:
             what = f"target {int(place) + 1}" if place else "the stop"
-            yield f"annotation {number} (order): {what} {rule}, so it is drawn as a line alone"
+            yield f"annotation {number} (order): {what} {rule}, so it is drawn as a line without a zone"
 
 
 def role_tags(positions: Sequence[Position], scale: ValueScale, theme: Theme) -> list[Tag]:
@@ -121,7 +121,7 @@ def signed_percent(fraction: float) -> str:
     return ("+" if fraction > 0 else number_format.MINUS) + text + "%"
 
 
-def level_color(role: str, theme: Theme) -> Color:
+def level_color(role: str, theme: Theme) -> Rgba:
     """The colour of an entry, a stop or a target."""
     if role == "Entry":
         return theme.accent
@@ -135,7 +135,7 @@ def reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
     return left, min(max(right, left + 1), plot.box.right)
 
 
-def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Color]]:
+def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Rgba]]:
     """Boxes of the risk and the reward of each position, without the ends that fade out."""
     boxes = []
     for zone in _zones(plot, positions):
@@ -146,7 +146,7 @@ def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Col
 
 def draw_fades(plot: Plot, positions: Sequence[Position]) -> None:
     """Draw the ends of zones whose stop or target lies off the scale, fading out. Overlapping ends are drawn once."""
-    ends: dict[tuple[Color, int, int], list[tuple[int, int]]] = defaultdict(list)
+    ends: dict[tuple[Rgba, int, int], list[tuple[int, int]]] = defaultdict(list)
     for zone in _zones(plot, positions):
         for length, edge in ((zone.upper, plot.box.top), (-zone.lower, plot.box.bottom)):
             if length:
@@ -231,7 +231,7 @@ class _Zone:
     """The part of a zone inside the plot. It fades out over `upper` pixels at its top and `lower` at its bottom."""
 
     box: Box
-    color: Color
+    color: Rgba
     upper: int
     lower: int
 

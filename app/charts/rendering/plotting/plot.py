@@ -10,7 +10,7 @@ from app.charts.rendering.plotting.scales import BarWidths, bar_widths
 
 if TYPE_CHECKING:
     from app.charts.rendering.canvas.base import Canvas, Floats
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.scales import IndexScale, ValueScale
     from app.charts.rendering.plotting.sizes import Sizes
@@ -33,7 +33,7 @@ class Plot:
     lines: list[Floats] = field(default_factory=list)
     """Pixel rows of the lines drawn so far, one array each with a value per shown bar: labels avoid them."""
 
-    def line(self, values: Floats, color: Color, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
+    def line(self, values: Floats, color: Rgba, width: float = LINE_WIDTH, dash: tuple[float, ...] = ()) -> None:
         """Draw a line through one value per shown bar; `width` and `dash` are in design pixels."""
         unit = self.sizes.unit
         pattern = tuple(length * unit for length in dash)
@@ -41,16 +41,16 @@ class Plot:
         self.lines.append(heights)
         self.canvas.line(self.x.centers(), heights, color, width * unit, self.box, pattern)
 
-    def band(self, upper: Floats, lower: Floats, color: Color) -> None:
+    def band(self, upper: Floats, lower: Floats, color: Rgba) -> None:
         """Fill the area between two lines."""
         self.canvas.area(self.x.centers(), self.y.y(upper), self.y.y(lower), color, self.box)
 
-    def level(self, value: float, color: Color, dash: tuple[float, ...] = ()) -> None:
+    def level(self, value: float, color: Rgba, dash: tuple[float, ...] = ()) -> None:
         """Draw a horizontal hairline across the plot, unless the value lies off the scale."""
         if self.y.shows(value):
             self.level_between(value, self.box.left, self.box.right, color, dash)
 
-    def level_between(self, value: float, left: int, right: int, color: Color, dash: tuple[float, ...] = ()) -> None:
+    def level_between(self, value: float, left: int, right: int, color: Rgba, dash: tuple[float, ...] = ()) -> None:
         """Draw a horizontal hairline between two pixel columns."""
         hairline = self.sizes.hairline
         top = round(self.y.at(value) - hairline / 2)

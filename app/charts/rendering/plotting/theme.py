@@ -13,7 +13,7 @@ from app.charts.rendering.canvas.color import (
     MARK_CONTRAST,
     TEXT_CONTRAST,
     WHITE,
-    Color,
+    Rgba,
     parse,
 )
 from app.charts.rendering.errors import RenderError
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 class Theme:
     """The colours of a chart. Overlays use `lines` in turn. With `hollow_up`, rising bodies are outlines."""
 
-    background: Color
-    text: Color
-    muted: Color
-    grid: Color
-    border: Color
-    up: Color
-    down: Color
-    accent: Color
-    lines: tuple[Color, ...]
+    background: Rgba
+    text: Rgba
+    muted: Rgba
+    grid: Rgba
+    border: Rgba
+    up: Rgba
+    down: Rgba
+    accent: Rgba
+    lines: tuple[Rgba, ...]
     hollow_up: bool = False
 
-    def text_in(self, color: Color) -> Color:
+    def text_in(self, color: Rgba) -> Rgba:
         """The colour for text on the background, darkened or lightened where its contrast is too low."""
         return color.readable_on(self.background, TEXT_CONTRAST)
 
-    def faint(self, color: Color, share: float) -> Color:
+    def faint(self, color: Rgba, share: float) -> Rgba:
         """The colour for a faint line or mark: at opacity `share` on the background, or higher for enough contrast."""
         return color.faint_on(self.background, share, MARK_CONTRAST)
 
 
-def _lines(*colors: str) -> tuple[Color, ...]:
+def _lines(*colors: str) -> tuple[Rgba, ...]:
     return tuple(parse(color) for color in colors)
 
 
@@ -137,8 +137,8 @@ def color_warnings(spec: ChartSpec) -> list[str]:
     ]
 
 
-def _parsed(spec: ChartSpec) -> dict[str, Color]:
-    changes: dict[str, Color] = {}
+def _parsed(spec: ChartSpec) -> dict[str, Rgba]:
+    changes: dict[str, Rgba] = {}
     for key, text in spec.colors.items():
         if key not in CUSTOM_KEYS:
             raise RenderError(f"/colors/{key}", f"unknown; known are {', '.join(CUSTOM_KEYS)}")
@@ -149,7 +149,7 @@ def _parsed(spec: ChartSpec) -> dict[str, Color]:
     return changes
 
 
-def _on_background(theme: Theme, background: Color) -> Theme:
+def _on_background(theme: Theme, background: Rgba) -> Theme:
     """The theme adjusted to another background. A dark background makes the light theme dark, and vice versa."""
     ground = DARK if background.ink() == WHITE else LIGHT
     if theme in (LIGHT, DARK):
