@@ -62,7 +62,7 @@ def smooth(values: FloatArray, first: float, gain: float) -> FloatArray:
 
 
 def running_sum(values: FloatArray, group: npt.NDArray[np.int64]) -> FloatArray:
-    """Sum of the values so far within each group; equal group numbers must stand together."""
+    """Sum of the values so far within each group; equal group numbers must be neighbours."""
     sums = values.astype(np.float64)
     reach = 1
     while reach < len(sums) and (same := group[reach:] == group[:-reach]).any():

@@ -92,7 +92,7 @@ class RasterCanvas:
             self._renderer.draw_path(_context(color, self._upright(clip), width, dash), path, self._flip)
 
     def dashes(self, box: Box, on: int, off: int, color: Rgba) -> None:
-        """Fill a box with dashes: the first columns of all of them at once, then the second ones, and so on."""
+        """Fill a box with dashes, one pixel column of all dashes in each step."""
         place = self._words[box.top : box.bottom, box.left : box.right]
         for column in range(on):
             _paint(place[:, column :: on + off], color)

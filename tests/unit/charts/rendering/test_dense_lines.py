@@ -1,4 +1,4 @@
-"""Lines with more points than pixels: what is left of them, and that their picture is that of the whole line."""
+"""Lines with more points than pixels: the points that are kept, and equal images of thinned and whole lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def a_canvas() -> RasterCanvas:
 
 
 def blue(canvas: RasterCanvas) -> np.ndarray:
-    """How much of each pixel is covered, 0 to 1, by its red channel."""
+    """The fraction of each pixel that is covered, from its red channel."""
     return (255.0 - canvas.pixels[..., 0]) / (255.0 - BLUE.red)
 
 

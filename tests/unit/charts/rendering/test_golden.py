@@ -1,4 +1,4 @@
-"""The engine's looks beside the golden images. After a wanted change: `python -m tools.gallery --golden`, and look."""
+"""Charts equal their golden images. After an intended change: `python -m tools.gallery --golden`, then look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars before the first one shown: indicators know them, and nothing else of the picture does."""
+"""Hidden bars before the first shown one: they affect the values of indicators, and nothing else of the image."""
 
 from __future__ import annotations
 

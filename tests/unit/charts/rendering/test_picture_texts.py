@@ -1,4 +1,4 @@
-"""What is written on pictures: one tag for a price, short numbers, one notation, names beside lines."""
+"""Texts on images: one tag per price, short numbers, one notation, labels beside lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders as positions: what their tags say, where zones and tags lie, and what becomes of levels far away or silly."""
+"""Orders as positions: texts and places of their tags, zones, and levels that are far away or contradict the side."""
 
 from __future__ import annotations
 

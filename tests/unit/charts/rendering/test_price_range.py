@@ -1,4 +1,4 @@
-"""The scale takes in what lies near, and the bars keep most of it."""
+"""The price scale includes near prices, and the bars keep most of its height."""
 
 from __future__ import annotations
 

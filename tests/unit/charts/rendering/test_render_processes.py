@@ -1,4 +1,4 @@
-"""What only a process of its own can show: equal bytes, missing libraries, and what is loaded."""
+"""The engine in processes of its own: equal bytes, missing libraries, and loaded modules."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec,
 from tests.unit.charts.rendering.color_distance import distance, lab_of
 
 TEXT, MARK = 4.5, 3.0
-DISTINCT = 13.0  # CIEDE2000; two lines of 1.5 px with less are taken for one another
+DISTINCT = 13.0  # CIEDE2000; below it, two lines of 1.5 px look alike
 THEME_NAMES = sorted(THEMES)
 parts = st.integers(0, 255)
 colors = st.tuples(parts, parts, parts).map(lambda color: Rgba(*color))

@@ -26,7 +26,7 @@ def hourly(count=60, **changes):
 
 
 END = START_MS + 60 * HOUR_MS
-"""When the last of 60 hourly bars ends."""
+"""The end of the last of 60 hourly bars."""
 
 
 @pytest.mark.parametrize(

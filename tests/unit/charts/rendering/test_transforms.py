@@ -1,4 +1,4 @@
-"""Heikin-Ashi, renko and coarser bars: cases worked out by hand, and properties."""
+"""Heikin-Ashi, Renko and aggregated bars: cases worked out by hand, and properties."""
 
 from __future__ import annotations
 
