@@ -68,7 +68,7 @@ def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, t
     if isinstance(overlay, Bollinger):
         return _bollinger(overlay, data, theme, color)
     if data.full.volume is None:
-        raise RenderError(pointer, f"{overlay.kind} needs volume")
+        raise RenderError(pointer, f"{overlay.kind} needs bars with volume")
     if isinstance(overlay, Vwap):
         return _line_study("VWAP", _vwap(data, spec.timezone), data, theme, _Pen(color, overlay.width))
     return _profile(overlay, data, spec.y_scale == "log", theme, color)

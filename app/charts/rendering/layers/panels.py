@@ -58,7 +58,7 @@ def panel_studies(spec: ChartSpec, data: PriceData, theme: Theme) -> list[PanelS
 def _panel(panel: Panel, pointer: str, data: PriceData, theme: Theme) -> PanelStudy:
     if isinstance(panel, VolumePanel):
         if data.full.volume is None or data.shown.volume is None:
-            raise RenderError(pointer, "volume needs volume")
+            raise RenderError(pointer, "volume needs bars with volume")
         return _volume(data, data.full.volume, data.shown.volume, theme)
     if isinstance(panel, RsiPanel):
         return _rsi(panel, data, theme)

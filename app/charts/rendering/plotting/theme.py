@@ -141,7 +141,7 @@ def _parsed(spec: ChartSpec) -> dict[str, Rgba]:
     changes: dict[str, Rgba] = {}
     for key, text in spec.colors.items():
         if key not in CUSTOM_KEYS:
-            raise RenderError(f"/colors/{key}", f"unknown; known are {', '.join(CUSTOM_KEYS)}")
+            raise RenderError(f"/colors/{key}", f"unknown colour; use one of {', '.join(CUSTOM_KEYS)}")
         try:
             changes[key] = parse(text)
         except ValueError as error:
