@@ -60,7 +60,7 @@ class RasterCanvas:
         self.left_out: list[str] = []
 
     def close(self) -> None:
-        """Leave the memory to the next canvas of this size. Neither the canvas nor its pixels may be used any more."""
+        """Release the memory for the next canvas of this size. The canvas and its pixels must not be used afterwards."""
         if self.pixels.size <= 4 * _KEPT_PIXELS:
             _kept_renderers.append(self._renderer)
         del self._renderer, self._words, self.pixels
@@ -195,7 +195,7 @@ def _new_renderer(width: int, height: int) -> Any:
 
 
 def _paint(words: NDArray[np.uint32], color: Rgba) -> None:
-    """Lay one colour on all these pixels."""
+    """Fill or blend one colour onto all pixels of an array."""
     if color.alpha == 1:
         words[:] = word(color)
     else:
@@ -209,7 +209,7 @@ def _context(
     width: float = 0,
     dash: tuple[float, ...] = (),
 ) -> GraphicsContextBase:
-    """Agg's settings for a stroke, a fill or a text. They are only read, so equal ones share one object."""
+    """Agg's settings for a stroke, a fill or a text. They are never changed, so equal settings share one object."""
     gc = GraphicsContextBase()
     gc.set_foreground(color.unit, isRGBA=True)
     gc.set_linewidth(width)

@@ -57,7 +57,7 @@ def flow(
 
 
 def fit_entry(item: LegendEntry, max_width: int, sizes: Sizes) -> LegendEntry:
-    """The entry without its last spans, as far as it is wider than `max_width` pixels."""
+    """The entry with as many of its first texts as fit into `max_width` pixels."""
     while item.spans and item_width(item, sizes) > max_width:
         item = replace(item, spans=item.spans[:-1])
     return item

@@ -77,7 +77,7 @@ def time_ticks(bars: Calendar, slot: float, measure: Callable[[str], int], gap: 
 
     `measure` gives the width of a text in pixels. Times may have gaps and may be equal (Renko bricks of one bar).
     """
-    if len(bars.local) < 2:  # noqa: PLR2004 - a lone bar has no neighbours
+    if len(bars.local) < 2:  # noqa: PLR2004 - a single bar has no neighbours
         return [TimeTick(0, format_instant(local, dates=bars.dates), major=False) for local in bars.local.tolist()]
     places = _placed(bars, (_widest(bars, measure) + gap) / slot)
     finest = min(places.units.values())

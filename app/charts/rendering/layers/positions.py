@@ -33,7 +33,7 @@ _UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 class Level:
     """A price of an order and how it is written. `reward` is its distance from the entry in risks (R).
 
-    `distance` is that way in per cent and in R, as far as each is known.
+    `distance` has its texts in per cent and in R, without those that are undefined.
     """
 
     role: str
@@ -207,7 +207,7 @@ def _tag(members: Sequence[Level], scale: ValueScale, theme: Theme) -> Tag:
 
 
 def _distance(price: float, entry: float, reward: float | None) -> tuple[str, ...]:
-    """The way from the entry to a price in per cent and in R, as far as each is known."""
+    """Texts of the distance from the entry to a price in per cent and in R, without undefined ones."""
     parts = []
     if entry:
         parts.append(signed_percent((price - entry) / abs(entry)))
