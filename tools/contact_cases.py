@@ -1,4 +1,4 @@
-"""The cases of the contact sheet, as data: what is drawn, on which bars, how large.
+"""The cases of the contact sheet: type, data, size and other fields of each chart.
 
 A case is added by one line in CASES; bars of another kind by one line in DATA.
 """
@@ -47,7 +47,7 @@ Changes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One picture: a name for its file, the name of its data, its size, the last bars to show (None: all).
+    """One picture: its file name, the name of its data, its size, the number of last bars to draw (None: all).
 
     `changes` are fields of ChartSpec; a function in their place is called with the data.
     """
@@ -82,14 +82,14 @@ def file(name: str) -> Bars:
 
 
 def part(name: str, start: int, stop: int) -> Bars:
-    """Some bars of a sample file."""
+    """The bars of a sample file from row `start` to before row `stop`."""
     bars = file(name)
     columns = {column.name: getattr(bars, column.name) for column in fields(bars)}
     return Bars(**{column: values and values[start:stop] for column, values in columns.items()})
 
 
 def scaled(name: str, factor: float) -> Bars:
-    """A sample file at prices of another size, its volume shrunk as much."""
+    """The bars of a sample file with prices times `factor` and volume divided by it."""
     bars = file(name)
     prices = {side: tuple(value * factor for value in getattr(bars, side)) for side in ("open", "high", "low", "close")}
     return Bars(bars.time, **prices, volume=bars.volume and tuple(value / factor for value in bars.volume))
@@ -103,15 +103,15 @@ def flat(count: int, price: float) -> Bars:
 
 
 def gappy(name: str, share: float) -> Bars:
-    """A sample file of which a share of the bars is missing."""
-    bars, chance = file(name), random.Random(7)  # noqa: S311 - no secret
-    kept = [row for row in range(len(bars)) if chance.random() > share]
+    """The bars of a sample file without a random fraction `share` of them."""
+    bars, rng = file(name), random.Random(7)  # noqa: S311 - no secret
+    kept = [row for row in range(len(bars)) if rng.random() > share]
     columns = {column.name: getattr(bars, column.name) for column in fields(bars)}
     return Bars(**{column: values and tuple(values[row] for row in kept) for column, values in columns.items()})
 
 
 def spiked(name: str) -> Bars:
-    """A sample file with one bar that reaches far above all others."""
+    """The bars of a sample file, one of them with three times its high."""
     bars = file(name)
     row = len(bars) - 30
     return Bars(
@@ -125,33 +125,33 @@ def spiked(name: str) -> Bars:
 
 
 def negative(name: str) -> Bars:
-    """A spread: prices around zero."""
+    """The bars of a sample file as a spread: prices around zero."""
     bars, sides = file(name), ("open", "high", "low", "close")
     middle = bars.close[len(bars) // 2]
     return Bars(bars.time, *(tuple(round(value - middle, 5) for value in getattr(bars, side)) for side in sides))
 
 
 def equity(name: str, capital: float) -> EquityCurve:
-    """An account that holds what a sample file's bars are of."""
+    """The equity of an account that holds the instrument of a sample file."""
     bars = file(name)
     return EquityCurve(bars.time, tuple(capital * close / bars.close[0] for close in bars.close))
 
 
 def trades(count: int) -> EquityCurve:
-    """An account after each of its trades, at times without order."""
-    chance = random.Random(3)  # noqa: S311 - no secret
+    """The equity of an account after each of `count` trades at random times."""
+    rng = random.Random(3)  # noqa: S311 - no secret
     time, capital = file("random_walks/crypto_1h").time[0], 10_000.0
     times, values = [], []
     for _ in range(count):
-        time += round(chance.expovariate(1 / (9 * HOUR_MS))) + 1
-        capital *= 1 + chance.gauss(0.001, 0.012)
+        time += round(rng.expovariate(1 / (9 * HOUR_MS))) + 1
+        capital *= 1 + rng.gauss(0.001, 0.012)
         times.append(time)
         values.append(round(capital, 2))
     return EquityCurve(tuple(times), tuple(values))
 
 
 def returns(name: str, factor: float = 100.0) -> Sample:
-    """Changes from close to close, in per cent or another share."""
+    """Changes from close to close as fractions times `factor`."""
     close = file(name).close
     return Sample(tuple(factor * (after / before - 1) for before, after in pairwise(close)))
 
@@ -218,7 +218,7 @@ LONG: Final = "A title that goes on " * 10
 
 
 def story(bars: Bars) -> tuple[Any, ...]:
-    """A trade with everything that can stand on a chart."""
+    """A trade with annotations of every kind."""
     start, end = len(bars) // 2, len(bars) * 4 // 5
     price = bars.close[start]
     return (
@@ -232,7 +232,7 @@ def story(bars: Bars) -> tuple[Any, ...]:
 
 
 def edges(bars: Bars) -> tuple[Any, ...]:
-    """Marks on the first and the last bar, with long names."""
+    """Annotations at the first and the last bar, with long labels."""
     first, newest = bars.time[0], bars.time[-1]
     return (
         SignalMark("buy", first, label="first bar, with a long name"),

@@ -1,7 +1,7 @@
 """The live signals of the contact sheet: random-walk markets with an order placed now, at every size and theme.
 
-Every market, timeframe and end of the bars occurs; sides, distances, sizes and themes take turns. Orders at tiny and
-huge prices, and orders that share the picture with overlays, panels and other orders, come after them.
+Every market, timeframe and end of the bars occurs, with sides, distances, sizes and themes in rotation. Further cases
+have tiny and huge prices, or overlays, panels and other orders beside the signal.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SIDES: Final[tuple[tuple[Side, Reach], ...]] = (
 
 @dataclass(frozen=True)
 class LivePicture:
-    """One picture of a live signal: a name for its file, the signal, its size and other fields of ChartSpec."""
+    """One picture of a live signal: its file name, the signal, its size and other fields of ChartSpec."""
 
     name: str
     signal: LiveCase
@@ -85,9 +85,9 @@ def crowd(signal: LiveCase) -> tuple[Any, ...]:
 
 def _matrix() -> Iterator[LivePicture]:
     """Every market, timeframe and end of the bars: 48 pictures."""
-    looks = zip(cycle(SIZES), cycle(THEMES), cycle(SIDES), strict=False)
+    rotation = zip(cycle(SIZES), cycle(THEMES), cycle(SIDES), strict=False)
     kinds = product(get_args(Market), TIMEFRAMES, get_args(BarsEnd))
-    for (market, timeframe, ends), (size, theme, (side, reach)) in zip(kinds, looks, strict=False):
+    for (market, timeframe, ends), (size, theme, (side, reach)) in zip(kinds, rotation, strict=False):
         signal = live_case(market, timeframe, ends, side, reach)
         yield LivePicture(f"live-{signal.name}-{size[0]}", signal, size, {"theme": theme})
 
@@ -97,7 +97,7 @@ def _priced(side: Side, price: float) -> LiveCase:
 
 
 def _others() -> Iterator[LivePicture]:
-    """Prices of every size, much at once, and pictures so small that something has to give way."""
+    """Prices of every magnitude, many overlays and orders at once, and images too small for all labels."""
     crypto = live_case("crypto", "1h", "now", "buy", "near")
     stocks = live_case("stocks", "5m", "now", "sell", "far")
     forex = live_case("fx", "1h", "now", "sell", "near")

@@ -1,8 +1,8 @@
-"""Draws the gallery of docs/gallery.md, and the golden images that the tests compare the chart engine with.
+"""Writes the gallery (docs/gallery.md with its images) and the golden images that tests compare charts with.
 
 python -m tools.gallery -o sheet.png     all pictures as tiles of one image
 python -m tools.gallery --write          renews docs/gallery.md and the images in docs/gallery
-python -m tools.gallery --golden         renews the golden images: look at what changed before you commit it
+python -m tools.gallery --golden         renews the golden images: look at each changed image before you commit it
 """
 
 from __future__ import annotations
@@ -12,23 +12,20 @@ from pathlib import Path
 from typing import Final
 
 import click
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
 from app.charts.rendering import engine
 from app.charts.rendering.image import Image
 from app.market.csv_files import read_bars
 from app.market.domain import Bars
 from config import ROOT
-from tools.gallery_specs import SAMPLES, Picture, golden_pictures, pictures
+from tools.gallery_specs import SAMPLES, GalleryPicture, golden_pictures, pictures
+from tools.tiles import tile_sheet
 
 SAMPLE_FOLDER: Final = ROOT / "examples" / "data"
 DOCS: Final = ROOT / "docs"
 GOLDEN: Final = ROOT / "tests" / "golden"
 
 _TILE: Final = (640, 360)
-_GAP: Final = 24
-_CAPTION: Final = 30
 _SHEET_COLUMNS: Final = 4
 
 
@@ -49,7 +46,10 @@ def main(output: Path | None, folder: Path, golden_folder: Path, *, write: bool,
         return
     drawn = [(picture, _draw(picture)) for picture in pictures(samples)]
     if output is not None:
-        _write(output, contact_sheet(drawn))
+        sheet = BytesIO()
+        captioned = [(picture.caption, image.data) for picture, image in drawn]
+        tile_sheet(captioned, _TILE, _SHEET_COLUMNS).save(sheet, "PNG")
+        _write(output, sheet.getvalue())
         click.echo(f"{output}: {len(drawn)} charts")
     if write:
         for picture, image in drawn:
@@ -59,12 +59,12 @@ def main(output: Path | None, folder: Path, golden_folder: Path, *, write: bool,
 
 
 def load_samples() -> dict[str, Bars]:
-    """The daily bars of `examples/data` that the gallery is drawn from, by name."""
+    """The daily bars of `examples/data` that the gallery uses, by name."""
     return {name: read_bars(SAMPLE_FOLDER / f"{name}_1d.csv") for name in SAMPLES}
 
 
 def write_golden(folder: Path, samples: dict[str, Bars]) -> None:
-    """Write the golden images and say for each whether it is new, the same or changed."""
+    """Write the golden images. Prints for each whether it is new, the same or changed."""
     for picture in golden_pictures(samples):
         path = folder / f"{picture.slug}.png"
         before = path.read_bytes() if path.exists() else None
@@ -73,26 +73,8 @@ def write_golden(folder: Path, samples: dict[str, Bars]) -> None:
         click.echo(f"{path}: {'new' if before is None else 'same' if before == image.data else 'changed'}")
 
 
-def contact_sheet(drawn: list[tuple[Picture, Image]]) -> bytes:
-    """All images as tiles of one PNG, each scaled to its tile, with its caption above."""
-    rows = -(-len(drawn) // _SHEET_COLUMNS)
-    across, down = _TILE[0] + _GAP, _TILE[1] + _CAPTION + _GAP
-    sheet = Pillow.new("RGB", (_SHEET_COLUMNS * across + _GAP, rows * down + _GAP), "#c9cdd6")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_CAPTION * 0.6)
-    for place, (picture, image) in enumerate(drawn):
-        tile = Pillow.open(BytesIO(image.data)).convert("RGB")
-        tile.thumbnail(_TILE, Pillow.Resampling.LANCZOS)
-        row, column = divmod(place, _SHEET_COLUMNS)
-        left, top = _GAP + column * across, _GAP + row * down
-        pen.text((left, top + _CAPTION / 2), picture.caption, "#131722", font, anchor="lm")
-        sheet.paste(tile, (left, top + _CAPTION))
-    out = BytesIO()
-    sheet.save(out, "PNG")
-    return out.getvalue()
-
-
-def page(drawn: list[tuple[Picture, Image]]) -> str:
-    """docs/gallery.md: the images by section, each with its caption and its alt text."""
+def page(drawn: list[tuple[GalleryPicture, Image]]) -> str:
+    """The Markdown of docs/gallery.md: the images by section, with captions and alternative texts."""
     lines = ["# Gallery", "", "What the chart engine draws: live signals on made-up bars, the rest on `examples/data`."]
     lines += ["`python -m tools.gallery --write` renews this page.", ""]
     section = ""
@@ -105,7 +87,7 @@ def page(drawn: list[tuple[Picture, Image]]) -> str:
     return "\n".join(lines)
 
 
-def _draw(picture: Picture) -> Image:
+def _draw(picture: GalleryPicture) -> Image:
     image = engine.render(picture.spec)
     for warning in image.warnings:
         click.echo(f"{picture.slug}: warning: {warning}", err=True)

@@ -1,6 +1,6 @@
-"""A picture of everything the engine can draw, for docs/gallery.md, and the few that guard its looks as golden images.
+"""The specs of the gallery, which show all that the engine can draw, and of the golden images.
 
-Specs only; `tools.gallery` draws and writes them.
+`tools.gallery` draws and writes them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ VOLUME: Final = VolumePanel()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A spec with its name in file names, its place in the gallery and a line to stand under it."""
+class GalleryPicture:
+    """A spec with its name in file names, its section in the gallery and its caption."""
 
     slug: str
     section: str
@@ -50,14 +50,14 @@ class Picture:
     spec: ChartSpec
 
 
-def pictures(samples: Mapping[str, Bars]) -> list[Picture]:
-    """The gallery, in its order. `samples` are daily bars by the names in SAMPLES."""
+def pictures(samples: Mapping[str, Bars]) -> list[GalleryPicture]:
+    """The pictures of the gallery in order. `samples` has the daily bars of each name in SAMPLES."""
     parts = (_types, _themes, _overlays, _panels, _marks)
     return [*_live_signals(), *(picture for part in parts for picture in part(samples))]
 
 
-def golden_pictures(samples: Mapping[str, Bars]) -> list[Picture]:
-    """Few pictures that together use every part of the engine, small enough to be kept beside the tests."""
+def golden_pictures(samples: Mapping[str, Bars]) -> list[GalleryPicture]:
+    """Seven small pictures that together use every part of the engine."""
     chosen = ("live-signal", "candlestick", "renko", "equity", "histogram", "dark", "full")
     by_slug = {picture.slug: picture for picture in pictures(samples)}
     return [replace(by_slug[slug], spec=_small(by_slug[slug].spec)) for slug in chosen]
@@ -67,25 +67,25 @@ def _small(spec: ChartSpec) -> ChartSpec:
     return replace(spec, width=GOLDEN_WIDTH, height=GOLDEN_HEIGHT)
 
 
-def _live_signals() -> Iterator[Picture]:
-    """Signals as the service draws them, on the made-up bars of `samples`."""
+def _live_signals() -> Iterator[GalleryPicture]:
+    """Signals as the service draws them, on the random walks of `live_samples`."""
     section = "Live signals"
     look = {"width": WIDTH, "height": HEIGHT}
     case = live_case("fx", "1h", "now", "buy", "near")
     caption = "A signal in the newest hour of EURUSD: entry, stop and targets with their distances and reward"
-    yield Picture("live-signal", section, caption, case.spec(**look))
+    yield GalleryPicture("live-signal", section, caption, case.spec(**look))
     case = live_case("stocks", "1d", "weekend", "sell", "far")
     caption = "A Monday's sell signal on daily bars that end on Friday; one target lies far below"
-    yield Picture("live-signal-monday", section, caption, case.spec(**look, theme="dark"))
+    yield GalleryPicture("live-signal-monday", section, caption, case.spec(**look, theme="dark"))
     case = live_case("crypto", "5m", "month", "buy", "near")
     caption = "A signal a month after the last bar: its time is written"
-    yield Picture("live-signal-late", section, caption, case.spec(**look))
+    yield GalleryPicture("live-signal-late", section, caption, case.spec(**look))
     case = live_case("fx", "5m", "now", "sell", "near")
     caption = "320 by 180 pixels: shorter tags"
-    yield Picture("live-signal-small", section, caption, case.spec(width=320, height=180))
+    yield GalleryPicture("live-signal-small", section, caption, case.spec(width=320, height=180))
 
 
-def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+def _types(samples: Mapping[str, Bars]) -> Iterator[GalleryPicture]:
     section = "Types"
     bars = samples["aapl"].cut(-340, -215)
     for chart_type, caption in (
@@ -96,27 +96,29 @@ def _types(samples: Mapping[str, Bars]) -> Iterator[Picture]:
         ("heikin_ashi", "Heikin-Ashi: candles smoothed by the ones before them"),
     ):
         spec = _spec(bars, type=chart_type, panels=(VOLUME,))
-        yield Picture(chart_type.replace("_", "-"), section, caption, spec)
+        yield GalleryPicture(chart_type.replace("_", "-"), section, caption, spec)
     spec = _spec(samples["aapl"], type="renko", brick=Brick(period=14))
-    yield Picture("renko", section, "Renko bricks as high as the average true range", spec)
-    yield Picture("equity", section, "An account's equity and its drawdown, the longest one shaded", _equity(samples))
+    yield GalleryPicture("renko", section, "Renko bricks as high as the average true range", spec)
+    yield GalleryPicture(
+        "equity", section, "An account's equity and its drawdown, the longest one shaded", _equity(samples)
+    )
     returns = _returns(samples["aapl"])
     spec = ChartSpec("histogram", returns, title="AAPL: daily returns in per cent", width=WIDTH, height=HEIGHT)
-    yield Picture("histogram", section, "How often each daily return occurred, with mean and median", spec)
+    yield GalleryPicture("histogram", section, "How often each daily return occurred, with mean and median", spec)
 
 
-def _themes(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+def _themes(samples: Mapping[str, Bars]) -> Iterator[GalleryPicture]:
     section = "Themes"
     spec = _spec(samples["goog"].cut(-90), title="GOOG", overlays=(MovingAverage("ema", 20),), panels=(VOLUME,))
-    yield Picture("light", section, "Light", spec)
-    yield Picture("dark", section, "Dark", replace(spec, theme="dark"))
+    yield GalleryPicture("light", section, "Light", spec)
+    yield GalleryPicture("dark", section, "Dark", replace(spec, theme="dark"))
     caption = "Colour-blind: blue and orange, rising bodies hollow"
-    yield Picture("colorblind", section, caption, replace(spec, theme="colorblind"))
+    yield GalleryPicture("colorblind", section, caption, replace(spec, theme="colorblind"))
     sepia = {"background": "#fbf7ee", "grid": "#efe7d6", "border": "#d9cfb8", "up": "#5b8c5a", "down": "#b5533c"}
-    yield Picture("colors", section, "Colours of one's own", replace(spec, colors=sepia))
+    yield GalleryPicture("colors", section, "Colours of one's own", replace(spec, colors=sepia))
 
 
-def _overlays(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+def _overlays(samples: Mapping[str, Bars]) -> Iterator[GalleryPicture]:
     section = "Overlays"
     bars = samples["msft"].cut(-150)
     averages = (MovingAverage("sma", 20), MovingAverage("ema", 20), MovingAverage("wma", 50))
@@ -126,10 +128,10 @@ def _overlays(samples: Mapping[str, Bars]) -> Iterator[Picture]:
         ("vwap", "Volume-weighted average price; of daily bars, since the first one", (Vwap(),)),
         ("volume-profile", "Volume by price with point of control and value area", (VolumeProfile(),)),
     ):
-        yield Picture(slug, section, caption, _spec(bars, title="MSFT", overlays=overlays))
+        yield GalleryPicture(slug, section, caption, _spec(bars, title="MSFT", overlays=overlays))
 
 
-def _panels(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+def _panels(samples: Mapping[str, Bars]) -> Iterator[GalleryPicture]:
     section = "Panels"
     bars = samples["msft"].cut(-150)
     for caption, panel in (
@@ -138,23 +140,25 @@ def _panels(samples: Mapping[str, Bars]) -> Iterator[Picture]:
         ("Average true range", AtrPanel()),
         ("Drawdown from the highest close", DrawdownPanel()),
     ):
-        yield Picture(panel.kind, section, caption, _spec(bars, title="MSFT", panels=(panel,)))
+        yield GalleryPicture(panel.kind, section, caption, _spec(bars, title="MSFT", panels=(panel,)))
 
 
-def _marks(samples: Mapping[str, Bars]) -> Iterator[Picture]:
+def _marks(samples: Mapping[str, Bars]) -> Iterator[GalleryPicture]:
     section = "Annotations and the rest"
     bars = samples["aapl"].cut(-370, -250)
-    spec = _spec(bars, annotations=_story(bars), panels=(VOLUME,))
-    yield Picture("annotations", section, "A signal, its order with stop and targets, lines and a span of time", spec)
+    spec = _spec(bars, annotations=_trade(bars), panels=(VOLUME,))
+    yield GalleryPicture(
+        "annotations", section, "A signal, its order with stop and targets, lines and a span of time", spec
+    )
     overlays = (MovingAverage("ema", 20), Bollinger(), VolumeProfile())
     full = replace(spec, overlays=overlays, panels=(VOLUME, RsiPanel(), MacdPanel()), theme="dark", height=720)
-    yield Picture("full", section, "Much at once", full)
+    yield GalleryPicture("full", section, "Much at once", full)
     spec = _spec(samples["aapl"], y_scale="log", overlays=(MovingAverage("sma", 200),))
-    yield Picture("log", section, "A logarithmic scale", spec)
+    yield GalleryPicture("log", section, "A logarithmic scale", spec)
     spec = _spec(bars.cut(-40), width=320, height=200)
-    yield Picture("small", section, "320 by 200 pixels", spec)
+    yield GalleryPicture("small", section, "320 by 200 pixels", spec)
     caption = "The same at twice the scale, for screens with small pixels"
-    yield Picture("scale-2", section, caption, replace(spec, scale=2))
+    yield GalleryPicture("scale-2", section, caption, replace(spec, scale=2))
 
 
 def _spec(bars: Bars, **changes: Any) -> ChartSpec:
@@ -162,8 +166,8 @@ def _spec(bars: Bars, **changes: Any) -> ChartSpec:
     return ChartSpec(data=bars, **{**usual, **changes})
 
 
-def _story(bars: Bars) -> tuple[Any, ...]:
-    """A trade that the bars themselves tell: bought at the lowest close of the middle, sold at the end."""
+def _trade(bars: Bars) -> tuple[Any, ...]:
+    """A trade of the bars with all its annotations: bought at the lowest close of their middle half, sold later."""
     middle = range(len(bars) // 4, len(bars) * 3 // 4)
     entry = min(middle, key=lambda row: bars.close[row])
     end = min(entry + 18, len(bars) - 1)

@@ -1,7 +1,7 @@
-"""Sample pictures of live signals: random-walk bars of three kinds of markets, each with an order placed "now".
+"""Samples of live signals: random-walk bars of three kinds of markets, each with an order placed at a fixed "now".
 
-Prices are made up: a random walk whose seed is SEED with the case's name, so that every run gives the same bars.
-Specs only, and pure; tests and contact sheets draw them.
+The seed of a random walk is SEED with the case's name, so every run gives the same bars. Tests, the gallery and the
+contact sheet draw the samples.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _DAY: Final = 24 * _HOUR
 _SUNDAY, _FRIDAY, _SATURDAY = 6, 4, 5
 _STOCK_HOURS: Final = (14 * _HOUR + _HOUR // 2, 21 * _HOUR)
 _FX_TURN: Final = 22 * _HOUR
-_NAMES: Final[dict[Market, tuple[str, float, int, float]]] = {
+_MARKETS: Final[dict[Market, tuple[str, float, int, float]]] = {
     "stocks": ("ACME", 184.2, 2, 0.018),
     "fx": ("EURUSD", 1.0725, 5, 0.006),
     "crypto": ("BTCUSD", 97_211.5, 1, 0.03),
 }
-"""Name, first price, decimals and a day's usual move as a fraction."""
+"""Instrument, first price, decimals and the standard deviation of a day's move as a fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCase:
-    """A live signal: its bars and its order. `time` is when the signal is stamped, epoch milliseconds."""
+    """A live signal with its bars and its order. `time` is the signal's time in epoch milliseconds."""
 
     name: str
     instrument: str
@@ -71,7 +71,7 @@ class LiveCase:
 
 def live_cases() -> Iterator[LiveCase]:
     """Every market, timeframe, end of the bars, side and distance of stop and targets: 192 signals."""
-    for market in _NAMES:
+    for market in _MARKETS:
         for timeframe in TIMEFRAMES:
             for ends in ("now", "yesterday", "weekend", "month"):
                 for side in ("buy", "sell"):
@@ -82,20 +82,20 @@ def live_cases() -> Iterator[LiveCase]:
 def live_case(
     market: Market, timeframe: str, ends: BarsEnd, side: Side, reach: Reach, *, price: float | None = None
 ) -> LiveCase:
-    """One live signal. `price` replaces the market's first price, with as many decimals as four digits more need."""
+    """One live signal. `price` replaces the market's first price; the decimals then give five significant digits."""
     name = f"{market}-{timeframe}-{ends}-{side}-{reach}"
-    chance = random.Random(f"{SEED} {name}")  # noqa: S311 - sample data, no secret
+    rng = random.Random(f"{SEED} {name}")  # noqa: S311 - sample data, no secret
     now = MONDAY if ends == "weekend" else TUESDAY
     until = {"now": now, "yesterday": now - timedelta(days=1), "weekend": FRIDAY, "month": now - timedelta(days=30)}
     times = bar_times(market, timeframe, until[ends], BARS)
-    instrument, first, decimals, daily = _NAMES[market]
+    instrument, first, decimals, daily = _MARKETS[market]
     if price is not None:
         first, decimals = price, max(4 - math.floor(math.log10(price)), 0)
-    bars = random_walk(chance, times, first, decimals, daily * math.sqrt(TIMEFRAME_SECONDS[timeframe] / _DAY))
+    bars = random_walk(rng, times, first, decimals, daily * math.sqrt(TIMEFRAME_SECONDS[timeframe] / _DAY))
     usual = sum(high - low for high, low in zip(bars.high, bars.low, strict=True)) / len(bars)
     usual = min(usual, bars.close[-1] / 32)  # targets 26 ranges away stay above zero
     away = usual if side == "buy" else -usual
-    entry = round(bars.close[-1] + (0 if ends == "now" else chance.uniform(-1, 1) * usual), decimals)
+    entry = round(bars.close[-1] + (0 if ends == "now" else rng.uniform(-1, 1) * usual), decimals)
     stop, *targets = (-1.6, 2.4, 4.4) if reach == "near" else (-11.0, 3.0, 26.0)
     return LiveCase(
         name,
@@ -123,28 +123,28 @@ def bar_times(market: Market, timeframe: str, until: datetime, count: int) -> tu
     if length >= 7 * _DAY:
         monday = last - (last // _DAY + 3) % 7 * _DAY - last % _DAY
         return tuple((monday - 7 * _DAY * back) * 1000 for back in reversed(range(count)))
-    found: list[int] = []
+    opens: list[int] = []
     moment = start - start % length + phase
-    while len(found) < count:
+    while len(opens) < count:
         if moment <= last and _trades(market, moment, length):
-            found.append(moment * 1000)
+            opens.append(moment * 1000)
         moment -= length
-    return tuple(reversed(found))
+    return tuple(reversed(opens))
 
 
-def random_walk(chance: random.Random, times: tuple[int, ...], first: float, decimals: int, move: float) -> Bars:
+def random_walk(rng: random.Random, times: tuple[int, ...], first: float, decimals: int, move: float) -> Bars:
     """Bars over `times` whose closes move by about `move` (a fraction) each, rounded to `decimals`."""
     prices: list[tuple[float, float, float, float]] = []
     volumes = []
     close = first
     for _ in times:
-        opened = close * (1 + chance.gauss(0, move * 0.1))
-        close = opened * math.exp(chance.gauss(0, move))
-        high = max(opened, close) * (1 + abs(chance.gauss(0, move * 0.4)))
-        low = min(opened, close) * (1 - abs(chance.gauss(0, move * 0.4)))
+        opened = close * (1 + rng.gauss(0, move * 0.1))
+        close = opened * math.exp(rng.gauss(0, move))
+        high = max(opened, close) * (1 + abs(rng.gauss(0, move * 0.4)))
+        low = min(opened, close) * (1 - abs(rng.gauss(0, move * 0.4)))
         row = [round(price, decimals) for price in (opened, high, low, close)]
         prices.append((row[0], max(row), min(row), row[3]))
-        volumes.append(float(round(chance.lognormvariate(10, 0.5))))
+        volumes.append(float(round(rng.lognormvariate(10, 0.5))))
     columns = tuple(zip(*prices, strict=True))
     return Bars(times, columns[0], columns[1], columns[2], columns[3], tuple(volumes))
 

@@ -1,4 +1,4 @@
-"""From a spec to finished bytes: picks the chart, the canvas and the encoder. Loads everything that draws."""
+"""Draws a spec: chooses the chart type, the canvas and the encoder. Imports matplotlib and Pillow."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["paint", "use_fonts"]
 
-_NAMED: Final = 10
+_MAX_NAMES: Final = 10
 
 
 def paint(spec: ChartSpec) -> Image:
-    """Draw the spec; RenderError for what cannot be drawn."""
+    """Draw the spec. Raises RenderError for a value that cannot be drawn."""
     if spec.type == "equity":
         return _paint_equity(spec)
     if spec.type == "histogram":
@@ -39,8 +39,8 @@ def paint(spec: ChartSpec) -> Image:
     canvas = _canvas(spec, plan.sizes, plan.theme)
     draw_price_chart(canvas, plan)
     alt = price_alt(plan, annotation_warnings(plan))
-    if missed := not_drawn(plan):
-        alt += f" Not drawn: {'; '.join(missed)}."
+    if missing_parts := not_drawn(plan):
+        alt += f" Not drawn: {'; '.join(missing_parts)}."
     return _finished(spec, canvas, price_warnings(plan), alt)
 
 
@@ -70,17 +70,19 @@ def _finished(spec: ChartSpec, canvas: RasterCanvas | SvgCanvas, warnings: list[
         data = (webp if spec.format == "webp" else png).encode(canvas.pixels)
         canvas.close()
     no_room = [f"there is no room for {name}" for name in dict.fromkeys(canvas.left_out)]
-    found = (*warnings, *no_room, *color_warnings(spec), *_missing_glyphs(spec))
-    return Image(data, spec.format, spec.width * spec.scale, spec.height * spec.scale, found, alt)
+    all_warnings = (*warnings, *no_room, *color_warnings(spec), *_missing_glyphs(spec))
+    return Image(data, spec.format, spec.width * spec.scale, spec.height * spec.scale, all_warnings, alt)
 
 
 def _missing_glyphs(spec: ChartSpec) -> tuple[str, ...]:
     if spec.format == "svg":
         return ()
     labels = (getattr(annotation, "label", "") for annotation in spec.annotations)
-    lacking = missing((spec.title, spec.instrument, spec.timeframe, *labels))
-    if not lacking:
+    characters = missing((spec.title, spec.instrument, spec.timeframe, *labels))
+    if not characters:
         return ()
-    named = ", ".join(f"{char} (U+{ord(char):04X})" for char in lacking[:_NAMED])
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    return (f"no font has {number_format.count_text(len(lacking), 'character')} of the texts: {named}{more}",)
+    names = ", ".join(f"{char} (U+{ord(char):04X})" for char in characters[:_MAX_NAMES])
+    more = f" and {len(characters) - _MAX_NAMES} more" if len(characters) > _MAX_NAMES else ""
+    return (
+        f"there is no font for {number_format.count_text(len(characters), 'character')} of the texts: {names}{more}",
+    )

@@ -56,8 +56,8 @@ def test_a_case_is_drawn_without_an_error(case, tmp_path):
 def test_the_command_writes_pictures_pages_and_notes(tmp_path, monkeypatch):
     folders = []
 
-    def used(given):
-        folders.append(given)
+    def used(font_folders):
+        folders.append(font_folders)
         return []
 
     monkeypatch.setattr(engine, "use_fonts", used)

@@ -1,4 +1,4 @@
-"""Technical indicators over numpy arrays, by the definitions traders' tools agree on.
+"""Technical indicators over numpy arrays, by their usual definitions.
 
 Every function takes float64 arrays of one length, oldest first and finite, and returns arrays of that length with NaN
 where the value is undefined. Where TA-Lib has the function the results are its results.
@@ -28,11 +28,12 @@ _NEUTRAL_RSI: Final = 50.0
 
 @dataclass(frozen=True, slots=True)
 class DrawdownSummary:
-    """The deepest and the longest fall of a curve, as indices into it.
+    """The deepest and the longest drawdown of a curve, as indices into it.
 
-    `max_drawdown` is a fraction <= 0, from the last time at `peak` down to `trough`. `recovery` is the first index back
-    at the peak's level, None while it is not reached. `longest` is (peak, recovery or last index) of the fall that took
-    most time. A curve that never falls has 0.0, three equal indices and no `longest`.
+    `max_drawdown` is a fraction <= 0, from the value at `peak` down to that at `trough`. `recovery` is the first index
+    after the trough at which the curve reaches the peak's value, None if it does not. `max_duration_span` is (peak,
+    recovery or last index) of the drawdown that lasts longest. A curve that never falls has a `max_drawdown` of 0.0,
+    three equal indices and no `max_duration_span`.
     """
 
     max_drawdown: float
@@ -78,11 +79,10 @@ def vwap(
     volume: FloatArray,
     zone: str,
 ) -> FloatArray:
-    """Volume-weighted average of the typical price (high + low + close) / 3, begun anew each day of `zone`.
+    """Volume-weighted average of the typical price (high + low + close) / 3, reset each day of `zone`.
 
-    `time_ms` is the start of each bar in epoch milliseconds, `zone` an IANA name. Bars of a day or longer would be a
-    session each, which says nothing beyond the bar itself: there the average runs on from the first bar. Undefined
-    until a session has traded.
+    `time_ms` is the start of each bar in epoch milliseconds, `zone` an IANA name. For bars of a day or longer the
+    average starts at the first bar and is never reset. It is undefined (NaN) until a session has volume.
     """
     session = _sessions(time_ms, zone)
     turnover = running_sum((high + low + close) / 3.0 * volume, session)
@@ -93,7 +93,7 @@ def vwap(
 def rsi(close: FloatArray, period: int) -> FloatArray:
     """Relative strength index, 0-100, with Wilder's smoothing.
 
-    It is 50 while nothing has moved, for neither side is stronger (TA-Lib says 0 there, which reads as a collapse).
+    It is 50 where no close differs from the one before it. TA-Lib gives 0 there, which looks like a crash.
     """
     change = np.diff(close)
     gain = _wilder(np.maximum(change, 0.0), period)
@@ -138,15 +138,15 @@ def drawdown(equity: FloatArray) -> FloatArray:
 
 
 def drawdown_summary(time: IntArray, equity: FloatArray) -> DrawdownSummary:
-    """The deepest and the longest drawdown of a curve of at least one value; the first of equals."""
+    """The deepest and the longest drawdown of a curve of at least one value. The first of equal ones counts."""
     at_peak = np.flatnonzero(equity >= np.maximum.accumulate(equity))
     fall = np.nan_to_num(drawdown(equity))
     trough = int(np.argmin(fall))
-    place = int(np.searchsorted(at_peak, trough, side="right"))
-    later = at_peak[place:]
+    position = int(np.searchsorted(at_peak, trough, side="right"))
+    later = at_peak[position:]
     return DrawdownSummary(
         max_drawdown=float(fall[trough]),
-        peak=int(at_peak[place - 1]) if fall[trough] < 0 else trough,
+        peak=int(at_peak[position - 1]) if fall[trough] < 0 else trough,
         trough=trough,
         recovery=(int(later[0]) if len(later) else None) if fall[trough] < 0 else trough,
         max_duration_span=_max_duration_span(time, at_peak),
@@ -156,12 +156,12 @@ def drawdown_summary(time: IntArray, equity: FloatArray) -> DrawdownSummary:
 def _max_duration_span(time: IntArray, at_peak: npt.NDArray[np.intp]) -> tuple[int, int] | None:
     bounds = np.append(at_peak, len(time) - 1)
     starts, ends = bounds[:-1], bounds[1:]
-    # Neighbours are no fall, unless the curve ends one step below its peak.
+    # Neighbouring peaks have no drawdown between them, unless the curve ends one step below its peak.
     falls = (ends - starts > 1) | ((np.arange(len(starts)) == len(starts) - 1) & (ends > starts))
     if not falls.any():
         return None
-    longest = int(np.argmax(np.where(falls, time[ends] - time[starts], -1)))
-    return int(starts[longest]), int(ends[longest])
+    span = int(np.argmax(np.where(falls, time[ends] - time[starts], -1)))
+    return int(starts[span]), int(ends[span])
 
 
 def _sessions(time_ms: IntArray, zone: str) -> IntArray:
@@ -178,7 +178,7 @@ def _smoothed(values: FloatArray, period: int, gain: float) -> FloatArray:
     """Exponential smoothing whose first value, at index period - 1, is the mean of the values so far."""
     if len(values) < period:
         return np.full(len(values), np.nan)
-    # Measured from the first value, so that the mean of equal values is that value to the last digit.
+    # Measured from the first value, so that the mean of equal values is exactly that value.
     seed = values[0] + (values[:period] - values[0]).mean()
     return _aligned(smooth(values[period - 1 :], float(seed), gain), len(values))
 

@@ -1,4 +1,4 @@
-"""Wall-clock time of many instants at once, right across clock changes: for sessions and the time axis."""
+"""Local times of arrays of instants, also across clock changes, for sessions and the time axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROBE_MS: Final = 7 * DAY_MS  # no zone changes its clocks and changes them bac
 
 
 def local_offsets(time_ms: IntArray, zone: str) -> IntArray:
-    """Milliseconds to add to each instant (epoch milliseconds, ascending) to get the wall clock of `zone`."""
+    """Milliseconds to add to each instant (epoch milliseconds, ascending) to get the local time of `zone`."""
     if zone == "UTC" or not len(time_ms):
         return np.zeros(len(time_ms), dtype=np.int64)
     changes, offsets = _changes(int(time_ms[0]), int(time_ms[-1]), zone)
@@ -33,7 +33,7 @@ def local_days(time_ms: IntArray, zone: str) -> IntArray:
 def _changes(first: int, last: int, zone: str) -> tuple[IntArray, IntArray]:
     """Instants from which an offset holds, up to `last`, and those offsets; the first instant is `first`.
 
-    Cached: one chart needs them several times, and over many years they take thousands of probes.
+    Cached: one chart needs them several times, and bars of many years take thousands of probes.
     """
     info = ZoneInfo(zone)
     changes, offsets = [first], [_offset(first, info)]

@@ -1,8 +1,8 @@
-"""Moving and running sums over whole arrays, made of additions alone, so that no digit is lost to cancellation.
+"""Moving and running sums over whole arrays. They only add: subtraction would lose digits to cancellation.
 
-Here because every average and band of `indicators` is one of them. The window functions cut the series into blocks of
-`period` values: a window covers the tail of one block and the head of the next, so that running sums from both ends of
-every block give each window with one addition. They take n >= period values and return n - period + 1.
+The window functions cut the series into blocks of `period` values. A window is the tail of one block and the head of
+the next, so running sums from both ends of each block give every window with one addition. They take n >= period
+values and return n - period + 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def window_ramp_sum(values: FloatArray, period: int) -> FloatArray:
     ramp = np.arange(1, period + 1, dtype=np.float64)
     tail = _tails(_sum_to_end(_sum_to_end(rows)), values, period)
     head = _heads(np.cumsum(rows * ramp, axis=1), values, period)
-    # A value of the head comes after the whole tail, so the tail's size is added to its own place in the head.
+    # A value of the head comes after the whole tail, so the tail's size is added to its weight within the head.
     return tail + head + _tail_sizes(values, period) * _heads(np.cumsum(rows, axis=1), values, period)
 
 
@@ -62,7 +62,7 @@ def smooth(values: FloatArray, first: float, gain: float) -> FloatArray:
 
 
 def running_sum(values: FloatArray, group: npt.NDArray[np.int64]) -> FloatArray:
-    """Sum of the values so far within each group; equal group numbers must stand together."""
+    """Sum of the values so far within each group; equal group numbers must be neighbours."""
     sums = values.astype(np.float64)
     reach = 1
     while reach < len(sums) and (same := group[reach:] == group[:-reach]).any():

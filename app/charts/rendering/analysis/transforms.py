@@ -1,4 +1,4 @@
-"""Bars made from bars: Heikin-Ashi candles, renko bricks and coarser bars. BarArrays in, columns out."""
+"""Transformations of bars: Heikin-Ashi candles, Renko bricks and aggregated bars."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.charts.rendering.analysis.rolling import FloatArray, smooth
 from app.market.domain import Bars
 
 MAX_BRICKS: Final = 20_000
-_WHOLE: Final = 1e-9  # a move this little short of a whole brick is one: 100.1 - 100 is not quite 0.1
+_TOLERANCE: Final = 1e-9  # tolerance: 100.1 - 100 is slightly less than a brick of 0.1
 
 
 class BrickError(ValueError):
-    """The fixed brick is so small that the moves of the close could need more than MAX_BRICKS of them."""
+    """The fixed brick size is so small that the chart could need more than MAX_BRICKS bricks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class BarArrays:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Bricks as runs of one direction, each completed by one bar: `level` counts bricks from the first close."""
+    """Runs of bricks of one direction that one bar completes. `level` counts bricks from the first close."""
 
     bar: npt.NDArray[np.int64]
     level: npt.NDArray[np.int64]
@@ -71,90 +71,90 @@ class _Runs:
     count: npt.NDArray[np.int64]
 
 
-def heikin_ashi(columns: BarArrays) -> BarArrays:
-    """Heikin-Ashi candles: close (o + h + l + c) / 4, open the middle of the candle before, the first (o + c) / 2."""
-    if not len(columns):
-        return columns
-    close = (columns.open + columns.high + columns.low + columns.close) / 4.0
-    first = float(columns.open[0] + columns.close[0]) / 2.0
+def heikin_ashi(bars: BarArrays) -> BarArrays:
+    """Heikin-Ashi candles: close (o + h + l + c) / 4, open (previous open + previous close) / 2, first (o + c) / 2."""
+    if not len(bars):
+        return bars
+    close = (bars.open + bars.high + bars.low + bars.close) / 4.0
+    first = float(bars.open[0] + bars.close[0]) / 2.0
     # The middle of open and close is the open moved half way to the close.
     opening = smooth(np.concatenate(([first], close[:-1])), first, 0.5)
     return replace(
-        columns,
+        bars,
         open=opening,
-        high=np.maximum(columns.high, np.maximum(opening, close)),
-        low=np.minimum(columns.low, np.minimum(opening, close)),
+        high=np.maximum(bars.high, np.maximum(opening, close)),
+        low=np.minimum(bars.low, np.minimum(opening, close)),
         close=close,
     )
 
 
-def renko(columns: BarArrays, brick: Brick) -> tuple[BarArrays, float]:
+def renko(bars: BarArrays, brick: Brick) -> tuple[BarArrays, float]:
     """Bricks of closing prices, and the size used, in price units.
 
-    The first close is the base; a brick is drawn for each whole size the close moves on, and a reversal needs two. A
-    brick has the time of the bar that completed it, and its share of the volume since the brick before. No brick at all
-    comes back when the close never moves a whole size. Needs at least one bar; raises BrickError for a fixed size too
-    small for the data.
+    The first close is the base. Each move of the close by one size adds a brick; a reversal needs a move of two. A
+    brick has the time of the bar that completes it, and an equal share of the volume since the run before. There are no
+    bricks where the close never moves by a whole size. Needs at least one bar. Raises BrickError for a fixed size that
+    is too small for the data.
     """
-    size = _brick_size(columns, brick)
-    runs = _brick_runs(columns.close, size)
+    size = _brick_size(bars, brick)
+    runs = _brick_runs(bars.close, size)
     bar = np.repeat(runs.bar, runs.count)
     step = np.repeat(runs.step, runs.count).astype(np.float64)
     start = np.repeat(runs.level, runs.count).astype(np.float64) + step * _places(runs.count)
-    base = float(columns.close[0])
+    base = float(bars.close[0])
     opening = base + start * size
     close = base + (start + step) * size
     bricks = BarArrays(
-        time=columns.time[bar],
+        time=bars.time[bar],
         open=opening,
         high=np.maximum(opening, close),
         low=np.minimum(opening, close),
         close=close,
-        volume=None if columns.volume is None else _shared_volume(columns.volume, runs),
+        volume=None if bars.volume is None else _shared_volume(bars.volume, runs),
     )
     return bricks, size
 
 
-def aggregate(columns: BarArrays, factor: int) -> BarArrays:
-    """Every `factor` bars as one, from the first on: true high and low, summed volume; the last may hold fewer."""
-    if factor <= 1 or not len(columns):
-        return columns
-    first = np.arange(0, len(columns), factor)
-    last = np.append(first[1:] - 1, len(columns) - 1)
+def aggregate(bars: BarArrays, factor: int) -> BarArrays:
+    """Join every `factor` bars into one, with true high and low and summed volume. The last one may have fewer."""
+    if factor <= 1 or not len(bars):
+        return bars
+    first = np.arange(0, len(bars), factor)
+    last = np.append(first[1:] - 1, len(bars) - 1)
     return BarArrays(
-        time=columns.time[first],
-        open=columns.open[first],
-        high=np.maximum.reduceat(columns.high, first),
-        low=np.minimum.reduceat(columns.low, first),
-        close=columns.close[last],
-        volume=None if columns.volume is None else np.add.reduceat(columns.volume, first),
+        time=bars.time[first],
+        open=bars.open[first],
+        high=np.maximum.reduceat(bars.high, first),
+        low=np.minimum.reduceat(bars.low, first),
+        close=bars.close[last],
+        volume=None if bars.volume is None else np.add.reduceat(bars.volume, first),
     )
 
 
-def _brick_size(columns: BarArrays, brick: Brick) -> float:
-    travel = float(np.abs(np.diff(columns.close)).sum())
+def _brick_size(bars: BarArrays, brick: Brick) -> float:
+    travel = float(np.abs(np.diff(bars.close)).sum())
     if brick.mode == "fixed" and brick.size is not None:
         if travel / brick.size > MAX_BRICKS:
             raise BrickError(f"too small for these prices: {1.01 * travel / MAX_BRICKS:.3g} would do")
         return brick.size
-    # One huge gap can be many times the range of the bars at the end: the size grows to keep the count in bounds.
-    size = max(_typical_range(columns, brick.period), travel / MAX_BRICKS)
+    # A price gap can be many times the usual range: a larger size keeps the number of bricks below the limit.
+    size = max(_typical_range(bars, brick.period), travel / MAX_BRICKS)
     return size if size > 0 else 1.0
 
 
-def _typical_range(columns: BarArrays, period: int) -> float:
+def _typical_range(bars: BarArrays, period: int) -> float:
     """ATR at the end of the data; of fewer bars than its period, the mean true range."""
-    ranges = true_range(columns.high, columns.low, columns.close)
+    ranges = true_range(bars.high, bars.low, bars.close)
     if len(ranges) >= period:
-        return float(atr(columns.high, columns.low, columns.close, period)[-1])
+        return float(atr(bars.high, bars.low, bars.close, period)[-1])
     return float(ranges.mean()) if len(ranges) else 0.0
 
 
 def _brick_runs(close: FloatArray, size: float) -> _Runs:
     moves = (close - close[:1]) / size
-    reached = zip(np.floor(moves + _WHOLE).tolist(), np.ceil(moves - _WHOLE).tolist(), strict=True)
+    reached = zip(np.floor(moves + _TOLERANCE).tolist(), np.ceil(moves - _TOLERANCE).tolist(), strict=True)
     runs: list[int] = []
-    rise, fall = 1, -1  # bricks from the base that the close must reach
+    rise, fall = 1, -1  # levels in bricks at which the next run starts
     for bar, (up, down) in enumerate(reached):
         if up >= rise:
             top = int(up)

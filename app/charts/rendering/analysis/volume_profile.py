@@ -1,4 +1,4 @@
-"""Volume by price: how much was traded at which level, and where most of it was."""
+"""The volume profile: volume by price, with point of control and value area."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy.typing as npt
 from app.charts.rendering.analysis.rolling import FloatArray
 
 VALUE_AREA: Final = 0.7
-_EQUAL: Final = 1e-12  # shares of one volume that differ by rounding alone are equal
+_EQUAL: Final = 1e-12  # relative tolerance for volumes that differ by rounding alone
 _FLAT_SPAN: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Rows from the lowest low to the highest high, of equal height on the price axis.
+    """Volume in rows from the lowest low to the highest high, of equal height on the price axis.
 
     `edges` has one value more than `volumes`; row i reaches from edges[i] to edges[i + 1]. The value area is the rows
     from `value_area_low_index` to `value_area_high_index`, both included.
@@ -45,8 +45,9 @@ def volume_profile(high: FloatArray, low: FloatArray, volume: FloatArray, rows: 
     L (H / L) ** (i / n), which makes rows of equal height on a logarithmic axis. A row holds, of each bar, the volume
     times the part of the bar's range, in price, that lies in the row: the rows' sum is the volume of all bars.
 
-    The point of control is the largest row, of equals the one nearest the middle. The value area grows from it by the
-    larger of the rows above and below (of equals the upper) until it holds 70 % of the volume. Needs at least one bar.
+    The point of control is the row of largest volume; of equal rows, the one nearest the middle. The value area grows
+    from it by the larger of the rows above and below (the upper if equal) until it has 70 % of the volume. Needs at
+    least one bar.
     """
     edges = _edges(float(low.min()), float(high.max()), rows, log=log)
     volumes = _volumes(high, low, volume, edges)
@@ -63,9 +64,9 @@ def _edges(bottom: float, top: float, rows: int, *, log: bool) -> FloatArray:
 
 
 def _volumes(high: FloatArray, low: FloatArray, volume: FloatArray, edges: FloatArray) -> FloatArray:
-    """A bar gives its end rows the part it reaches into, and every row between them all of that row's height.
+    """Volume of each row: of each bar, its volume times the part of its range that lies in the row.
 
-    Heights are those between the edges as rounded: with ideal ones a narrow range would give out more than it has.
+    Row heights are differences of the rounded edges, so that the rows of a bar sum up to its volume.
     """
     rows = len(edges) - 1
     first, last = _row_of(low, edges), _row_of(high, edges)
@@ -73,7 +74,7 @@ def _volumes(high: FloatArray, low: FloatArray, volume: FloatArray, edges: Float
     density = np.zeros(len(volume))
     np.divide(volume, high - low, out=density, where=wide)
     through = np.where(last > first + 1, density, 0.0)
-    # Zero weights stand in for the bars a line does not concern.
+    # The weight is zero for bars to which a line does not apply.
     total = np.bincount(first, np.where(wide, 0.0, volume), rows)
     total += np.bincount(first, density * (edges[first + 1] - low), rows)
     total += np.bincount(last, density * (high - edges[last]), rows)
@@ -92,14 +93,14 @@ def _point_of_control(volumes: FloatArray) -> int:
 
 def _value_area(volumes: list[float], poc: int) -> tuple[int, int]:
     bottom = top = poc
-    wanted = VALUE_AREA * sum(volumes) * (1.0 - _EQUAL)
-    held = volumes[poc]
-    while held < wanted:
+    target = VALUE_AREA * sum(volumes) * (1.0 - _EQUAL)
+    total = volumes[poc]
+    while total < target:
         above = volumes[top + 1] if top + 1 < len(volumes) else -1.0
         below = volumes[bottom - 1] if bottom > 0 else -1.0
         if above >= below:
             top += 1
         else:
             bottom -= 1
-        held += max(above, below)
+        total += max(above, below)
     return bottom, top

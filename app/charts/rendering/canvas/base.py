@@ -1,4 +1,4 @@
-"""The few drawing calls every part of a chart is made of. Two canvases answer them: raster (PNG, WebP) and SVG.
+"""The drawing calls that all parts of a chart use. Two canvases implement them: raster (PNG, WebP) and SVG.
 
 Coordinates are real pixels, x to the right and y down, counted from the top left corner of the picture. Boxes and bars
 lie on whole pixels, so their edges are sharp; lines, areas and shapes are antialiased.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
 
     Floats = NDArray[np.float64]
     Pixels = NDArray[np.int64]
@@ -43,7 +43,7 @@ class Box(NamedTuple):
         return self.bottom - self.top
 
     def overlaps(self, other: Box) -> bool:
-        """Whether any pixel belongs to both."""
+        """Whether the boxes have a pixel in common."""
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
@@ -65,40 +65,40 @@ class Font(NamedTuple):
 
 
 class Canvas(Protocol):
-    """Where a chart is drawn. `left_out` names what found no room, for the chart's warnings."""
+    """The target of drawing calls. `left_out` has the names of parts that did not fit, for the chart's warnings."""
 
-    background: Color
+    background: Rgba
     left_out: list[str]
 
-    def box(self, box: Box, color: Color) -> None:
+    def box(self, box: Box, color: Rgba) -> None:
         """Fill one rectangle."""
 
-    def translucent_boxes(self, boxes: Sequence[tuple[Box, Color]]) -> None:
+    def translucent_boxes(self, boxes: Sequence[tuple[Box, Rgba]]) -> None:
         """Fill translucent rectangles that may overlap."""
 
-    def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+    def bars(self, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Rgba) -> None:
         """Fill many rectangles of one colour; four arrays of one length, edges as in Box."""
 
-    def line(self, x: Floats, y: Floats, color: Color, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
+    def line(self, x: Floats, y: Floats, color: Rgba, width: float, clip: Box, dash: tuple[float, ...] = ()) -> None:
         """Stroke a line through the points; a NaN interrupts it. `dash` is lengths on and off in pixels."""
 
-    def dashes(self, box: Box, on: int, off: int, color: Color) -> None:
+    def dashes(self, box: Box, on: int, off: int, color: Rgba) -> None:
         """Fill a box with dashes, from its left edge on: `on` pixels drawn, `off` left free."""
 
-    def area(self, x: Floats, upper: Floats, lower: Floats, color: Color, clip: Box) -> None:
+    def area(self, x: Floats, upper: Floats, lower: Floats, color: Rgba, clip: Box) -> None:
         """Fill between two lines over the same x; points with a NaN are left out."""
 
-    def shade(self, x: Floats, y: Floats, bottom: int, color: Color, clip: Box) -> None:
+    def shade(self, x: Floats, y: Floats, bottom: int, color: Rgba, clip: Box) -> None:
         """Fill from a line down to `bottom`, the colour fading out on the way."""
 
-    def shapes(self, polygons: Sequence[Sequence[Point]], color: Color, clip: Box) -> None:
+    def shapes(self, polygons: Sequence[Sequence[Point]], color: Rgba, clip: Box) -> None:
         """Fill closed polygons of one colour."""
 
-    def rounded_box(self, box: Box, radius: float, color: Color) -> None:
+    def rounded_box(self, box: Box, radius: float, color: Rgba) -> None:
         """Fill a rectangle with rounded corners."""
 
     def text(
-        self, x: float, baseline: float, text: str, font: Font, color: Color, align: Align = "left", halo: int = 0
+        self, x: float, baseline: float, text: str, font: Font, color: Rgba, align: Align = "left", halo: int = 0
     ) -> None:
         """Write one line of text; `x` is its left end, middle or right end as `align` says.
 

@@ -1,4 +1,4 @@
-"""Colours as the engine passes them around, and the little arithmetic themes need."""
+"""Colours with contrast and mixing."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 _SHORT: Final = 3
 
 
-class Color(NamedTuple):
-    """sRGB with straight alpha; red, green and blue 0-255, alpha 0-1."""
+class Rgba(NamedTuple):
+    """A colour: sRGB with straight alpha; red, green and blue 0-255, alpha 0-1."""
 
     red: int
     green: int
     blue: int
     alpha: float = 1.0
 
-    def faded(self, alpha: float) -> Color:
+    def faded(self, alpha: float) -> Rgba:
         """The same colour at another opacity."""
         return self._replace(alpha=alpha)
 
-    def over(self, ground: Color) -> Color:
-        """The opaque colour an eye sees where this one lies on `ground`."""
+    def over(self, ground: Rgba) -> Rgba:
+        """The opaque colour that results from blending this one onto `ground`."""
         share = self.alpha
         mixed = (round(top * share + below * (1 - share)) for top, below in zip(self[:3], ground[:3], strict=True))
-        return Color(*mixed)
+        return Rgba(*mixed)
 
-    def contrast(self, other: Color) -> float:
+    def contrast(self, other: Rgba) -> float:
         """Contrast ratio of two opaque colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
         return _contrast(self, other)
 
@@ -40,21 +40,21 @@ class Color(NamedTuple):
         red, green, blue = (_linear(part / 255) for part in self[:3])
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    def ink(self) -> Color:
-        """The colour of text on this one: white or dark, whichever has the higher contrast.
+    def ink(self) -> Rgba:
+        """The colour for text on this one: white or INK, whichever has the higher contrast.
 
-        Black replaces the softer dark where only it reaches TEXT_CONTRAST. White or black always does.
+        Black replaces INK where INK lacks TEXT_CONTRAST. White or black always reaches it.
         """
         return _ink(self)
 
-    def readable_on(self, background: Color, ratio: float) -> Color:
-        """This colour, mixed with as little black or white as gives it at least `ratio` on an opaque background."""
+    def readable_on(self, background: Rgba, ratio: float) -> Rgba:
+        """This colour, mixed with the least black or white that gives a contrast of `ratio` to `background`."""
         return _readable(self, background, ratio)
 
-    def faint_on(self, background: Color, share: float, ratio: float) -> Color:
-        """The opaque colour of this one laid on `background` at opacity `share`, or higher where `ratio` needs it.
+    def faint_on(self, background: Rgba, share: float, ratio: float) -> Rgba:
+        """This colour blended onto `background` at the lowest opacity from `share` on that has the contrast `ratio`.
 
-        Where even the colour itself lacks the contrast, it is mixed with black or white as `readable_on` does.
+        Where the opaque colour lacks the contrast, it is mixed with black or white as in `readable_on`.
         """
         return _faint(self, background, share, ratio)
 
@@ -69,16 +69,16 @@ class Color(NamedTuple):
         return f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
 
 
-WHITE: Final = Color(255, 255, 255)
-BLACK: Final = Color(0, 0, 0)
-INK: Final = Color(19, 23, 34)
+WHITE: Final = Rgba(255, 255, 255)
+BLACK: Final = Rgba(0, 0, 0)
+INK: Final = Rgba(19, 23, 34)
 TEXT_CONTRAST: Final = 4.5
 MARK_CONTRAST: Final = 3.0
-_LINEAR_END: Final = 0.04045  # sRGB is linear up to here
+_LINEAR_END: Final = 0.04045  # upper end of sRGB's linear part
 _STEPS: Final = 64
 
 
-def parse(text: str) -> Color:
+def parse(text: str) -> Rgba:
     """A colour from `#rgb` or `#rrggbb`; ValueError for anything else."""
     digits = text.removeprefix("#")
     if len(digits) == _SHORT:
@@ -86,7 +86,7 @@ def parse(text: str) -> Color:
     if not text.startswith("#") or len(digits) != 2 * _SHORT:
         raise ValueError(f"{text!r} is no colour of the form #rgb or #rrggbb")
     red, green, blue = bytes.fromhex(digits)
-    return Color(red, green, blue)
+    return Rgba(red, green, blue)
 
 
 def _linear(part: float) -> float:
@@ -94,30 +94,30 @@ def _linear(part: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _contrast(one: Color, other: Color) -> float:
+def _contrast(one: Rgba, other: Rgba) -> float:
     lighter, darker = sorted((one.luminance, other.luminance), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
 @lru_cache(maxsize=256)
-def _ink(color: Color) -> Color:
+def _ink(color: Rgba) -> Rgba:
     dark = INK if color.contrast(INK) >= TEXT_CONTRAST else BLACK
     return max(WHITE, dark, key=color.contrast)
 
 
 @lru_cache(maxsize=1024)
-def _readable(color: Color, background: Color, ratio: float) -> Color:
+def _readable(color: Rgba, background: Rgba, ratio: float) -> Rgba:
     return next(mixed for mixed in _toward(color, background.ink()) if mixed.contrast(background) >= ratio)
 
 
 @lru_cache(maxsize=1024)
-def _faint(color: Color, background: Color, share: float, ratio: float) -> Color:
+def _faint(color: Rgba, background: Rgba, share: float, ratio: float) -> Rgba:
     steps = (share + (1 - share) * step / _STEPS for step in range(_STEPS + 1))
     mixed = (color.faded(opacity).over(background) for opacity in steps)
     return next((one for one in mixed if one.contrast(background) >= ratio), color.readable_on(background, ratio))
 
 
-def _toward(color: Color, end: Color) -> Iterator[Color]:
+def _toward(color: Rgba, end: Rgba) -> Iterator[Rgba]:
     """The colour in even steps to black or to white."""
     extreme = WHITE if end == WHITE else BLACK
     return (extreme.faded(step / _STEPS).over(color) for step in range(_STEPS + 1))

@@ -1,9 +1,9 @@
-"""Lines and areas with more points, or more ups and downs, than pixels can show.
+"""Lines and areas with more points than pixel columns, or that go up and down within each column.
 
 `thinned` is the M4 aggregation of Jugel, Jerzak, Hackenbroich and Markl ("M4: A Visualization-Oriented Time Series
 Data Aggregation", PVLDB 7(10), 2014): of each pixel column only the first, lowest, highest and last point are kept.
-The other functions give what a line or an area covers of each column: that costs the same however often it goes up
-and down.
+The other functions compute the coverage of each pixel column by a line or an area. Their cost does not depend on how
+often the line goes up and down.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 PARTS: Final = 8
 """Strips in one pixel column: a line's edge is exact to an eighth of a pixel across."""
 _KEPT: Final = 4
-_DENSE: Final = 16  # a rasteriser takes as long for a line that is a sixteenth of its area as we do for the whole area
+_DENSE: Final = 16  # a line this long relative to the box's area takes Agg longer than the column method
 
 
 def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The points that M4 keeps; the same arrays where there are no more than four in a column. `x` must rise.
+    """The points that M4 keeps, or the same arrays where there are at most four per column. `x` must rise.
 
-    A NaN in `y` separates the points before it from those after it, as before.
+    A NaN in `y` separates the points before it from those after it.
     """
     if len(x) <= _KEPT or len(x) <= _KEPT * (x[-1] - x[0] + 1):
         return x, y
@@ -42,7 +42,7 @@ def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def is_dense(y: Floats, box: Box) -> bool:
-    """Whether a line goes up and down so much inside the box that it is better drawn column by column."""
+    """Whether a line goes up and down so much inside the box that drawing it by columns is faster."""
     if len(y) <= _DENSE:
         return False
     inside = np.minimum(np.maximum(y, box.top), box.bottom)
@@ -56,7 +56,7 @@ def is_dense(y: Floats, box: Box) -> bool:
 def line_spans(x: Floats, y: Floats, width: float, left: int, right: int) -> tuple[Floats, Floats]:
     """Top and bottom, in pixels, of a line `width` pixels wide in each strip from column `left` to `right`.
 
-    Shape ((right - left) * PARTS,); NaN where the line is not. A round pen widens the range of each strip.
+    Shape ((right - left) * PARTS,); NaN in strips without the line. A round pen extends the range of each strip.
     """
     edges = left + np.arange((right - left) * PARTS + 1) / PARTS
     at_edges = np.interp(edges, x, y, np.nan, np.nan)
@@ -76,18 +76,18 @@ def area_spans(x: Floats, upper: Floats, lower: Floats, left: int, right: int) -
 
 
 def coverage(tops: Floats, bottoms: Floats, first: int, rows: int) -> NDArray[np.float32]:
-    """How much of each pixel the spans cover, 0 to 1: shape (rows, strips / PARTS), the first row being row `first`.
+    """The fraction (0 to 1) of each pixel that the spans cover: shape (rows, strips / PARTS), from row `first` on.
 
-    A span adds to the rate of change at its ends, shared between two rows; running sums down the columns do the rest.
+    Each end of a span changes the coverage in two neighbouring rows; cumulative sums down the columns give the total.
     """
     columns = len(tops) // PARTS
-    known = np.flatnonzero(~np.isnan(tops))
+    present = np.flatnonzero(~np.isnan(tops))
     change = np.zeros((rows + 2) * columns, np.float32)
     for ends, sign in ((tops, 1.0), (bottoms, -1.0)):
-        end = np.clip(ends[known] - first, 0, rows)
+        end = np.clip(ends[present] - first, 0, rows)
         row = np.floor(end)
         after = sign * (end - row) / PARTS
-        place = row.astype(np.int64) * columns + known // PARTS
+        place = row.astype(np.int64) * columns + present // PARTS
         np.add.at(change, place, (sign / PARTS - after).astype(np.float32))
         np.add.at(change, place + columns, after.astype(np.float32))
     share = change.reshape(rows + 2, columns)[:rows]
@@ -95,7 +95,7 @@ def coverage(tops: Floats, bottoms: Floats, first: int, rows: int) -> NDArray[np
 
 
 def _widened(ends: Floats, direction: int, radius: float) -> Floats:
-    """The ends moved outwards by a round pen: of all its places near a strip, the one that reaches farthest."""
+    """The ends moved outwards by a round pen: for each strip, the farthest edge of the pen at strips within reach."""
     reach = int(radius * PARTS)
     padded = np.pad(ends, reach, constant_values=np.nan)
     farthest, pick = np.full(len(ends), np.nan), np.fmin if direction < 0 else np.fmax

@@ -1,7 +1,7 @@
-"""Text that is more than a row of DejaVu glyphs: joined and right-to-left scripts, and scripts DejaVu lacks.
+"""Text that needs shaping or other fonts: joined and right-to-left scripts, and scripts that DejaVu lacks.
 
 matplotlib's text engine shapes and orders it (libraqm: HarfBuzz and the Unicode bidirectional algorithm), with the
-fonts of CHARTS_FONT_DIRS. A character no font has becomes a hollow square, and the chart says so.
+fonts of CHARTS_FONT_DIRS. A character without a font becomes a hollow square, and the chart has a warning.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEFT_TO_RIGHT: Final = "\N{LEFT-TO-RIGHT MARK}"
 _PIXELS_PER_POINT_DPI: Final = 72
 _PER_PIXEL: Final = 64
 _JOINED: Final = range(0x0590, 0x1E00)
-_ASCENT, _DESCENT = 1.5, 0.75  # of the font's size; a stack of marks that goes farther is cut off
+_ASCENT, _DESCENT = 1.5, 0.75  # of the font's size; taller stacks of marks are cut off
 _REGIONS: Final = (
     ("JP", (range(0x3040, 0x3100), range(0x31F0, 0x3200), range(0xFF66, 0xFFA0))),
     ("KR", (range(0x1100, 0x1200), range(0x3130, 0x3190), range(0xAC00, 0xD7B0))),
@@ -38,14 +38,14 @@ _LANGUAGES: Final = {"JP": "ja", "KR": "ko", "TC": "zh-Hant", "SC": "zh-Hans"}
 
 
 def is_plain(text: str) -> bool:
-    """Whether a row of DejaVu glyphs writes it: left to right, one glyph a character, none of them missing."""
+    """Whether DejaVu has one glyph for each character, written from left to right without shaping."""
     if text.isascii():
         return text.isprintable()
     return all(char.isprintable() and ord(char) not in _JOINED and not joins(char) and _has(char) for char in text)
 
 
 def missing(texts: Iterable[str]) -> list[str]:
-    """The visible characters that no font of this process has, each once."""
+    """The visible characters without a font in this process, each once, sorted."""
     characters = {char for text in texts if not text.isascii() for char in text}
     return sorted(char for char in characters if _visible(char) and face_for(char) is None)
 
@@ -59,7 +59,7 @@ def shaped(text: str, font: Font) -> Mask:
         shown = _LEFT_TO_RIGHT + shown
     region = _region(text)
     faces = dict.fromkeys(face_for(char, region, bold=font.bold) for char in shown)
-    face = get_font((font_path(bold=font.bold), *(found.source for found in faces if found is not None)))
+    face = get_font((font_path(bold=font.bold), *(fallback.source for fallback in faces if fallback is not None)))
     face.set_size(font.size, _PIXELS_PER_POINT_DPI)
     # The glyphs of plain text are hinted by the font's own program; so are these, to look the same beside them.
     face.set_text(shown, 0.0, flags=LoadFlags.DEFAULT, language=_LANGUAGES[region])
@@ -75,7 +75,7 @@ def shaped(text: str, font: Font) -> Mask:
 
 
 def _region(text: str) -> str:
-    """Where the Chinese characters of a text are most likely read, from the other characters beside them."""
+    """The region whose forms of Chinese characters the text needs, guessed from its other characters."""
     codes = [ord(char) for char in text]
     for region, blocks in _REGIONS:
         if any(code in block for code in codes for block in blocks):
@@ -84,7 +84,7 @@ def _region(text: str) -> str:
 
 
 def _shown(char: str) -> str:
-    """What stands for a character: itself, a blank, nothing, or the hollow square."""
+    """The character as it is drawn: itself, a blank, nothing, or the hollow square."""
     if char.isspace() or unicodedata.category(char) == "Cc":
         return " "
     if not _visible(char):
@@ -93,7 +93,7 @@ def _shown(char: str) -> str:
 
 
 def _runs_right(text: str) -> bool:
-    """Whether the first letter with a direction runs to the right; a square in its place would have none."""
+    """Whether the first letter with a direction runs from left to right. The hollow square has no direction."""
     strong = (unicodedata.bidirectional(char) for char in text)
     return next((kind == "L" for kind in strong if kind in {"L", "R", "AL"}), True)
 
@@ -103,7 +103,7 @@ def _visible(char: str) -> bool:
 
 
 def joins(char: str) -> bool:
-    """Whether the character belongs to the one before it: a mark, or a sign that shapes its neighbours."""
+    """Whether the character belongs to the one before it: a mark, or a format character such as a joiner."""
     return unicodedata.category(char) in {"Mn", "Me", "Mc", "Cf"}
 
 

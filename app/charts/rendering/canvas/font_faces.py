@@ -1,6 +1,6 @@
-"""The faces of the fonts in CHARTS_FONT_DIRS: which characters each has, and which one writes a character.
+"""The faces of the fonts in CHARTS_FONT_DIRS, their characters, and the choice of a face for a character.
 
-The folders are set once for the process, before the first picture: `use_folders`.
+`use_folders` sets the folders once per process, before the first image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Words of a family's name that make it a poorer companion to DejaVu Sans.
+# Words in the names of families that look less like DejaVu Sans.
 _SYMBOLS: Final = frozenset({"emoji", "symbols", "symbols2", "symbola", "math", "music"})
 _WEIGHTS: Final = frozenset({"thin", "extralight", "light", "medium", "semibold", "extrabold", "black"})
 _WIDTHS: Final = frozenset({"condensed", "semicondensed", "extracondensed"})
@@ -59,10 +59,10 @@ def use_folders(folders: Sequence[Path]) -> list[str]:
 
 
 def face_for(char: str, region: str = "SC", *, bold: bool = False) -> Face | None:
-    """The face that writes a character: DejaVu Sans first, None when there is none.
+    """The face for a character: DejaVu Sans if it has the character, None if no face has it.
 
-    Chinese characters look different in China, Taiwan, Japan and Korea: `region` (SC, TC, JP, KR) chooses among faces
-    whose family names end so.
+    Chinese characters look different in China, Taiwan, Japan and Korea: `region` (SC, TC, JP, KR) chooses among
+    families whose names end with it.
     """
     return _face_for(char, region, bold)
 
@@ -74,7 +74,7 @@ def _face_for(char: str, region: str, bold: bool) -> Face | None:
 
 @lru_cache(maxsize=16)
 def _ranked(region: str, bold: bool) -> tuple[Face, ...]:
-    """DejaVu, the folders' faces from the most to the least like it, and matplotlib's symbol font."""
+    """DejaVu, then the folders' faces by similarity to it, then matplotlib's symbol font."""
     faces = sorted(_read()[0], key=lambda face: (*_rank(face, region), face.bold != bold, face.family, face.path))
     own = Face(font_path(bold=bold), 0, "DejaVu Sans", "Bold" if bold else "Book")
     symbols = Face(str(Path(mpl.get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), 0, "STIXGeneral", "Regular")
@@ -96,11 +96,11 @@ def _read() -> tuple[tuple[Face, ...], tuple[str, ...]]:
     unreadable: list[str] = []
     for path in font_files(_folders):
         try:
-            found = [FT2Font(str(path))]
-            found += [FT2Font(str(path), face_index=index) for index in range(1, found[0].num_faces)]
+            opened = [FT2Font(str(path))]
+            opened += [FT2Font(str(path), face_index=index) for index in range(1, opened[0].num_faces)]
         except (OSError, RuntimeError):
-            found = []
-        scalable = [face for face in found if face.scalable]
+            opened = []
+        scalable = [face for face in opened if face.scalable]
         if not scalable:
             unreadable.append(str(path))
         faces += [
@@ -119,6 +119,6 @@ def _has(face: Face, code: int) -> bool:
 
 @lru_cache(maxsize=4096)
 def _characters(path: str, index: int) -> NDArray[np.uint32]:
-    """The code points of a face, rising. An array, as a set of Python numbers takes 20 times the memory."""
+    """The code points of a face, rising. A set of Python integers would take 20 times the memory."""
     codes = FT2Font(path, face_index=index).get_charmap()
     return np.sort(np.fromiter(codes, np.uint32, len(codes)))

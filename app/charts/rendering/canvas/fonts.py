@@ -1,6 +1,6 @@
-"""Where the engine's letters come from: DejaVu Sans, its glyphs as masks, kept one by one.
+"""Glyphs of DejaVu Sans as masks.
 
-A label is new on nearly every chart, its glyphs are not; so the glyphs are what is cached.
+Glyphs are cached, not labels: labels differ from chart to chart, but consist of the same glyphs.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _UNKERNED: Final = frozenset("0123456789.,:+-%() ")
 
 
 class Mask(NamedTuple):
-    """Coverage of a piece of text, 0-255, and where it lies.
+    """Coverage of a text, shape (rows, columns), 0-255, and its position.
 
-    `left` and `top` count from the start of the baseline, y down. `advance` is the width it takes in a line, in pixels.
+    `left` and `top` count from the start of the baseline, y down. `advance` is its width in a line, in pixels.
     """
 
     coverage: NDArray[np.uint8]
@@ -53,7 +53,7 @@ def kerning(char: str, following: str, font: Font) -> int:
 
 @lru_cache(maxsize=2)
 def font_path(*, bold: bool) -> str:
-    """Where matplotlib keeps DejaVu Sans; no font list is built to find it."""
+    """The path of DejaVu Sans in matplotlib's data; matplotlib's font manager is not loaded for it."""
     return str(Path(mpl.get_data_path(), "fonts", "ttf", _FACES[bold]))
 
 

@@ -1,4 +1,4 @@
-"""The PNG writer, tuned for charts (large flat areas, sharp edges): one filter for all rows and a fast deflate."""
+"""The PNG encoder, tuned for charts (large flat areas, sharp edges): one filter for all rows and a fast deflate."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _STRIPE: Final = 128
 def encode(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG of `pixels`, shape (height, width, 4), C-contiguous RGBA.
 
-    Every row is filtered with Up (PNG specification, section 9): in a chart a row mostly repeats the one above, so what
-    is left for deflate is nearly all zeros.
+    Every row is filtered with Up (PNG specification, section 9): in a chart a row mostly equals the one above, so the
+    filtered bytes are nearly all zeros.
     """
     height, width, _ = pixels.shape
     return png_file(width, height, RGBA, b"".join(_deflated(pixels.reshape(height, width * 4))))
 
 
 def _deflated(rows: NDArray[np.uint8]) -> Iterator[bytes]:
-    """The filtered rows compressed, a few at a time: they stay in the processor's cache on the way."""
+    """Filter and compress the rows in stripes that fit into the processor's cache."""
     height, length = rows.shape
     deflate = fast_zlib.compressobj(_LEVEL, memLevel=_MEMORY)
     filtered = np.empty((min(_STRIPE, height), length + 1), np.uint8)

@@ -1,4 +1,4 @@
-"""Lines of text: how wide they are, and their pixels, put together from glyphs."""
+"""Lines of text: their widths and their masks, composed from glyphs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def use_fonts(folders: Sequence[Path]) -> list[str]:
-    """Write what DejaVu lacks with the fonts of these folders, in this process. Returns the files that are no fonts."""
+    """Use the fonts of these folders for characters that DejaVu lacks. Returns the files that are no scalable fonts."""
     unreadable = use_folders(folders)
     for cached in (width, mask, outline, fit):
         cached.cache_clear()
@@ -38,13 +38,13 @@ def cap_height(font: Font) -> int:
 
 @lru_cache(maxsize=1024)
 def width(text: str, font: Font) -> int:
-    """How many pixels the text takes in a line."""
+    """Width of the text in pixels."""
     return _starts(text, font)[-1] if is_plain(text) else mask(text, font).advance
 
 
 @lru_cache(maxsize=256)
 def mask(text: str, font: Font) -> Mask:
-    """The pixels of one line of text."""
+    """The mask of one line of text."""
     if not is_plain(text):
         return shaped(text, font)
     starts = _starts(text, font)
@@ -68,7 +68,7 @@ def mask(text: str, font: Font) -> Mask:
 
 @lru_cache(maxsize=128)
 def outline(text: str, font: Font, reach: int) -> Mask:
-    """The pixels of a line of text and those within `reach` pixels of them, for a halo."""
+    """The mask of a line of text, grown by `reach` pixels on every side, for a halo."""
     own = mask(text, font)
     if not own.coverage.size:
         return own
@@ -83,38 +83,38 @@ def outline(text: str, font: Font, reach: int) -> Mask:
 
 
 @lru_cache(maxsize=512)
-def fit(text: str, font: Font, room: int) -> str:
-    """The text, or as much of it as `room` pixels hold with an ellipsis."""
-    count = _count_plain(text, font, room) if is_plain(text) else _count_shaped(text, font, room)
+def fit(text: str, font: Font, max_width: int) -> str:
+    """The text, cut with an ellipsis where it is wider than `max_width` pixels."""
+    count = _count_plain(text, font, max_width) if is_plain(text) else _count_shaped(text, font, max_width)
     return _cut(text, count)
 
 
-def _count_plain(text: str, font: Font, room: int) -> int:
-    if width(text, font) <= room:
+def _count_plain(text: str, font: Font, max_width: int) -> int:
+    if width(text, font) <= max_width:
         return len(text)
     low, high = 0, len(text) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if width(_cut(text, middle), font) <= room:
+        if width(_cut(text, middle), font) <= max_width:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _count_shaped(text: str, font: Font, room: int) -> int:
-    """How many characters fit, by a few guesses. Shaping takes 0.1 ms a character: a long text is not shaped whole."""
-    fitting, count = 0, min(len(text), 2 * room // font.size + 1)
+def _count_shaped(text: str, font: Font, max_width: int) -> int:
+    """How many characters fit, by at most 5 guesses: shaping takes 0.1 ms per character, too long for all of a text."""
+    fitting, count = 0, min(len(text), 2 * max_width // font.size + 1)
     for _ in range(_GUESSES):
         count = _whole(text, count)
         needed = width(_cut(text, count), font)
-        if needed <= room:
+        if needed <= max_width:
             fitting = max(fitting, count)
-            guess = min(len(text), count * room // max(needed, 1))
+            guess = min(len(text), count * max_width // max(needed, 1))
             if guess <= count:
                 break
         else:
-            guess = min(count * room // needed, count - 1)
+            guess = min(count * max_width // needed, count - 1)
         if guess <= fitting:
             break
         count = guess
@@ -122,7 +122,7 @@ def _count_shaped(text: str, font: Font, room: int) -> int:
 
 
 def _whole(text: str, count: int) -> int:
-    """The largest number of characters up to `count` that does not part a letter from its marks or a joined emoji."""
+    """The largest number up to `count` at which the text can be cut without separating marks or joined emoji."""
     while 0 < count < len(text) and (joins(text[count]) or text[count - 1] == _JOINER):
         count -= 1
     return count
@@ -135,7 +135,7 @@ def _cut(text: str, count: int) -> str:
 
 
 def _starts(text: str, font: Font) -> list[int]:
-    """Where each glyph begins, and where the line ends."""
+    """The pixel at which each glyph begins, and the end of the line."""
     starts, x = [0], 0
     for char, following in zip(text, (*text[1:], " "), strict=False):
         x += glyph(char, font).advance + kerning(char, following, font)

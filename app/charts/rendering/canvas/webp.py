@@ -1,4 +1,4 @@
-"""The WebP writer: lossless, for charts are lines and letters."""
+"""The WebP encoder. It is lossless: lossy compression blurs lines and letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentence that stands for a chart where it cannot be seen."""
+"""The alternative text of price charts, for screen readers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def chart_name(spec: ChartSpec) -> str:
     return spec.title or " ".join(part for part in (spec.instrument, spec.timeframe) if part)
 
 
-def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
-    """Kind, span, last close, change over the span, orders and signals, and what of them is `left_out`."""
+def price_alt(plan: PricePlan, notes: Sequence[str] = ()) -> str:
+    """Type, dates, last close, change, orders and signals; `notes` are warnings about missing annotations."""
     spec, bars = plan.spec, plan.data.full
     days = calendar(bars.time, spec.timezone)
     first, last = (format_instant(int(days.local[end]), dates=days.dates) for end in (0, -1))
@@ -41,16 +41,16 @@ def price_alt(plan: PricePlan, left_out: Sequence[str] = ()) -> str:
         parts.append(f"{'up' if change >= 0 else 'down'} {number_format.percent(abs(change))}")
     parts += _marks(plan)
     name = chart_name(spec)
-    missing = "".join(f" Note: {warning}." for warning in left_out)
-    return (f"{name}: " if name else "") + ", ".join(parts) + "." + missing
+    note_texts = "".join(f" Note: {warning}." for warning in notes)
+    return (f"{name}: " if name else "") + ", ".join(parts) + "." + note_texts
 
 
 def _marks(plan: PricePlan) -> Iterator[str]:
-    """Orders with their levels, then the signals that begin none of them."""
+    """Orders with their levels, then the signals that belong to no order, at most 3 in all."""
     positions = plan.annotations.positions
     signals = [signal for signal in plan.annotations.signals if not signal.on_entry_line]
     decimals = plan.data.decimals
-    shown = [_order(place) for place in positions[:_MAX_MARKS]]
+    shown = [_order_text(position) for position in positions[:_MAX_MARKS]]
     shown += [f"{signal.side} at {number_format.price(signal.price, decimals)}" for signal in signals]
     yield from shown[:_MAX_MARKS]
     more = len(positions) + len(signals) - _MAX_MARKS
@@ -58,11 +58,11 @@ def _marks(plan: PricePlan) -> Iterator[str]:
         yield f"{more} more {'orders and signals' if positions else 'signals'}"
 
 
-def _order(place: Position) -> str:
+def _order_text(position: Position) -> str:
     """Buy at 1.0712, stop 1.0690 (-0.21%), target 1 1.0750 (+0.35%, 1.7R)."""
-    stated = []
-    for level in place.levels[1:]:
+    level_texts = []
+    for level in position.levels[1:]:
         role = "stop" if level.role == "SL" else f"target {level.role[2:]} at"
         parts = f" ({', '.join(level.distance)})" if level.distance else ""
-        stated.append(f", {role} {level.text}{parts}")
-    return f"{place.order.side} at {place.levels[0].text}" + "".join(stated)
+        level_texts.append(f", {role} {level.text}{parts}")
+    return f"{position.order.side} at {position.levels[0].text}" + "".join(level_texts)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from app.charts.domain import ChartSpec
     from app.charts.rendering.canvas.base import Canvas, Floats
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.plotting.sizes import Sizes
@@ -169,7 +169,7 @@ def _draw_bins(canvas: Canvas, plan: HistogramPlan) -> None:
         canvas.bars(left[part], top[part], right[part], bottom[part], color)
 
 
-def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Color]]:
+def _sides(plan: HistogramPlan) -> list[tuple[NDArray[np.bool_], Rgba]]:
     """Bins and their colours: those below zero falling, those above rising; one colour where zero is at no bin."""
     middles = (plan.edges[:-1] + plan.edges[1:]) / 2
     theme = plan.theme

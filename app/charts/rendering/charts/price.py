@@ -101,7 +101,7 @@ def price_warnings(plan: PricePlan) -> list[str]:
     if data.factor > 1:
         warnings.append(
             f"{len(data.full)} bars are drawn as {len(data.shown)}, {data.factor} in one: "
-            f"closer than {number_format.count_text(bar_pixels(data), 'pixel')} they could not be told apart"
+            f"each needs a width of {number_format.count_text(bar_pixels(data), 'pixel')}"
         )
     return warnings + omissions(plan) + annotation_warnings(plan)
 

@@ -1,4 +1,4 @@
-"""The plan of a price chart: everything that is decided before the first pixel is drawn."""
+"""The plan of a price chart: data, texts, scales and layout, computed before drawing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.charts.rendering.layers.free_slots import timeline_for
 from app.charts.rendering.layers.marks import mark_margin
 from app.charts.rendering.layers.overlays import overlay_studies
 from app.charts.rendering.layers.panels import panel_studies, panel_weight
-from app.charts.rendering.layers.positions import position, role_tags
+from app.charts.rendering.layers.positions import order_position, role_tags
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.price_data import price_data
 from app.charts.rendering.plotting.scales import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.frame.header import Header
     from app.charts.rendering.frame.layout import Rows
     from app.charts.rendering.frame.time_ticks import Calendar
@@ -68,7 +68,7 @@ _MAX_MARGIN_SHARE: Final = 0.22
 
 @dataclass(frozen=True, slots=True)
 class PlotPlan:
-    """One plot: its box, its scale, the values labelled on its axis and how each of them is written."""
+    """One plot: its box, its scale, the labelled values of its axis and their texts."""
 
     box: Box
     y: ValueScale
@@ -91,38 +91,40 @@ class PricePlan:
     rows: Rows
     plots: tuple[PlotPlan, ...]
     tags: TagColumn
-    last_color: Color
+    last_color: Rgba
     calendar: Calendar
     timeline: Timeline
 
     @property
     def right(self) -> int:
-        """First pixel of the price axis."""
+        """First pixel column of the price axis."""
         return self.plots[0].box.right
 
 
 def plan_price(spec: ChartSpec) -> PricePlan:
-    """Decide the picture; RenderError for what cannot be drawn."""
+    """Lay out the chart. Raises RenderError for a value that cannot be drawn."""
     theme, sizes, data = theme_of(spec), sizes_of(spec), price_data(spec)
     overlays = overlay_studies(spec, data, theme)
     left = sizes.px(12)
-    orders = [position(order, data.decimals) for order in spec.annotations if isinstance(order, OrderMark)]
-    first_right = _first_right(sizes, data, orders, theme)
-    most = (first_right - left) // bar_pixels(data)
-    data, line = timeline_for(data, spec.annotations, spec.right_offset, most)
+    orders = [order_position(order, data.decimals) for order in spec.annotations if isinstance(order, OrderMark)]
+    estimated_right = _estimated_right(sizes, data, orders, theme)
+    max_slots = (estimated_right - left) // bar_pixels(data)
+    data, timeline = timeline_for(data, spec.annotations, spec.right_offset, max_slots)
     dates = date_range(calendar(data.full.time, spec.timezone), spec.timezone)
     timeframe = timeframe_pair(spec, data.bar_ms, data.factor)
-    header = plan_header(spec, sizes, quote(data, theme), [study.legend for study in overlays], dates, timeframe)
+    header = plan_header(
+        spec, sizes, quote_entries(data, theme), [study.legend for study in overlays], dates, timeframe
+    )
     rows = layout.rows(sizes, header.height, [panel_weight(panel) for panel in spec.panels])
-    annotations = marks.place(spec.annotations, orders, data, line, spec.timezone)
+    annotations = marks.locate_annotations(spec.annotations, orders, data, timeline, spec.timezone)
     panels = panel_studies(spec, data, theme)[: len(rows.plots) - 1]
     boxes = [Box(left, top, left + 1, bottom) for top, bottom in rows.plots]
-    x = IndexScale(left, first_right, line.bars, line.free_slots)
+    x = IndexScale(left, estimated_right, timeline.bars, timeline.free_slots)
     main = _main_plot(boxes[0], spec, data, overlays, annotations, sizes, x)
     plots = [main, *(_panel_plot(box, panel, sizes) for box, panel in zip(boxes[1:], panels, strict=True))]
-    writers = [number_format.axis_formatter(main.ticks, data.decimals)]
-    writers += [panel.label_format(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
-    plots = [replace(plot, texts=tuple(map(text, plot.ticks))) for plot, text in zip(plots, writers, strict=True)]
+    formats = [number_format.axis_formatter(main.ticks, data.decimals)]
+    formats += [panel.label_format(plot.ticks) for panel, plot in zip(panels, plots[1:], strict=True)]
+    plots = [replace(plot, texts=tuple(map(text, plot.ticks))) for plot, text in zip(plots, formats, strict=True)]
     tags, right = _tags(plots, annotations, data, sizes, theme)
     return PricePlan(
         spec,
@@ -137,13 +139,13 @@ def plan_price(spec: ChartSpec) -> PricePlan:
         tuple(replace(plot, box=plot.box._replace(right=max(right, left + 1))) for plot in plots),
         tags,
         _last_color(data, theme),
-        calendar(line.opens(), spec.timezone),
-        line,
+        calendar(timeline.opens(), spec.timezone),
+        timeline,
     )
 
 
-def quote(data: PriceData, theme: Theme) -> list[LegendEntry]:
-    """The last bar in numbers: open, high, low, close, and the change from the close before."""
+def quote_entries(data: PriceData, theme: Theme) -> list[LegendEntry]:
+    """Legend entries of the last bar: open, high, low, close, and the change from the close before."""
     bars = data.full
     opened, close = float(bars.open[-1]), float(bars.close[-1])
     before = float(bars.close[-2]) if len(bars) > 1 else opened
@@ -166,14 +168,14 @@ def quote(data: PriceData, theme: Theme) -> list[LegendEntry]:
 
 
 def bar_pixels(data: PriceData) -> int:
-    """Real pixels a bar needs to show a body around its wick; bricks and the points of a line need less."""
+    """The fewest pixels per bar: 3 for a body around a wick, 2 for a brick, 1 for a point of a line."""
     if data.brick is not None:
         return _BRICK_PIXELS
     return _POINT_PIXELS if data.closes_only else _BAR_PIXELS
 
 
-def _first_right(sizes: Sizes, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
-    """A first guess of where the price axis begins, from the bars and the tags of orders."""
+def _estimated_right(sizes: Sizes, data: PriceData, orders: Sequence[Position], theme: Theme) -> int:
+    """An estimate of the first pixel column of the price axis, from the bars and the tags of orders."""
     ends = (float(data.lows.min()), float(data.highs.max()))
     tags = role_tags(orders, ValueScale(*widened(*ends), 0, 1), theme)
     return sizes.width - price_axis_width(sizes, [number_format.price(end, data.decimals) for end in ends], tags)[0]
@@ -188,18 +190,18 @@ def _main_plot(
     sizes: Sizes,
     x: IndexScale,
 ) -> PlotPlan:
-    """The plot of the bars, with room inside it for the arrows of signals beyond the lowest and the highest price."""
+    """The plot of the bars, with margins inside it for the arrows of signals."""
     log = spec.y_scale == "log"
     ends = [(study.low, study.high) for study in overlays]
-    breath, most = sizes.px(_PADDING), box.height * _MAX_MARGIN_SHARE
-    above = below = min(float(breath), most)
-    # Arrows need room that depends on the scale, and the scale takes in less where they need more.
+    padding, max_margin = sizes.px(_PADDING), box.height * _MAX_MARGIN_SHARE
+    above = below = min(float(padding), max_margin)
+    # The margins for arrows depend on the scale, and the scale depends on the margins: two rounds are enough.
     for _ in range(2 if annotations.signals else 1):
         inner = max(1 - (above + below) / max(box.height, 1), 0.1)
         low, high = price_range(data, ends, annotations.prices(), inner, log=log)
         bare = ValueScale(*widened(low, high), box.top + above, max(box.bottom - below, box.top + above + 1), log)
         reach = mark_margin(annotations.signals, data, x, bare, sizes.unit)
-        above, below = (min(max(margin, over), most) for margin, over in zip((above, below), reach, strict=True))
+        above, below = (min(max(margin, over), max_margin) for margin, over in zip((above, below), reach, strict=True))
     y = value_scale(low, high, box, above=above, below=below, log=log)
     ticks = axis_ticks(
         y, sizes.px(_TICK_GAP), number_format.smallest_step(data.decimals), exact=spec.precision is not None
@@ -208,25 +210,25 @@ def _main_plot(
 
 
 def _panel_plot(box: Box, panel: PanelStudy, sizes: Sizes) -> PlotPlan:
-    """A panel keeps a strip at its top free for its legend."""
-    known = math.isfinite(panel.low)
-    low, high = (panel.low, panel.high) if known else (0.0, 1.0)
+    """The plot of a panel, with a strip at its top free for the legend."""
+    has_values = math.isfinite(panel.low)
+    low, high = (panel.low, panel.high) if has_values else (0.0, 1.0)
     below = 0 if panel.low_at_bottom else sizes.px(4)
     y = value_scale(low, high, box, above=sizes.px(LEGEND_STRIP) + sizes.px(2), below=below)
     top = box.top + sizes.px(LEGEND_STRIP) // 2
 
-    def fitting(values: Sequence[float]) -> tuple[float, ...]:
-        """Those beside the plot, below its legend."""
+    def fit_labels(values: Sequence[float]) -> tuple[float, ...]:
+        """The values whose labels lie beside the plot and below its legend."""
         return tuple(value for value in values if y.at(value) >= top and (value > low or not panel.low_at_bottom))
 
-    if panel.ticks is not None or not known:
-        return PlotPlan(box, y, fitting(panel.ticks or ()))
-    choices = (fitting(value_ticks(y, sizes.px(gap))) for gap in _PANEL_TICK_GAPS)
-    return PlotPlan(box, y, _two_labels(choices, y, box, sizes))
+    if panel.ticks is not None or not has_values:
+        return PlotPlan(box, y, fit_labels(panel.ticks or ()))
+    choices = (fit_labels(value_ticks(y, sizes.px(gap))) for gap in _PANEL_TICK_GAPS)
+    return PlotPlan(box, y, _two_panel_labels(choices, y, box, sizes))
 
 
-def _two_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, sizes: Sizes) -> tuple[float, ...]:
-    """The first choice of values with two labels that have room; the others are closer together, and cut to those."""
+def _two_panel_labels(choices: Iterable[tuple[float, ...]], y: ValueScale, box: Box, sizes: Sizes) -> tuple[float, ...]:
+    """The first choice of values of which two labels fit. Of a later, denser choice, only the labels that fit."""
     first: tuple[float, ...] | None = None
     for ticks in choices:
         labelled = axes.whole_labels(y, ticks, box, sizes)
@@ -243,7 +245,7 @@ def _tags(
     sizes: Sizes,
     theme: Theme,
 ) -> tuple[TagColumn, int]:
-    """The tags of the price axis in their places, and the first pixel of the axis."""
+    """The placed tags of the price axis, and the first pixel column of the axis."""
     main = plots[0]
     tags = marks.price_tags(annotations, main.y, data, theme)
     if not marks.at_price_of_order(annotations, data):
@@ -256,8 +258,8 @@ def _tags(
     return place_tags(tags, column, sizes, shortened), right
 
 
-def _last_color(data: PriceData, theme: Theme) -> Color:
-    """The colour of the last bar; of the last change where only closes are drawn."""
+def _last_color(data: PriceData, theme: Theme) -> Rgba:
+    """The colour of the last bar, or of the last change of the close where only closes are drawn."""
     bars = data.full
     before = bars.close[-2] if data.closes_only and len(bars) > 1 else bars.open[-1]
     return theme.up if float(bars.close[-1]) >= float(before) else theme.down

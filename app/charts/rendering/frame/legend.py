@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.sizes import Sizes
     from app.charts.rendering.plotting.theme import Theme
 
@@ -24,8 +24,8 @@ class LegendEntry:
     Text whose colour cannot be read on the background is drawn darker or lighter; the swatch keeps its colour.
     """
 
-    spans: tuple[tuple[str, Color], ...]
-    swatch: Color | None = None
+    spans: tuple[tuple[str, Rgba], ...]
+    swatch: Rgba | None = None
 
 
 def item_width(item: LegendEntry, sizes: Sizes) -> int:
@@ -57,7 +57,7 @@ def flow(
 
 
 def fit_entry(item: LegendEntry, max_width: int, sizes: Sizes) -> LegendEntry:
-    """The entry without its last spans, as far as it is wider than `max_width` pixels."""
+    """The entry with as many of its first texts as fit into `max_width` pixels."""
     while item.spans and item_width(item, sizes) > max_width:
         item = replace(item, spans=item.spans[:-1])
     return item

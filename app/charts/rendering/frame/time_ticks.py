@@ -1,8 +1,8 @@
-"""Time labels: which bars get one and what it says.
+"""Time labels: the choice of labelled bars and the texts of the labels.
 
-A bar has the weight of the largest unit that begins with it on the wall clock of the chart's time zone: year, month,
-day, or a round time of day. Labels are placed by weight and then evenly until they are as close as they may be. An hour
-is named only after the name of its own day, so that it cannot be read as another day's.
+A bar has the weight of the largest unit that begins with it in the chart's time zone: year, month, day, or a round time
+of day. Labels are placed by weight, then evenly, down to the minimum distance. A time of day is labelled only after the
+label of its own day, so that it is not read as a time of another day.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _TIME_STEPS: Final = (
 _MONTHLY_MS: Final = 27 * DAY_MS
 _YEARLY_MS: Final = 360 * DAY_MS
 _SHORT_SESSION: Final = 0.75
-_CROWDED: Final = 1.5
-_GOOD_PART: Final = 0.5
+_CROWDED_FACTOR: Final = 1.5
+_MIN_FILLED_SHARE: Final = 0.5
 _MIN_DAYS_SHARE: Final = 0.6
 
 
@@ -57,9 +57,9 @@ class TimeTick:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The wall clock of every bar: `local` milliseconds since 1970-01-01 00:00 of the zone's clock.
+    """Local times of bars: `local` is in milliseconds since 1970-01-01 00:00 of the zone's clock.
 
-    `dates` is true when the bars stand for whole days: they are named by date and never moved by a time zone.
+    `dates` is true for bars of whole days: their labels are dates, and no time zone is applied.
     """
 
     local: Pixels
@@ -67,17 +67,17 @@ class Calendar:
 
 
 def calendar(time: Pixels, zone: str) -> Calendar:
-    """The wall clock of bars at `time` (epoch milliseconds, ascending) in `zone`."""
+    """Local times in `zone` of bars at `time` (epoch milliseconds, ascending)."""
     dates = bool(len(time)) and not (time % DAY_MS).any()
     return Calendar(time if dates else time + local_offsets(time, zone), dates)
 
 
 def time_ticks(bars: Calendar, slot: float, measure: Callable[[str], int], gap: float) -> list[TimeTick]:
-    """Labels for bars `slot` pixels apart, no two closer than `gap` pixels of white, the finest unit that fits.
+    """Labels for bars `slot` pixels apart, with at least `gap` pixels between two labels, of the finest unit that fits.
 
-    The times may be any that do not fall: sessions with gaps, bricks that share a bar, slots after the last bar.
+    `measure` gives the width of a text in pixels. Times may have gaps and may be equal (Renko bricks of one bar).
     """
-    if len(bars.local) < 2:  # noqa: PLR2004 - a lone bar has no neighbours
+    if len(bars.local) < 2:  # noqa: PLR2004 - a single bar has no neighbours
         return [TimeTick(0, format_instant(local, dates=bars.dates), major=False) for local in bars.local.tolist()]
     places = _placed(bars, (_widest(bars, measure) + gap) / slot)
     finest = min(places.units.values())
@@ -89,9 +89,9 @@ def time_ticks(bars: Calendar, slot: float, measure: Callable[[str], int], gap: 
 
 
 def _starts(bars: Calendar) -> dict[int, Flags]:
-    """For years, months and days the bars with which one begins.
+    """For each unit (year, month, day), whether a new one begins with each bar.
 
-    Before the first bar another one is assumed, as far away as bars usually are; a day always begins with it.
+    The bar before the first is assumed at the median distance. A day always begins with the first bar.
     """
     usual = max(int(_median(_gaps(bars.local))), 1)
     local = np.concatenate((bars.local[:1] - usual, bars.local))
@@ -119,12 +119,12 @@ def _widest(bars: Calendar, measure: Callable[[str], int]) -> int:
 
 
 def _placed(bars: Calendar, distance: float) -> LabelPlaces:
-    """Labels at least `distance` bars apart, from the years down to the finest unit of which a good part has room."""
+    """Labels at least `distance` bars apart, from years down to the finest unit that fills half of the gaps."""
     count = len(bars.local)
     places = LabelPlaces(count, distance)
     starts = _starts(bars)
     days = np.flatnonzero(starts[_DAY])
-    years, months = _moved(starts, days, distance)
+    years, months = _unit_starts(starts, days, distance)
     steps: tuple[tuple[int, Callable[[], None]], ...] = (
         (_YEAR, lambda: _place_periods(places, bars, years, years, _YEAR)),
         (_MONTH, lambda: _place_periods(places, bars, months, years, _MONTH)),
@@ -134,7 +134,7 @@ def _placed(bars: Calendar, distance: float) -> LabelPlaces:
     larger = 0
     for unit, place in steps if not bars.dates else steps[:-1]:
         before, wide = places.indices(), not places.units or places.has_wide_gap()
-        if larger * distance * _CROWDED > count and not wide:
+        if larger * distance * _CROWDED_FACTOR > count and not wide:
             break
         place()
         if not wide and not _fills(places, before, unit):
@@ -145,52 +145,52 @@ def _placed(bars: Calendar, distance: float) -> LabelPlaces:
 
 
 def _fills(places: LabelPlaces, before: list[int], unit: int) -> bool:
-    """Whether the labels of a unit stand in a good part of the gaps between those that were there before."""
+    """Whether the labels of a unit fill at least half of the gaps between the labels placed `before`."""
     inner = sum(before[0] < index < before[-1] for index, own in places.units.items() if own == unit)
-    return inner >= _GOOD_PART * (len(before) - 1)
+    return inner >= _MIN_FILLED_SHARE * (len(before) - 1)
 
 
 def _place_periods(places: LabelPlaces, bars: Calendar, starts: Indices, years: Indices, unit: int) -> None:
-    """Years, or the months of years that are named, by the finest step that has room."""
+    """Label years, or the months of labelled years, with the finest step that fits."""
     if not len(starts):
         return
     counts = _counts(bars.local[starts], unit) + (1970 if unit == _YEAR else 0)
     steps = _YEAR_STEPS if unit == _YEAR else _MONTH_STEPS
-    chosen = _usual(places, (starts[counts % step == 0] for step in steps))
+    chosen = _finest_fitting(places, (starts[counts % step == 0] for step in steps))
     if unit == _MONTH:
-        starts, chosen = _known(places, starts, years), _known(places, chosen, years)
+        starts, chosen = _of_labelled(places, starts, years), _of_labelled(places, chosen, years)
     places.add(chosen.tolist(), unit)
     places.spread(starts.tolist(), unit, places.wide_gap())
 
 
 def _place_days(places: LabelPlaces, days: Indices, months: Indices, count: int) -> None:
-    """Days of months that are named; where two collide, that of the longer session."""
-    known = _known(places, days, months)
-    long = _known(places, _long(days, count, places.distance), months)
-    places.spread(long.tolist(), _DAY)
-    if len(long) < len(known):
-        places.spread(known.tolist(), _DAY)
+    """Label days of labelled months. Where two labels would overlap, the day of the longer session is labelled."""
+    selected = _of_labelled(places, days, months)
+    long_days = _of_labelled(places, _without_short_sessions(days, count, places.distance), months)
+    places.spread(long_days.tolist(), _DAY)
+    if len(long_days) < len(selected):
+        places.spread(selected.tolist(), _DAY)
 
 
-def _moved(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[Indices, Indices]:
-    """Starts of years and months; a short session that would collide with the next day's label gives way to it.
+def _unit_starts(starts: dict[int, Flags], days: Indices, distance: float) -> tuple[Indices, Indices]:
+    """First bars of years and months, moved to the next day where the first session is short and the labels overlap.
 
-    A month of foreign exchange that begins with two hours of Sunday is named at its Monday.
+    A month of foreign exchange that begins with two hours on a Sunday is labelled at its Monday.
     """
     lengths = _lengths(days, len(starts[_DAY]))
     yields = np.zeros(len(days), np.bool_)
     yields[:-1] = (_gaps(days) < distance) & (lengths[:-1] < _SHORT_SESSION * lengths[1:])
-    found = []
+    results = []
     for unit in (_YEAR, _MONTH):
         place = np.searchsorted(days, np.flatnonzero(starts[unit]))
         while yields[place].any():
             place = place + yields[place]
-        found.append(days[place[_changes(place)]])
-    return found[0], found[1]
+        results.append(days[place[_changes(place)]])
+    return results[0], results[1]
 
 
-def _long(days: Indices, count: int, distance: float) -> Indices:
-    """The days without those whose label would collide with that of a much longer session beside them."""
+def _without_short_sessions(days: Indices, count: int, distance: float) -> Indices:
+    """The days without short sessions whose label would overlap that of a longer session beside them."""
     lengths = _lengths(days, count)
     while len(days) > 1:
         apart = _gaps(days) >= distance
@@ -203,8 +203,8 @@ def _long(days: Indices, count: int, distance: float) -> Indices:
     return days
 
 
-def _usual(places: LabelPlaces, by_step: Iterable[Indices]) -> Indices:
-    """The candidates of the finest step that keep their distance as a rule; none where no step does."""
+def _finest_fitting(places: LabelPlaces, by_step: Iterable[Indices]) -> Indices:
+    """The candidates of the first step whose median distance is large enough; none where no step fits."""
     for candidates in by_step:
         if len(candidates) < 2 or _median(_gaps(candidates)) >= places.distance:  # noqa: PLR2004 - no gap
             return candidates
@@ -235,28 +235,28 @@ def _median(values: Pixels | Indices) -> float:
     return float((ranked[(count - 1) // 2] + ranked[count // 2]) / 2)
 
 
-def _known(places: LabelPlaces, candidates: Indices, larger: Indices) -> Indices:
-    """The candidates whose larger unit is named: to their left, or, before the first such start, by the next one."""
+def _of_labelled(places: LabelPlaces, candidates: Indices, larger: Indices) -> Indices:
+    """The candidates whose larger unit is labelled; before its first start, those before a labelled one."""
     if not len(larger):
         return candidates
     labelled = np.array([index in places for index in larger.tolist()])
     owner = np.searchsorted(larger, candidates, side="right") - 1
-    known: Indices = candidates[labelled[np.maximum(owner, 0)]]
-    return known
+    selected: Indices = candidates[labelled[np.maximum(owner, 0)]]
+    return selected
 
 
 def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
-    """Round times of day, each under a day that is named."""
+    """Label round times of labelled days."""
     labelled = np.array([index in places for index in days.tolist()])
     named = labelled[np.searchsorted(days, np.arange(len(bars.local)), side="right") - 1]
 
     def begins(step: int) -> Indices:
         return np.flatnonzero(_changes(bars.local // step))
 
-    # Bars that begin one step lie less than a step apart, so that the finest steps need no trial.
+    # Neighbouring starts of a step can be nearly two steps apart, so steps that are too fine are skipped.
     count, shortest = len(bars.local), int(_gaps(bars.local).min())
-    least = (places.distance - 1) * shortest if places.distance < count else 0
-    chosen = _usual(places, (begins(step) for step in _TIME_STEPS if step > least))
+    min_step = (places.distance - 1) * shortest if places.distance < count else 0
+    chosen = _finest_fitting(places, (begins(step) for step in _TIME_STEPS if step > min_step))
     chosen = chosen[named[chosen]]
     before = places.indices()
     places.add(chosen.tolist(), _TIME)
@@ -270,7 +270,7 @@ def _place_times(places: LabelPlaces, bars: Calendar, days: Indices) -> None:
 
 
 def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices, days: list[int]) -> None:
-    """Take away the times of day that have room in only some of the days, so that all days look alike."""
+    """Remove times of day that are labelled on fewer than 60 % of their days, so that days look alike."""
     clocks = dict(zip(times.tolist(), (bars.local[times] % DAY_MS).tolist(), strict=True))
     for index in days:
         clocks.pop(index, None)
@@ -280,7 +280,7 @@ def _drop_rare(places: LabelPlaces, bars: Calendar, times: Indices, days: list[i
 
 
 def _dated(bars: Calendar, ticks: list[TimeTick], finest: int) -> list[TimeTick]:
-    """The ticks, the first of them with its larger unit where no other tick names it."""
+    """The ticks. The first one names its larger unit where no other tick does."""
     if finest not in (_DAY, _MONTH) or any(tick.major for tick in ticks):
         return ticks
     local = int(bars.local[ticks[0].index])
@@ -289,7 +289,7 @@ def _dated(bars: Calendar, ticks: list[TimeTick], finest: int) -> list[TimeTick]
 
 
 def name(local: int, unit: int, *, day_of_month: bool = False) -> str:
-    """The name of an instant of the wall clock in one unit: 2024, Mar, 12 (or 12 Mar), 14:30."""
+    """The text of a local time in one unit: 2024, Mar, 12 (or 12 Mar), 14:30."""
     when = _EPOCH + timedelta(days=local // DAY_MS)
     year, month, day = when.year, when.month, when.day
     if unit == _YEAR:
@@ -308,13 +308,13 @@ def _clock(local: int) -> str:
 
 
 def format_instant(local: int, *, dates: bool) -> str:
-    """An instant in full: 12 Mar 2024, with the time of day unless the bars are days."""
+    """Date and time of a local time: 12 Mar 2024 14:30, or the date alone where `dates` is set."""
     day = name(local, _YEAR, day_of_month=True)
     return day if dates else f"{day} {_clock(local)}"
 
 
 def _separate(ticks: list[TimeTick], slot: float, measure: Callable[[str], int], gap: float) -> list[TimeTick]:
-    """Without the labels that would touch a neighbour; the larger unit stays."""
+    """The ticks without those whose labels would touch a neighbour. The larger unit is kept."""
     kept: list[TimeTick] = []
     for tick in ticks:
         while kept and _touch(kept[-1], tick, slot, measure, gap):
@@ -331,7 +331,7 @@ def _touch(left: TimeTick, right: TimeTick, slot: float, measure: Callable[[str]
 
 
 def date_range(bars: Calendar, zone: str) -> str:
-    """From the first bar to the last: 2 Jan 2023 - 29 Dec 2024; times of day with the place whose clock shows them."""
+    """Dates of the first and the last bar: 2 Jan 2023 - 29 Dec 2024. Times of day are followed by the zone's name."""
     first, last = (format_instant(int(bars.local[end]), dates=bars.dates) for end in (0, -1))
     span = first if first == last else f"{first} \N{EN DASH} {last}"
     return span if bars.dates else f"{span} {zone.rsplit('/', 1)[-1].replace('_', ' ')}"

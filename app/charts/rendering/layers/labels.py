@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from app.charts.rendering.canvas.base import Floats
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.plot import Plot
 
 _MARGIN: Final = 2
@@ -46,7 +46,7 @@ class Labels:
         margin = 2 * sizes.px(_MARGIN)
         return width(self._cut(text), sizes.label) + margin, cap_height(sizes.label) + margin
 
-    def write(self, text: str, color: Color, corners: Iterable[tuple[float, float]]) -> None:
+    def write(self, text: str, color: Rgba, corners: Iterable[tuple[float, float]]) -> None:
         """Write the text at one of the upper left `corners`, or up to two rows above or below one.
 
         The first position that is free of labels, bars and lines is used, else the first that is free of labels. Over
@@ -105,7 +105,7 @@ class Labels:
             return False
         return bool(((np.fmin.reduce(around, 1) < box.bottom) & (np.fmax.reduce(around, 1) > box.top)).any())
 
-    def _draw(self, text: str, color: Color, box: Box) -> None:
+    def _draw(self, text: str, color: Rgba, box: Box) -> None:
         plot, margin = self.plot, self.plot.sizes.px(_MARGIN)
         self.occupied.append(box)
         ink = plot.theme.text_in(color)

@@ -34,7 +34,7 @@ _CLEAR_ROWS: Final = 8
 class PlacedSignal:
     """A signal with its slot: `index` counts the shown bars and the slots after them.
 
-    `has_own_price` is false where the bar's close stands in for the price. `time_text` is the signal's time where its
+    `has_own_price` is false where the price is the bar's close. `time_text` is the signal's time where its
     true slot is not on the chart, else empty. `on_entry_line` is true where an order's entry line shows the price.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from app.charts.domain import Bollinger, MovingAverage, VolumeProfile, Vwap
 from app.charts.rendering.analysis import indicators
 from app.charts.rendering.analysis.volume_profile import Profile, volume_profile
-from app.charts.rendering.canvas.color import Color, parse
+from app.charts.rendering.canvas.color import Rgba, parse
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.layers.studies import (
@@ -40,7 +40,7 @@ _BAND_WIDTH = 1.0
 class _Pen(NamedTuple):
     """A line's colour, and its width in design pixels (None: LINE_WIDTH)."""
 
-    color: Color
+    color: Rgba
     width: float | None = None
 
 
@@ -52,7 +52,7 @@ def overlay_studies(spec: ChartSpec, data: PriceData, theme: Theme) -> list[Stud
     ]
 
 
-def _color(overlay: Overlay, index: int, theme: Theme) -> Color:
+def _color(overlay: Overlay, index: int, theme: Theme) -> Rgba:
     if overlay.color is None:
         return theme.lines[index % len(theme.lines)]
     try:
@@ -61,14 +61,14 @@ def _color(overlay: Overlay, index: int, theme: Theme) -> Color:
         raise RenderError(f"/overlays/{index}/color", str(error)) from error
 
 
-def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, theme: Theme, color: Color) -> Study:
+def _overlay(overlay: Overlay, pointer: str, spec: ChartSpec, data: PriceData, theme: Theme, color: Rgba) -> Study:
     if isinstance(overlay, MovingAverage):
         values = data.visible(_AVERAGES[overlay.kind](data.past.close, overlay.period))
         return _line_study(f"{overlay.kind.upper()} {overlay.period}", values, data, theme, _Pen(color, overlay.width))
     if isinstance(overlay, Bollinger):
         return _bollinger(overlay, data, theme, color)
     if data.full.volume is None:
-        raise RenderError(pointer, f"{overlay.kind} needs volume")
+        raise RenderError(pointer, f"{overlay.kind} needs bars with volume")
     if isinstance(overlay, Vwap):
         return _line_study("VWAP", _vwap(data, spec.timezone), data, theme, _Pen(color, overlay.width))
     return _profile(overlay, data, spec.y_scale == "log", theme, color)
@@ -89,7 +89,7 @@ def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, pen: _
     return Study(legend, low, high, draw, too_few_bars(name, values))
 
 
-def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) -> Study:
+def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Rgba) -> Study:
     lower, middle, upper = indicators.bollinger(data.past.close, overlay.period, overlay.multiplier)
     bands = (data.visible(lower), data.visible(middle), data.visible(upper))
     name = f"BB {overlay.period}, {overlay.multiplier:g}"
@@ -106,19 +106,19 @@ def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Color) 
     )
 
 
-def _fill_bands(plot: Plot, bands: tuple[Floats, ...], color: Color) -> None:
+def _fill_bands(plot: Plot, bands: tuple[Floats, ...], color: Rgba) -> None:
     lower, _, upper = (plot.data.sample(band) for band in bands)
     plot.band(upper, lower, color.faded(_BAND_OPACITY))
 
 
-def _draw_bands(plot: Plot, bands: tuple[Floats, ...], color: Color, width: float) -> None:
+def _draw_bands(plot: Plot, bands: tuple[Floats, ...], color: Rgba, width: float) -> None:
     lower, middle, upper = (plot.data.sample(band) for band in bands)
     plot.line(upper, color, width)
     plot.line(lower, color, width)
     plot.line(middle, plot.theme.faint(color, 0.7), width, (4, 3))
 
 
-def _profile(overlay: VolumeProfile, data: PriceData, log: bool, theme: Theme, color: Color) -> Study:
+def _profile(overlay: VolumeProfile, data: PriceData, log: bool, theme: Theme, color: Rgba) -> Study:
     volume = np.zeros(len(data.full)) if data.full.volume is None else data.full.volume
     profile = volume_profile(data.full.high, data.full.low, volume, overlay.rows, log=log)
     spans = (("Volume profile", theme.muted), ("POC", theme.muted), (_value(profile.poc, data), color))
@@ -127,7 +127,7 @@ def _profile(overlay: VolumeProfile, data: PriceData, log: bool, theme: Theme, c
     return Study(LegendEntry(spans, color), np.nan, np.nan, warning=warning, draw_behind=draw)
 
 
-def _draw_profile(plot: Plot, profile: Profile, color: Color) -> None:
+def _draw_profile(plot: Plot, profile: Profile, color: Rgba) -> None:
     """Draw rows from the left edge, the value area at higher opacity, and a line at the point of control.
 
     The rows are translucent, so that candles stay visible on them. A line at their ends has the contrast of a mark.

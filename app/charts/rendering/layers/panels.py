@@ -24,7 +24,7 @@ from app.charts.rendering.plotting import number_format
 if TYPE_CHECKING:
     from app.charts.domain import ChartSpec, Panel
     from app.charts.rendering.canvas.base import Flags, Floats, Pixels
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.plot import Plot
     from app.charts.rendering.plotting.price_data import PriceData
     from app.charts.rendering.plotting.theme import Theme
@@ -58,7 +58,7 @@ def panel_studies(spec: ChartSpec, data: PriceData, theme: Theme) -> list[PanelS
 def _panel(panel: Panel, pointer: str, data: PriceData, theme: Theme) -> PanelStudy:
     if isinstance(panel, VolumePanel):
         if data.full.volume is None or data.shown.volume is None:
-            raise RenderError(pointer, "volume needs volume")
+            raise RenderError(pointer, "volume needs bars with volume")
         return _volume(data, data.full.volume, data.shown.volume, theme)
     if isinstance(panel, RsiPanel):
         return _rsi(panel, data, theme)
@@ -121,7 +121,7 @@ def _rsi_range(values: Floats) -> tuple[float, float]:
     return max(low - _RSI_MARGIN, 0.0), min(high + _RSI_MARGIN, 100.0)
 
 
-def _draw_rsi(plot: Plot, values: Floats, color: Color) -> None:
+def _draw_rsi(plot: Plot, values: Floats, color: Rgba) -> None:
     values = plot.data.sample(values)
     top, bottom = (round(plot.y.at(level)) for level in (_OVERBOUGHT, _OVERSOLD))
     plot.canvas.box(plot.box._replace(top=top, bottom=bottom), color.faded(0.06))
@@ -147,7 +147,7 @@ def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
     return PanelStudy(LegendEntry(spans, colors[0]), low, high, draw, too_few_bars(name, line))
 
 
-def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Color, Color]) -> None:
+def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Rgba, Rgba]) -> None:
     line, signal, histogram = (plot.data.sample(values) for values in lines)
     zero = plot.y.at(0.0)
     heights = plot.y.y(np.nan_to_num(histogram))

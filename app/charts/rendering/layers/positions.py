@@ -1,4 +1,4 @@
-"""Orders drawn as positions: entry, stop and targets with their distances, and the zones of risk and reward."""
+"""Orders drawn as positions: lines of entry, stop and targets with tags, and zones of risk and reward."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from app.charts.domain import OrderMark
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.plot import Plot
     from app.charts.rendering.plotting.scales import ValueScale
     from app.charts.rendering.plotting.theme import Theme
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _FILL: Final = 0.13
 _FADE: Final = 56
 _FADE_STEPS: Final = 14
-_MORE_DECIMALS: Final = 2
-_MANY_RS: Final = 100
-_NAMES: Final = 3
+_MAX_EXTRA_DECIMALS: Final = 2
+_LARGE_REWARD: Final = 100
+_MAX_NAMES: Final = 3
 _UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 
@@ -33,7 +33,7 @@ _UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 class Level:
     """A price of an order and how it is written. `reward` is its distance from the entry in risks (R).
 
-    `distance` is that way in per cent and in R, as far as each is known.
+    `distance` has its texts in per cent and in R, without those that are undefined.
     """
 
     role: str
@@ -45,10 +45,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An order from the start of slot `first` to before slot `last`; `when` is written where it had to be moved.
+    """An order from the start of slot `first` to the start of slot `last`.
 
-    `risk` and `reward` are the prices up to which the zones reach from the entry: None where the order has none, or one
-    that contradicts its side.
+    `risk` and `reward` are the prices at which the zones end that start at the entry: the stop and the farthest target,
+    None without one or if it contradicts the side. `time_text` is the order's time where its true slot is not on the
+    chart, else empty.
     """
 
     order: OrderMark
@@ -57,62 +58,62 @@ class Position:
     reward: float | None
     first: int = 0
     last: int = 1
-    when: str = ""
+    time_text: str = ""
 
-    def placed(self, first: int, last: int, when: str = "") -> Position:
-        """The same order in these slots."""
-        return replace(self, first=first, last=last, when=when)
+    def placed(self, first: int, last: int, time_text: str = "") -> Position:
+        """The order in other slots."""
+        return replace(self, first=first, last=last, time_text=time_text)
 
 
-def position(order: OrderMark, decimals: int) -> Position:
-    """The order with its levels, not yet in its slots; `decimals` are the instrument's.
+def order_position(order: OrderMark, decimals: int) -> Position:
+    """The order with its levels, before its slots are known; `decimals` are those of the instrument.
 
-    Stop and targets that contradict the side are kept as levels, without R and zones.
+    A stop or target that contradicts the side is a level without a reward and without a zone.
     """
-    wrong = {pointer for pointer, _ in order_errors(order)}
-    stop = order.stop if "/stop" not in wrong else None
-    good = [target for place, target in enumerate(order.targets) if f"/targets/{place}" not in wrong]
+    invalid = {pointer for pointer, _ in order_errors(order)}
+    stop = order.stop if "/stop" not in invalid else None
+    valid_targets = [target for place, target in enumerate(order.targets) if f"/targets/{place}" not in invalid]
     risk = abs(order.entry - stop) if stop is not None else 0.0
     stops = () if order.stop is None else (order.stop,)
     texts = _texts((order.entry, *stops, *order.targets), decimals)
     levels = [Level("Entry", order.entry, next(texts))]
     levels += [Level("SL", price, next(texts), None, _distance(price, order.entry, None)) for price in stops]
     for place, target in enumerate(order.targets):
-        reward = abs(target - order.entry) / risk if risk > 0 and f"/targets/{place}" not in wrong else None
+        reward = abs(target - order.entry) / risk if risk > 0 and f"/targets/{place}" not in invalid else None
         levels.append(Level(f"TP{place + 1}", target, next(texts), reward, _distance(target, order.entry, reward)))
-    farthest = max(good, key=lambda target: abs(target - order.entry), default=None)
+    farthest = max(valid_targets, key=lambda target: abs(target - order.entry), default=None)
     return Position(order, tuple(levels), stop, farthest)
 
 
-def fault_warnings(order: OrderMark, number: int) -> Iterator[str]:
-    """A sentence for each number of the order that contradicts its side."""
+def order_warnings(order: OrderMark, number: int) -> Iterator[str]:
+    """A warning for each price or time of the order that contradicts the others."""
     for pointer, rule in order_errors(order):
         name, _, place = pointer[1:].partition("/")
         if name == "to":
             yield f"annotation {number} (order): ends before it begins, so it is drawn as open"
         else:
             what = f"target {int(place) + 1}" if place else "the stop"
-            yield f"annotation {number} (order): {what} {rule}, so it is drawn as a line alone"
+            yield f"annotation {number} (order): {what} {rule}, so it is drawn as a line without a zone"
 
 
 def role_tags(positions: Sequence[Position], scale: ValueScale, theme: Theme) -> list[Tag]:
-    """A tag for each price of the orders, with an arrow where it lies off the scale; equal prices share one."""
+    """One tag for each different price of the orders, with an arrow if the price lies off the scale."""
     groups: dict[str, list[Level]] = {}
-    for place in positions:
-        for level in place.levels:
+    for position in positions:
+        for level in position.levels:
             groups.setdefault(level.text, []).append(level)
     return [_tag(members, scale, theme) for members in groups.values()]
 
 
 def level_names(members: Iterable[Level]) -> str:
-    """Entry, SL/TP1: the roles of one price."""
+    """The roles of one price, joined: Entry, SL/TP1."""
     names = list(dict.fromkeys(level.role for level in members))
-    more = "\N{HORIZONTAL ELLIPSIS}" if len(names) > _NAMES else ""
-    return "/".join(names[:_NAMES]) + more
+    more = "\N{HORIZONTAL ELLIPSIS}" if len(names) > _MAX_NAMES else ""
+    return "/".join(names[:_MAX_NAMES]) + more
 
 
 def signed_percent(fraction: float) -> str:
-    """A share with its sign and at least two significant digits: +0.35%, -0.012%."""
+    """A fraction as a percentage with its sign and at least two significant digits: +0.35%, -0.012%."""
     size = abs(fraction) * 100
     if not 0 < size < 0.1:  # noqa: PLR2004 - from here on two decimals are two digits
         return number_format.percent(fraction, sign=True)
@@ -120,22 +121,22 @@ def signed_percent(fraction: float) -> str:
     return ("+" if fraction > 0 else number_format.MINUS) + text + "%"
 
 
-def level_color(role: str, theme: Theme) -> Color:
-    """Entry, stop and targets have a colour each."""
+def level_color(role: str, theme: Theme) -> Rgba:
+    """The colour of an entry, a stop or a target."""
     if role == "Entry":
         return theme.accent
     return theme.down if role == "SL" else theme.up
 
 
 def reach(plot: Plot, first: int, last: int) -> tuple[int, int]:
-    """Pixels from the start of slot `first` to the start of slot `last`, at least one."""
+    """Pixel columns of the start of slot `first` and the start of slot `last`, at least one pixel apart."""
     slot = plot.x.slot
     left, right = round(plot.x.left + first * slot), round(plot.x.left + last * slot)
     return left, min(max(right, left + 1), plot.box.right)
 
 
-def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Color]]:
-    """Risk and reward of each position, without the ends that fade out."""
+def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Rgba]]:
+    """Boxes of the risk and the reward of each position, without the ends that fade out."""
     boxes = []
     for zone in _zones(plot, positions):
         body = zone.box._replace(top=zone.box.top + zone.upper, bottom=zone.box.bottom - zone.lower)
@@ -144,36 +145,36 @@ def zone_boxes(plot: Plot, positions: Sequence[Position]) -> list[tuple[Box, Col
 
 
 def draw_fades(plot: Plot, positions: Sequence[Position]) -> None:
-    """The ends of zones whose stop or target lies off the scale: they fade out towards it, each stretch once."""
-    ends: dict[tuple[Color, int, int], list[tuple[int, int]]] = defaultdict(list)
+    """Draw the ends of zones whose stop or target lies off the scale, fading out. Overlapping ends are drawn once."""
+    ends: dict[tuple[Rgba, int, int], list[tuple[int, int]]] = defaultdict(list)
     for zone in _zones(plot, positions):
         for length, edge in ((zone.upper, plot.box.top), (-zone.lower, plot.box.bottom)):
             if length:
                 ends[zone.color, edge, length].append((zone.box.left, zone.box.right))
-    for (color, edge, length), stretches in ends.items():
-        for left, right in _joined(stretches):
+    for (color, edge, length), spans in ends.items():
+        for left, right in _union(spans):
             for step in range(_FADE_STEPS):
                 rows = sorted(edge + length * part // _FADE_STEPS for part in (step, step + 1))
                 share = color.faded(_FILL * (step + 0.5) / _FADE_STEPS)
                 plot.canvas.box(Box(left, rows[0], right, rows[1]), share)
 
 
-def _joined(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same pixels without overlaps, from left to right."""
-    joined: list[tuple[int, int]] = []
-    for left, right in sorted(stretches):
-        if joined and left <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(right, joined[-1][1]))
+def _union(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The union of the spans of pixel columns, from left to right without overlaps."""
+    union: list[tuple[int, int]] = []
+    for left, right in sorted(spans):
+        if union and left <= union[-1][1]:
+            union[-1] = (union[-1][0], max(right, union[-1][1]))
         else:
-            joined.append((left, right))
-    return joined
+            union.append((left, right))
+    return union
 
 
 def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
-    """Entry, stop and targets as lines, dotted on to their tags where the order ended before."""
-    for place in positions:
-        left, right = reach(plot, place.first, place.last)
-        for level in reversed(place.levels):
+    """Draw lines of entry, stop and targets, dotted from the end of the order to the axis."""
+    for position in positions:
+        left, right = reach(plot, position.first, position.last)
+        for level in reversed(position.levels):
             if plot.y.shows(level.price):
                 color = level_color(level.role, plot.theme)
                 plot.level_between(level.price, left, right, color)
@@ -182,11 +183,11 @@ def draw_levels(plot: Plot, positions: Sequence[Position]) -> None:
 
 
 def level_boxes(plot: Plot, positions: Sequence[Position]) -> list[Box]:
-    """What the lines of entry, stop and targets cover."""
+    """Boxes of the lines of entry, stop and targets."""
     boxes = []
-    for place in positions:
-        left, right = reach(plot, place.first, place.last)
-        for level in place.levels:
+    for position in positions:
+        left, right = reach(plot, position.first, position.last)
+        for level in position.levels:
             if plot.y.shows(level.price):
                 top = round(plot.y.at(level.price) - plot.sizes.hairline / 2)
                 boxes.append(Box(left, top, right, top + plot.sizes.hairline))
@@ -206,19 +207,19 @@ def _tag(members: Sequence[Level], scale: ValueScale, theme: Theme) -> Tag:
 
 
 def _distance(price: float, entry: float, reward: float | None) -> tuple[str, ...]:
-    """The way from the entry to a price in per cent and in R, as far as each is known."""
+    """Texts of the distance from the entry to a price in per cent and in R, without undefined ones."""
     parts = []
     if entry:
         parts.append(signed_percent((price - entry) / abs(entry)))
     if reward is not None:
-        parts.append(f"{reward:.1f}R" if reward < _MANY_RS else f"{reward:,.0f}R")
+        parts.append(f"{reward:.1f}R" if reward < _LARGE_REWARD else f"{reward:,.0f}R")
     return tuple(parts)
 
 
 def _texts(prices: Sequence[float], decimals: int) -> Iterator[str]:
     """The prices with the instrument's decimals, or up to two more where different ones would look the same."""
     different = len(set(prices))
-    for more in range(_MORE_DECIMALS + 1):
+    for more in range(_MAX_EXTRA_DECIMALS + 1):
         texts = [number_format.price(price, decimals + more) for price in prices]
         if len(set(texts)) == different:
             break
@@ -227,21 +228,21 @@ def _texts(prices: Sequence[float], decimals: int) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Zone:
-    """A zone's part of the plot, and over how many pixels it fades out at its upper and its lower end."""
+    """The part of a zone inside the plot. It fades out over `upper` pixels at its top and `lower` at its bottom."""
 
     box: Box
-    color: Color
+    color: Rgba
     upper: int
     lower: int
 
 
 def _zones(plot: Plot, positions: Sequence[Position]) -> Iterator[_Zone]:
-    for place in positions:
-        left, right = reach(plot, place.first, place.last)
-        for price, color in ((place.risk, plot.theme.down), (place.reward, plot.theme.up)):
+    for position in positions:
+        left, right = reach(plot, position.first, position.last)
+        for price, color in ((position.risk, plot.theme.down), (position.reward, plot.theme.up)):
             if price is None:
                 continue
-            top, bottom = sorted(round(plot.y.at(one)) for one in (place.order.entry, price))
+            top, bottom = sorted(round(plot.y.at(one)) for one in (position.order.entry, price))
             box = Box(left, top, right, bottom).clipped(plot.box)
             if box.width > 0 and box.height > 0:
                 over, under = top < plot.box.top, bottom > plot.box.bottom

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from app.charts.rendering.analysis.transforms import BarArrays
     from app.charts.rendering.canvas.base import Floats, Pixels
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.plotting.plot import Plot
 
 _HOLLOW_FROM = 3
@@ -29,7 +29,7 @@ def draw_candles(plot: Plot, bars: BarArrays) -> None:
         _candles(plot, [edge[side] for edge in edges], color, hollow=hollow)
 
 
-def _candles(plot: Plot, edges: Sequence[Pixels], color: Color, *, hollow: bool) -> None:
+def _candles(plot: Plot, edges: Sequence[Pixels], color: Rgba, *, hollow: bool) -> None:
     """Candles of one colour. The edges are the left one of the wicks, then from the high down to the low."""
     widths, canvas = plot.widths(), plot.canvas
     wick, high, top, bottom, low = edges
@@ -44,7 +44,7 @@ def _candles(plot: Plot, edges: Sequence[Pixels], color: Color, *, hollow: bool)
         canvas.bars(body, top, body + widths.body, bottom, color)
 
 
-def _outlines(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Color) -> None:
+def _outlines(plot: Plot, left: Pixels, top: Pixels, right: Pixels, bottom: Pixels, color: Rgba) -> None:
     line = plot.widths().wick
     bars = plot.canvas.bars
     bars(left, top, right, np.minimum(top + line, bottom), color)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.charts.rendering.canvas.base import Floats
-    from app.charts.rendering.canvas.color import Color
+    from app.charts.rendering.canvas.color import Rgba
     from app.charts.rendering.frame.legend import LegendEntry
     from app.charts.rendering.plotting.plot import Plot
 
@@ -73,6 +73,6 @@ def too_few_bars(name: str, values: Floats) -> str:
     return "" if np.isfinite(values).any() else f"{name}: too few bars ({len(values)}), nothing is drawn"
 
 
-def draw_study_line(plot: Plot, values: Floats, color: Color, width: float = LINE_WIDTH) -> None:
+def draw_study_line(plot: Plot, values: Floats, color: Rgba, width: float = LINE_WIDTH) -> None:
     """Draw a line through a series with one value per visible bar, `width` design pixels wide."""
     plot.line(plot.data.sample(values), color, width)

@@ -1,4 +1,4 @@
-"""The bars of a price chart: checked, transformed (Heikin-Ashi, renko) and made coarser where they would not fit."""
+"""The bars of a price chart: checked, transformed (Heikin-Ashi, Renko) and aggregated where they would not fit."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _PRICES: Final = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, slots=True)
 class PriceData:
-    """`full` are the visible bars, `shown` what is drawn: the same bars, or `factor` of them in one.
+    """The bars of a price chart. `full` are the visible bars, `shown` the drawn ones, of `factor` visible bars each.
 
-    `brick` is the size of renko bricks. `closes_only`: a line shows nothing of a bar but its close. A bar lasts
-    `bar_ms` milliseconds, the last one until `ends_at`; renko bricks have no duration, so they are not `timed`.
-    `market_close` is the last close where the bars' own is calculated. `history` is what indicators are computed on:
-    the visible bars and those before them, None when there are none.
+    `brick` is the size of Renko bricks in price units. `closes_only` is true for lines and areas. A bar lasts `bar_ms`
+    milliseconds, the last one until `ends_at` (epoch milliseconds); Renko bricks have no duration and are not `timed`.
+    `market_close` is the last close of the data where that of the bars is calculated. `history` are the visible bars
+    with those before them, on which indicators are computed; None stands for `full`.
     """
 
     full: BarArrays
@@ -57,30 +57,30 @@ class PriceData:
 
     @property
     def last_close(self) -> float:
-        """The market's last close; of renko bricks, the last brick's."""
+        """The last close of the market, or of the last Renko brick."""
         return float(self.full.close[-1]) if self.market_close is None else self.market_close
 
     @property
     def past(self) -> BarArrays:
-        """The bars that indicators are computed on."""
+        """The bars on which indicators are computed."""
         return self.full if self.history is None else self.history
 
     def visible(self, values: Floats) -> Floats:
-        """One value per visible bar of a series over `past`."""
+        """The part of a series over `past` with one value per visible bar."""
         return values[len(values) - len(self.full) :]
 
     @property
     def lows(self) -> Floats:
-        """The lower end of every shown bar: its low, or its close where only closes are drawn."""
+        """The lower end of each shown bar: its low, or its close where only closes are drawn."""
         return self.shown.close if self.closes_only else self.shown.low
 
     @property
     def highs(self) -> Floats:
-        """The upper end of every shown bar."""
+        """The upper end of each shown bar."""
         return self.shown.close if self.closes_only else self.shown.high
 
     def sample(self, values: Floats) -> Floats:
-        """One value per shown bar of a series over the full bars: the last of each group."""
+        """One value per shown bar: of a series over the visible bars, the last value of each group of `factor`."""
         if self.factor == 1:
             return values
         last = np.minimum(np.arange(self.factor, len(values) + self.factor, self.factor), len(values)) - 1
@@ -88,12 +88,12 @@ class PriceData:
         return sampled
 
     def aggregated(self, factor: int) -> PriceData:
-        """The same data with `factor` bars in each shown one."""
+        """The same data with `factor` visible bars in each shown one."""
         return self if factor == self.factor else replace(self, shown=aggregate(self.full, factor), factor=factor)
 
 
 def price_data(spec: ChartSpec) -> PriceData:
-    """The spec's bars as the chart's type shows them; RenderError where they break a rule."""
+    """The spec's bars as its chart type shows them. Raises RenderError for bars that break a rule."""
     if not isinstance(spec.data, Bars):
         raise RenderError("/data", f"a {spec.type} chart needs bars: time, open, high, low, close")
     _check_lengths(spec.data)
@@ -123,7 +123,7 @@ def price_data(spec: ChartSpec) -> PriceData:
 
 
 def _decimals(bars: BarArrays) -> int:
-    """The instrument's precision, as its last prices have it."""
+    """The instrument's precision, from its last 64 bars."""
     return number_format.decimals_of(
         np.concatenate((bars.close[-64:], bars.open[-64:], bars.high[-64:], bars.low[-64:]))
     )
@@ -151,15 +151,15 @@ def _check_lengths(bars: Bars) -> None:
 
 
 def check_times(time: NDArray[np.int64]) -> None:
-    """RenderError unless times rise and lie in the years 1900 to 2199."""
+    """Raise RenderError unless times rise and lie in the years 1900 to 2199."""
     _raise_where("time", (time < MIN_TIME_MS) | (time >= MAX_TIME_MS), "outside the years 1900 to 2199")
     _raise_where("time", time[1:] <= time[:-1], "not later than the one before it", first=1)
 
 
 def checked_values(name: str, values: Floats) -> Floats:
-    """The values, those too small to draw as 0; RenderError unless all are finite and not too large.
+    """The values, with 0 for those too small to draw. Raises RenderError for infinite and too large values.
 
-    With sizes between 1e-100 and 1e100 every ratio and every square an indicator needs stays finite.
+    With magnitudes between 1e-100 and 1e100, the ratios and squares of indicators stay finite.
     """
     sizes = np.abs(values)
     # NaN is not below the limit either.
@@ -170,7 +170,7 @@ def checked_values(name: str, values: Floats) -> Floats:
 
 
 def _checked(raw: BarArrays, *, log: bool) -> BarArrays:
-    """The bars with checked_values numbers; RenderError for the first that breaks a rule."""
+    """The bars with checked values. Raises RenderError for the first value that breaks a rule."""
     check_times(raw.time)
     prices: dict[str, Any] = {name: checked_values(name, getattr(raw, name)) for name in _PRICES}
     bars = replace(raw, **prices, volume=None if raw.volume is None else checked_values("volume", raw.volume))
@@ -183,7 +183,7 @@ def _checked(raw: BarArrays, *, log: bool) -> BarArrays:
     return bars
 
 
-def _raise_where(name: str, broken: NDArray[np.bool_], message: str, first: int = 0) -> None:
+def _raise_where(name: str, invalid: NDArray[np.bool_], message: str, first: int = 0) -> None:
     """RenderError at the first bar that is broken; the flags begin with bar `first`."""
-    if broken.any():
-        raise RenderError(f"/data/{name}/{first + int(np.argmax(broken))}", message)
+    if invalid.any():
+        raise RenderError(f"/data/{name}/{first + int(np.argmax(invalid))}", message)

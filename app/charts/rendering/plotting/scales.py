@@ -1,4 +1,4 @@
-"""Where a value or a bar lies on the picture: the price scale (linear or logarithmic) and the index scale."""
+"""Scales: from values (linear or logarithmic) to pixel rows, and from bar indices to pixel columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BODY_SHARE: Final = 0.8
 _MIN_BODY: Final = 3
 _MAX_BODY: Final = 36
 _FLAT_REACH: Final = 0.005
-_FAR: Final = 1e5  # pixels: beyond every picture, within what Agg can clip
+_FAR: Final = 1e5  # pixels: outside every image, and within the range that Agg can clip
 _MIN_LOG_SHARE: Final = 1e-3
 RESOLUTION: Final = 1e-9
 MIN_VALUE: Final = 1e-100
@@ -23,7 +23,7 @@ MIN_VALUE: Final = 1e-100
 
 @dataclass(frozen=True, slots=True)
 class ValueScale:
-    """Values from `low` to `high` on pixels from `bottom` up to `top`. `log` needs both above 0."""
+    """Maps values from `low` to `high` to pixel rows from `bottom` up to `top`. `log` needs both values above 0."""
 
     low: float
     high: float
@@ -32,18 +32,18 @@ class ValueScale:
     log: bool = False
 
     def y(self, values: Floats) -> Floats:
-        """Pixel heights of values, not rounded; what lies far outside the scale is held near it."""
+        """Pixel rows of values, not rounded, limited to 100,000 pixels from the image."""
         low, high = self._ends()
-        placed = np.log(np.maximum(values, self.low * _MIN_LOG_SHARE)) if self.log else values
-        heights: Floats = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
+        transformed = np.log(np.maximum(values, self.low * _MIN_LOG_SHARE)) if self.log else values
+        heights: Floats = self.bottom - (transformed - low) * ((self.bottom - self.top) / (high - low))
         near: Floats = np.minimum(np.maximum(heights, -_FAR), _FAR)  # np.clip takes 4 times as long for a hundred
         return near
 
     def at(self, value: float) -> float:
-        """Pixel height of one value."""
+        """Pixel row of one value."""
         low, high = self._ends()
-        placed = math.log(max(value, self.low * _MIN_LOG_SHARE)) if self.log else value
-        height = self.bottom - (placed - low) * ((self.bottom - self.top) / (high - low))
+        transformed = math.log(max(value, self.low * _MIN_LOG_SHARE)) if self.log else value
+        height = self.bottom - (transformed - low) * ((self.bottom - self.top) / (high - low))
         return min(max(height, -_FAR), _FAR)
 
     def shows(self, value: float) -> bool:
@@ -56,9 +56,9 @@ class ValueScale:
 
 @dataclass(frozen=True, slots=True)
 class IndexScale:
-    """`count` bars side by side on the pixels from `left` to `right`: no gaps for nights and weekends.
+    """Maps `count` bars and `free_slots` slots after them to the pixels from `left` to `right`.
 
-    After the last bar `room` more slots of the same width are free.
+    All slots have one width: nights and weekends leave no gaps.
     """
 
     left: int
@@ -72,17 +72,17 @@ class IndexScale:
         return (self.right - self.left) / max(self.count + self.free_slots, 1)
 
     def centers(self) -> Floats:
-        """Middle of every bar in pixels, not rounded."""
+        """Pixel columns of the middles of all bars, not rounded."""
         return self.left + (np.arange(self.count, dtype=np.float64) + 0.5) * self.slot
 
     def at(self, index: float) -> float:
-        """Middle of one bar, or of a slot after the last one."""
+        """Pixel column of the middle of one bar, or of a slot after the last one."""
         return self.left + (index + 0.5) * self.slot
 
 
 @dataclass(frozen=True, slots=True)
 class BarWidths:
-    """Whole pixels of a bar's body and wick, both odd or both even so that the wick is in the middle."""
+    """Widths of a bar's body and wick in pixels, both odd or both even so that the wick is in the middle."""
 
     body: int
     wick: int
@@ -102,7 +102,7 @@ def bar_widths(slot: float, hairline: int) -> BarWidths:
 
 
 def value_scale(low: float, high: float, box: Box, *, above: float, below: float, log: bool = False) -> ValueScale:
-    """A scale over `box` with `above` and `below` pixels kept free inside it; a span too small to see is widened."""
+    """A scale over the height of `box`, with margins of `above` and `below` pixels beyond `high` and `low`."""
     low, high = widened(low, high)
     top, bottom = box.top + above, box.bottom - below
     scale = ValueScale(low, high, top, max(bottom, top + 1), log)
@@ -110,7 +110,7 @@ def value_scale(low: float, high: float, box: Box, *, above: float, below: float
 
 
 def widened(low: float, high: float, share: float = _FLAT_REACH) -> tuple[float, float]:
-    """The same ends, or, where they are too close to tell apart, ends a `share` of their size to either side."""
+    """The same ends, or, where they are nearly equal, ends a fraction `share` of their magnitude to either side."""
     size = max(abs(low), abs(high))
     if high - low > max(size * RESOLUTION, MIN_VALUE):
         return low, high
@@ -119,7 +119,7 @@ def widened(low: float, high: float, share: float = _FLAT_REACH) -> tuple[float,
 
 
 def _extended(scale: ValueScale, top: float, bottom: float) -> ValueScale:
-    """The same mapping, told over the whole height: what `top` and `bottom` stand for become the ends."""
+    """The same mapping with other ends: those at the pixel rows `top` and `bottom`."""
     low, high = (math.log(scale.low), math.log(scale.high)) if scale.log else (scale.low, scale.high)
     step = (high - low) / (scale.bottom - scale.top)
     ends = (low - (bottom - scale.bottom) * step, high + (scale.top - top) * step)

@@ -1,4 +1,4 @@
-"""Days and hours on which a market trades, learned from its bars, and the opening times after the last bar."""
+"""Trading days and hours of a market, inferred from its bars, and the opening times after the last bar."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 _WEEK_MS: Final = 7 * DAY_MS
 _MONTH_MS: Final = 28 * DAY_MS
-_LEARNED_MS: Final = 8 * _WEEK_MS  # older weeks may have had other hours, such as summer time
+_LEARNED_MS: Final = 8 * _WEEK_MS  # older weeks may have other hours, because of summer time
 _SATURDAY, _SUNDAY, _FRIDAY = 2, 3, 1  # days after Thursday, with which the epoch's weeks begin
 _WEEKDAYS: Final = (0, 1, 4, 5, 6)
 _WEEKEND: Final = slice(_SATURDAY, _SUNDAY + 1)
-_OPEN_SHARE: Final = 3  # open is what traded in at least every third week
+_OPEN_SHARE: Final = 3  # a step of the week is open if it has bars in every third week or more often
 _FX_CLOSE_MS: Final = (20 * _HOUR_MS, 22 * _HOUR_MS)  # 17:00 in New York is 21:00 or 22:00 UTC
 _GROWTH: Final = 8
 _MAX_CANDIDATES: Final = 200_000
@@ -30,9 +30,9 @@ _MAX_CANDIDATES: Final = 200_000
 def next_opens(time: Pixels, length: int, count: int, instants: Sequence[int] = ()) -> Pixels:
     """Opening times of the `count` bars after the last one (epoch milliseconds), `length` apart within a session.
 
-    No bar opens on days or hours that the data covers but never has. Where the data is too short to cover them,
-    weekends count as closed for bars of days, for markets with nights, and after a last bar late on a Friday (UTC),
-    unless one of `instants` lies on such a weekend.
+    No bar opens on days or hours that the data covers but has no bars in. Where the data is too short to cover a
+    weekend, it counts as closed for daily bars, for markets that close at night, and after a last bar late on a Friday
+    (UTC), unless one of `instants` lies on it.
     """
     last = int(time[-1])
     if length > DAY_MS or DAY_MS % max(length, _MINUTE_MS):
@@ -49,7 +49,7 @@ def _evenly(last: int, length: int, count: int) -> Pixels:
 
 
 def _months(time: Pixels, length: int, count: int) -> Pixels:
-    """The next opens of bars of whole months; of bars of weeks where the last two begin on different days."""
+    """The next opens of bars of whole months; equally spaced ones where the last two bars begin on different days."""
     if len(time) > 1:
         months = time[-2:].astype("datetime64[ms]").astype("datetime64[M]")
         offsets = time[-2:] - months.astype("datetime64[ms]").astype(np.int64)
@@ -62,16 +62,16 @@ def _months(time: Pixels, length: int, count: int) -> Pixels:
 
 
 def _open_times(last: int, length: int, count: int, is_open: Flags, grid: int) -> Pixels:
-    found = np.zeros(0, np.int64)
+    opens = np.zeros(0, np.int64)
     tried, more = 0, 2 * count
-    while len(found) < count and tried < _MAX_CANDIDATES:
+    while len(opens) < count and tried < _MAX_CANDIDATES:
         candidates = last + length * np.arange(tried + 1, tried + more + 1, dtype=np.int64)
-        found = np.concatenate((found, candidates[is_open[candidates // grid % len(is_open)]]))
+        opens = np.concatenate((opens, candidates[is_open[candidates // grid % len(is_open)]]))
         tried, more = tried + more, more * _GROWTH
-    if len(found) < count:
-        # Bars of milliseconds cannot step over a closed weekend one by one.
-        found = np.concatenate((found, _evenly(int(found[-1]) if len(found) else last, length, count - len(found))))
-    return found[:count]
+    if len(opens) < count:
+        # For bars of milliseconds, a closed weekend has more steps than _MAX_CANDIDATES.
+        opens = np.concatenate((opens, _evenly(int(opens[-1]) if len(opens) else last, length, count - len(opens))))
+    return opens[:count]
 
 
 def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
@@ -99,7 +99,7 @@ def _open_week(time: Pixels, grid: int, instants: Sequence[int]) -> Flags:
 
 
 def _times_covered(first: int, last: int, size: int) -> Pixels:
-    """How often each step of the week lies between two steps, both included."""
+    """How often each step of the week occurs between two steps, both included."""
     weeks, rest = divmod(last - first + 1, size)
     covered = np.full(size, weeks, np.int64)
     covered[(first + np.arange(rest)) % size] += 1
@@ -107,15 +107,15 @@ def _times_covered(first: int, last: int, size: int) -> Pixels:
 
 
 def _open_hours(by_day: Pixels, due: Pixels) -> Flags:
-    """Steps of a day on which the market trades from Monday to Friday; those not covered count as open."""
+    """Steps of a day at which the market trades from Monday to Friday; steps without data count as open."""
     seen, covered = (counts.sum(axis=0) - counts[_WEEKEND].sum(axis=0) for counts in (by_day, due))
     return np.asarray((covered == 0) | (seen * _OPEN_SHARE >= np.maximum(covered, 1)) & (seen > 0))
 
 
 def _close_weekend(is_open: Flags, unknown: Flags, hours: Flags, time: Pixels, grid: int) -> None:
-    """Close the steps of a weekend of which the data says nothing, where weekends are likely to be closed.
+    """Mark weekend steps that the data does not cover as closed, where a closed weekend is likely.
 
-    `unknown` keeps the steps that this is a guess about.
+    Both arrays have the shape (7, steps of a day) and are changed in place; `unknown` are the steps that are guessed.
     """
     in_day, day = int(time[-1]) % DAY_MS, int(time[-1]) // DAY_MS % 7
     if grid == DAY_MS or not hours.all():

@@ -1,4 +1,4 @@
-"""Sizes: how large letters, lines and margins are on a picture of a given size, in real pixels."""
+"""Sizes of letters, lines and margins for an image of a given size."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _HAIRLINE: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`unit` is real pixels per design pixel: the spec's scale, and more on very large pictures.
+    """Sizes in pixels of the image. `unit` is the size of a design pixel: the spec's scale, larger on large images.
 
-    `hairline` is the thinnest line; `label` writes axes and legends, `strong` the larger units among them, `title` the
-    chart's title.
+    `hairline` is the width of the thinnest line. `label` is the font of axes and legends, `strong` that of major time
+    labels, `title` that of the title.
     """
 
     width: int
@@ -35,12 +35,12 @@ class Sizes:
     title: Font
 
     def px(self, design: float) -> int:
-        """Whole real pixels for a length in design pixels, at least one."""
+        """A length in design pixels as a whole number of image pixels, at least one."""
         return round(design * self.unit) or 1
 
 
 def sizes_of(spec: ChartSpec) -> Sizes:
-    """Metrics of the spec's picture: the same design at every scale, grown gently above 1200x675."""
+    """Sizes for the spec's image: the same design at every scale, larger above 1200x675 (with the power 0.6)."""
     growth = min(spec.width / _NORMAL[0], spec.height / _NORMAL[1])
     if growth > 1:
         unit = growth**_GROWTH

@@ -1,7 +1,7 @@
-"""Themes: which colour each part of a chart has, and how a spec's own colours replace them.
+"""Themes: the colours of the parts of a chart, and the use of a spec's own colours.
 
-Text has a contrast of at least 4.5 to what it stands on, a mark or a line at least 3 (WCAG 2.2, 1.4.3 and 1.4.11). Grid
-and borders only divide the picture and may have less, as may washes of colour with a line at their edge.
+Text has a contrast of at least 4.5 to its background, a mark or a line at least 3 (WCAG 2.2, 1.4.3 and 1.4.11). Grid
+and borders may have less, and so may translucent areas with a line at their edge.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.charts.rendering.canvas.color import (
     MARK_CONTRAST,
     TEXT_CONTRAST,
     WHITE,
-    Color,
+    Rgba,
     parse,
 )
 from app.charts.rendering.errors import RenderError
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a chart. `lines` are given to overlays in their order; `hollow_up` leaves rising bodies open."""
+    """The colours of a chart. Overlays use `lines` in turn. With `hollow_up`, rising bodies are outlines."""
 
-    background: Color
-    text: Color
-    muted: Color
-    grid: Color
-    border: Color
-    up: Color
-    down: Color
-    accent: Color
-    lines: tuple[Color, ...]
+    background: Rgba
+    text: Rgba
+    muted: Rgba
+    grid: Rgba
+    border: Rgba
+    up: Rgba
+    down: Rgba
+    accent: Rgba
+    lines: tuple[Rgba, ...]
     hollow_up: bool = False
 
-    def text_in(self, color: Color) -> Color:
-        """The colour for text on the background: darkened or lightened where its contrast is too low."""
+    def text_in(self, color: Rgba) -> Rgba:
+        """The colour for text on the background, darkened or lightened where its contrast is too low."""
         return color.readable_on(self.background, TEXT_CONTRAST)
 
-    def faint(self, color: Color, share: float) -> Color:
-        """The colour for a quiet line or mark: at opacity `share` on the background, or as much as can be seen."""
+    def faint(self, color: Rgba, share: float) -> Rgba:
+        """The colour for a faint line or mark: at opacity `share` on the background, or higher for enough contrast."""
         return color.faint_on(self.background, share, MARK_CONTRAST)
 
 
-def _lines(*colors: str) -> tuple[Color, ...]:
+def _lines(*colors: str) -> tuple[Rgba, ...]:
     return tuple(parse(color) for color in colors)
 
 
@@ -93,17 +93,17 @@ THEMES: Final = {"light": LIGHT, "dark": DARK, "colorblind": COLORBLIND}
 CUSTOM_KEYS: Final = ("background", "text", "muted", "grid", "border", "up", "down", "accent")
 
 
-_INKS: Final = ("text", "muted")
+_TEXTS: Final = ("text", "muted")
 _MARKS: Final = ("up", "down", "accent")
 _GRID_SHARE, _BORDER_SHARE = 0.07, 0.17
 
 
 def theme_of(spec: ChartSpec) -> Theme:
-    """The spec's theme with its own colours in place; RenderError for a key or colour that is not one.
+    """The spec's theme with the spec's own colours. Raises RenderError for an unknown key or a malformed colour.
 
-    With a background of its own the theme gives colours that have the contrast they need on it: text, grid and border
-    are made from dark or light ink, whichever reads better. A colour the spec gives for text is darkened or lightened
-    until it can be read. Colours it gives for marks are drawn as they are; text in them is adjusted.
+    For a background of the spec, the theme's colours are adjusted: text, grid and border are dark or light, whichever
+    has the higher contrast. The spec's colours for text are darkened or lightened until they can be read. Its colours
+    for marks are used as they are; text in them is adjusted.
     """
     changes = _parsed(spec)
     if not changes:
@@ -111,16 +111,16 @@ def theme_of(spec: ChartSpec) -> Theme:
     base = THEMES[spec.theme]
     if "background" in changes:
         base = _on_background(base, changes["background"])
-    changes |= {key: base.text_in(changes[key]) for key in _INKS if key in changes}
+    changes |= {key: base.text_in(changes[key]) for key in _TEXTS if key in changes}
     return replace(base, **cast("dict[str, Any]", changes))
 
 
 def color_warnings(spec: ChartSpec) -> list[str]:
-    """The spec's own colours that are drawn otherwise, or that are hard to see on its background."""
+    """Warnings about the spec's colours that are replaced or are hard to see on its background."""
     changes, theme = _parsed(spec), theme_of(spec)
-    found = [
+    warnings = [
         f"colors/{key}: {changes[key].hex} cannot be read on {theme.background.hex}, {getattr(theme, key).hex} is used"
-        for key in _INKS
+        for key in _TEXTS
         if key in changes and changes[key] != getattr(theme, key)
     ]
     marks = [(f"colors/{key}", changes[key]) for key in _MARKS if key in changes]
@@ -129,7 +129,7 @@ def color_warnings(spec: ChartSpec) -> list[str]:
         for index, overlay in enumerate(spec.overlays)
         if overlay.color is not None
     ]
-    return found + [
+    return warnings + [
         f"{name}: {color.hex} has a contrast of {color.contrast(theme.background):.1f} to the background and is hard "
         f"to see; {MARK_CONTRAST:g} is enough"
         for name, color in marks
@@ -137,11 +137,11 @@ def color_warnings(spec: ChartSpec) -> list[str]:
     ]
 
 
-def _parsed(spec: ChartSpec) -> dict[str, Color]:
-    changes: dict[str, Color] = {}
+def _parsed(spec: ChartSpec) -> dict[str, Rgba]:
+    changes: dict[str, Rgba] = {}
     for key, text in spec.colors.items():
         if key not in CUSTOM_KEYS:
-            raise RenderError(f"/colors/{key}", f"unknown; known are {', '.join(CUSTOM_KEYS)}")
+            raise RenderError(f"/colors/{key}", f"unknown colour; use one of {', '.join(CUSTOM_KEYS)}")
         try:
             changes[key] = parse(text)
         except ValueError as error:
@@ -149,8 +149,8 @@ def _parsed(spec: ChartSpec) -> dict[str, Color]:
     return changes
 
 
-def _on_background(theme: Theme, background: Color) -> Theme:
-    """The theme for another background. The light and the dark theme stand in for each other."""
+def _on_background(theme: Theme, background: Rgba) -> Theme:
+    """The theme adjusted to another background. A dark background makes the light theme dark, and vice versa."""
     ground = DARK if background.ink() == WHITE else LIGHT
     if theme in (LIGHT, DARK):
         theme = ground

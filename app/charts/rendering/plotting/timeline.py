@@ -1,4 +1,4 @@
-"""The slots of a price chart in time: how long a bar lasts, which slot contains an instant, which slots come next."""
+"""The time slots of a price chart: the length of a bar, the slot of an instant, the slots after the last bar."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MIN_GAPS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an instant stands: `index` counts shown bars and the slots after them.
+    """The slot of an instant: `index` counts shown bars and the slots after them.
 
-    `pinned` marks an instant too far away for a slot of its own: it stands at the nearest one with its time written.
+    `pinned` marks an instant too far away for its own slot: it is drawn at the nearest one, with its time as text.
     """
 
     index: int
@@ -38,10 +38,10 @@ class Slot:
 class Timeline:
     """Opening times (epoch milliseconds) of all bars and of the slots after the last one.
 
-    `time` are the bars before aggregation, `factor` of them share a shown slot. `ends_at` is when the last bar ends.
-    `room` counts the shown slots after the last bar and `later` has their opens, also before aggregation: none for
-    renko bricks, which have no duration, and none from the slot `pin` on, where instants after all others stand (-1:
-    nowhere).
+    `time` are the bars before aggregation; a shown slot has `factor` of them. The last bar ends at `ends_at`; a bar
+    lasts `length` milliseconds. `free_slots` counts the shown slots after the last bar. `later` are their opens before
+    aggregation: none for Renko bricks, which have no duration, and none from the slot `pin` on. At `pin` are the
+    instants too far away for their own slots (-1: there are none).
     """
 
     time: Pixels
@@ -54,16 +54,16 @@ class Timeline:
 
     @property
     def bars(self) -> int:
-        """How many bars are shown."""
+        """The number of shown bars."""
         return -(-len(self.time) // self.factor)
 
     @property
     def slots(self) -> int:
-        """Shown bars and the slots after them."""
+        """The number of shown bars and slots after them."""
         return self.bars + self.free_slots
 
     def opens(self) -> Pixels:
-        """Opening times of the shown slots that have one: bars, then the slots after them up to the pinned one."""
+        """Opening times of the shown bars and of the slots after them up to `pin`."""
         return np.concatenate((self.time[:: self.factor], self.later[:: self.factor]))
 
     def find(self, instant: int) -> Slot | None:
@@ -82,10 +82,10 @@ class Timeline:
 
 
 def bar_length(time: Pixels, timeframe: str) -> int:
-    """Milliseconds a bar lasts: the named timeframe, unless the bars contradict it; else the usual distance.
+    """Milliseconds that a bar lasts: the named timeframe, unless the bars contradict it; else their usual distance.
 
-    The usual distance is the most frequent one, or the median where no distance is frequent. Bars contradict a name
-    when they lie closer together, or when most of several have one other distance.
+    The usual distance is the most frequent one, or the median where no distance is frequent. Bars contradict a
+    timeframe when they are closer together, or when more than half of them have one other distance.
     """
     named = TIMEFRAME_SECONDS.get(timeframe, 0) * 1000
     gaps = np.diff(time)
@@ -97,17 +97,17 @@ def bar_length(time: Pixels, timeframe: str) -> int:
         return named
     if len(gaps) == 1 and gaps[0] == 3 * DAY_MS and time[0] // DAY_MS % _WEEK_DAYS == FRIDAY:
         return DAY_MS
-    sizes, counts = np.unique(gaps, return_counts=True)
+    distances, counts = np.unique(gaps, return_counts=True)
     usual = int(np.argmax(counts))
     if 0 < named < least and counts[usual] <= _MAJORITY_SHARE * len(gaps):
         return named
-    return int(sizes[usual]) if counts[usual] >= _USUAL_SHARE * len(gaps) else int(np.median(gaps))
+    return int(distances[usual]) if counts[usual] >= _USUAL_SHARE * len(gaps) else int(np.median(gaps))
 
 
 def slots_after(time: Pixels, length: int, count: int, instants: Sequence[int]) -> tuple[int, Pixels]:
-    """When the last bar ends, and the opens of the next `count` slots.
+    """The end of the last bar and the opens of the next `count` slots, in epoch milliseconds.
 
-    `instants` are what has to be placed there: a weekend on which one lies is no sure sign of a closed market.
+    `instants` are the times to be placed there: a weekend with one of them does not count as closed.
     """
     last = int(time[-1])
     opens = next_opens(time, length, max(count, 1), [instant for instant in instants if instant >= last + length])

@@ -21,7 +21,7 @@ START_MS = 1_704_067_200_000  # 1 January 2024
 
 
 def some_bars(count: int = 60, *, step: int = DAY_MS, start: int = START_MS, volume: bool = True) -> Bars:
-    """A gentle wave with two decimals, rising and falling bars in turn."""
+    """A sine wave of prices with two decimals, with rising and falling bars."""
     close = [round(100 + index / 4 + 5 * math.sin(index / 3), 2) for index in range(count)]
     opened = [99.5, *close[:-1]]
     return Bars(
@@ -46,14 +46,14 @@ def a_spec(**changes: Any) -> ChartSpec:
 
 
 def data_for(chart_type: str, bars: Bars) -> Bars | EquityCurve | Sample:
-    """The bars' closes in the shape a chart type wants."""
+    """The bars' closes as the data of a chart type."""
     if chart_type == "equity":
         return EquityCurve(bars.time, bars.close)
     return Sample(bars.close) if chart_type == "histogram" else bars
 
 
 def opened(image: Image) -> Pillow.Image:
-    """The picture as an independent decoder sees it, every pixel read."""
+    """The image decoded by Pillow."""
     picture = Pillow.open(BytesIO(image.data))
     picture.load()
     return picture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from app.charts.rendering.canvas.color import Color
+from app.charts.rendering.canvas.color import Rgba
 
 _WHITE_X, _WHITE_Z = 0.95047, 1.08883
 _CUBE_END = (6 / 29) ** 3
 _FAR = 25.0**7
 
 
-def lab_of(color: Color) -> tuple[float, float, float]:
+def lab_of(color: Rgba) -> tuple[float, float, float]:
     """CIE L*a*b* of an sRGB colour under D65."""
     red, green, blue = (
         part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in color[:3]

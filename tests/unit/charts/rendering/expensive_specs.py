@@ -83,7 +83,7 @@ def requests() -> dict[str, Request]:
     equity = {"type": "equity", "data": {"time": curve["time"], "equity": curve["close"]}, **LARGE}
     ages = zigzag(start=-2_200_000_000_000, step=470_000_000)
     brick = {"mode": "fixed", "size": 61}
-    found: dict[str, Request] = {
+    specs: dict[str, Request] = {
         "equity": equity,
         "equity_webp": {**equity, "format": "webp"},
         "equity_svg": {**equity, "format": "svg"},
@@ -106,7 +106,7 @@ def requests() -> dict[str, Request]:
         "everything_smaller": _everything(width=1500, height=1500),
     }
     for kind in ("candlestick", "ohlc", "area", "heikin_ashi"):
-        found[kind] = {"type": kind, "data": curve, "theme": "colorblind", "y_scale": "log", **LARGE}
+        specs[kind] = {"type": kind, "data": curve, "theme": "colorblind", "y_scale": "log", **LARGE}
     for kind, mark in _MARKS.items():
-        found[f"{kind}s"] = _line(MANY, annotations=[mark(number, text(number)) for number in range(MANY)])
-    return found
+        specs[f"{kind}s"] = _line(MANY, annotations=[mark(number, text(number)) for number in range(MANY)])
+    return specs

@@ -35,13 +35,13 @@ def drawn(canvas):
 
 @settings(max_examples=50, deadline=None)
 @given(st_numpy.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))))
-def test_a_png_holds_exactly_the_pixels_it_was_given(pixels):
+def test_a_png_has_exactly_the_pixels_of_its_input(pixels):
     picture = decoded(png.encode(pixels))
     assert picture.mode == "RGBA"
     assert (np.asarray(picture) == pixels).all()
 
 
-def test_a_webp_holds_exactly_the_opaque_pixels_it_was_given():
+def test_a_webp_has_exactly_the_opaque_pixels_of_its_input():
     pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 4), np.uint8)
     pixels[..., 3] = 255
     assert (np.asarray(decoded(webp.encode(pixels)).convert("RGB")) == pixels[..., :3]).all()
@@ -144,7 +144,7 @@ def test_a_line_stays_in_its_clip():
     assert np.flatnonzero(touched).tolist() == list(range(10, 20))
 
 
-def test_a_shade_is_strongest_at_the_top_and_gone_at_the_bottom():
+def test_a_shade_is_strongest_at_the_top_and_invisible_at_the_bottom():
     canvas = a_canvas()
     canvas.shade(np.array([0.0, 40.0]), np.array([5.0, 5.0]), 25, RED.faded(0.8), EVERYWHERE)
     green = drawn(canvas)[:, 20, 1].astype(int)

@@ -19,7 +19,7 @@ LABEL = Font(11)
 
 @pytest.mark.parametrize("text", ["1,234.56", "EURUSD 1h", "AVAX/USD Type", "\N{MINUS SIGN}0.5%", "Übermäßig"])
 @pytest.mark.parametrize("font", [Font(11), Font(14, bold=True), Font(33)])
-def test_put_together_glyphs_look_like_the_text_written_at_once(text, font):
+def test_composed_glyphs_look_like_the_text_drawn_in_one_call(text, font):
     face = ImageFont.truetype(font_path(bold=font.bold), font.size, layout_engine=ImageFont.Layout.BASIC)
     core, (_, top) = face.getmask2(text, "L", anchor="ls")
     columns, rows = core.size
@@ -80,5 +80,5 @@ def test_a_long_text_is_cut_to_its_room_with_an_ellipsis(room):
     assert short == "" or short.endswith(("\N{HORIZONTAL ELLIPSIS}", "on and on"))
 
 
-def test_a_text_that_fits_is_left_alone():
+def test_a_text_that_fits_is_not_cut():
     assert fit("Short", LABEL, 200) == "Short"

@@ -1,4 +1,4 @@
-"""Lines with more points than pixels: what is left of them, and that their picture is that of the whole line."""
+"""Lines with more points than pixels: the points that are kept, and equal images of thinned and whole lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from app.charts.rendering.canvas import dense
 from app.charts.rendering.canvas.base import Box
-from app.charts.rendering.canvas.color import Color
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.raster import RasterCanvas
 
-WHITE, BLUE, RED = Color(255, 255, 255), Color(20, 40, 220), Color(220, 30, 20)
+WHITE, BLUE, RED = Rgba(255, 255, 255), Rgba(20, 40, 220), Rgba(220, 30, 20)
 WIDTH, HEIGHT = 400, 300
 WHOLE = Box(0, 0, WIDTH, HEIGHT)
 
@@ -29,7 +29,7 @@ def a_canvas() -> RasterCanvas:
 
 
 def blue(canvas: RasterCanvas) -> np.ndarray:
-    """How much of each pixel is covered, 0 to 1, by its red channel."""
+    """The fraction of each pixel that is covered, from its red channel."""
     return (255.0 - canvas.pixels[..., 0]) / (255.0 - BLUE.red)
 
 
@@ -43,7 +43,7 @@ def by_rasteriser(x: np.ndarray, y: np.ndarray, width: float) -> np.ndarray:
     return covered
 
 
-def test_a_line_with_few_points_a_column_keeps_every_one():
+def test_a_line_with_up_to_four_points_per_column_keeps_all_of_them():
     x, y = a_walk(4 * WIDTH)
     kept_x, kept_y = dense.thinned(x, y)
     assert kept_x is x
@@ -76,7 +76,7 @@ def test_a_gap_in_a_thinned_line_stays_a_gap():
 
 
 @pytest.mark.parametrize("width", [1.0, 1.5, 4.0])
-def test_a_dense_line_looks_as_the_rasteriser_would_draw_it(width):
+def test_a_dense_line_looks_as_if_the_rasteriser_had_drawn_it(width):
     x, y = a_walk(WIDTH)
     assert dense.is_dense(y, WHOLE)
     canvas = a_canvas()
@@ -86,7 +86,7 @@ def test_a_dense_line_looks_as_the_rasteriser_would_draw_it(width):
     assert (difference > 0.5).mean() < 0.004
 
 
-def test_an_ordinary_line_is_left_to_the_rasteriser():
+def test_the_rasteriser_draws_an_ordinary_line():
     _, y = a_walk(WIDTH, step=4)
     assert not dense.is_dense(y, WHOLE)
 

@@ -169,7 +169,7 @@ def test_as_much_of_a_text_is_kept_as_fits(folder, room, glyph_width):
     assert kept == text or width(more, Font(20)) > room
 
 
-def test_a_long_text_is_shaped_only_a_few_times_to_be_cut(folder):
+def test_a_long_text_is_shaped_at_most_six_times_to_be_cut(folder):
     build_font(folder / "a.ttf", {HAN: 700})
     engine.use_fonts([folder])
     before = mask.cache_info().misses

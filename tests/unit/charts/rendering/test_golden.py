@@ -1,4 +1,4 @@
-"""The engine's looks beside the golden images. After a wanted change: `python -m tools.gallery --golden`, and look."""
+"""Charts equal their golden images. After an intended change: `python -m tools.gallery --golden`, then look at them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PICTURES = golden_pictures({name: read_bars(ROOT / "examples" / "data" / f"{name
 
 # Another release of the rasteriser or the fonts moves edges by a shade; anything that has moved is far above this.
 VISIBLE = 48
-FEW = 0.004
+TOLERANCE = 0.004
 
 
 def golden_image(slug: str) -> Image.Image:
@@ -37,12 +37,12 @@ def test_a_chart_looks_like_its_golden_image(picture):
     drawn = Image.open(BytesIO(engine.render(picture.spec).data))
     golden = golden_image(picture.slug)
     assert drawn.size == golden.size
-    assert share_that_differs(drawn, golden) <= FEW
+    assert share_that_differs(drawn, golden) <= TOLERANCE
 
 
 def test_a_chart_moved_by_one_pixel_would_not_pass():
     golden = golden_image("candlestick")
-    assert share_that_differs(golden, ImageChops.offset(golden, 1, 0)) > FEW
+    assert share_that_differs(golden, ImageChops.offset(golden, 1, 0)) > TOLERANCE
 
 
 def test_every_golden_image_is_compared():

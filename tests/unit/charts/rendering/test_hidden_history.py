@@ -1,4 +1,4 @@
-"""Bars before the first one shown: indicators know them, and nothing else of the picture does."""
+"""Hidden bars before the first shown one: they affect the values of indicators, and nothing else of the image."""
 
 from __future__ import annotations
 
@@ -156,5 +156,5 @@ def test_coarser_bars_take_their_values_from_the_visible_ones():
         ([MovingAverage("ema", 5_000)], [], "1d", MAX_HIDDEN),
     ],
 )
-def test_as_much_is_asked_for_as_the_longest_memory_needs(overlays, parts, timeframe, needed):
+def test_the_history_is_as_long_as_the_slowest_indicator_needs(overlays, parts, timeframe, needed):
     assert bars_needed(overlays, parts, timeframe) == needed

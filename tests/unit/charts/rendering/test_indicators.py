@@ -190,14 +190,14 @@ def test_a_drawdown_counts_from_the_start_capital():
     np.testing.assert_allclose(indicators.drawdown(equity), [0.0, -0.1, 0.0, -0.5, 0.0])
 
 
-def test_the_summary_names_the_deepest_and_the_longest_drawdown():
+def test_the_summary_has_the_maximum_drawdown_and_the_one_of_maximum_duration():
     equity = np.array([100.0, 110, 110, 100, 105, 108, 112, 56, 112, 100])
     days = np.arange(10, dtype=np.int64)
     summary = indicators.drawdown_summary(days, equity)
     assert summary == indicators.DrawdownSummary(-0.5, peak=6, trough=7, recovery=8, max_duration_span=(2, 6))
 
 
-def test_the_longest_drawdown_is_measured_in_time_not_in_bars():
+def test_the_duration_of_a_drawdown_is_measured_in_time_not_in_bars():
     equity = np.array([100.0, 90, 100, 90, 90, 100])
     time = np.array([0, 50, 100, 110, 120, 130], dtype=np.int64)
     assert indicators.drawdown_summary(time, equity).max_duration_span == (0, 2)

@@ -1,4 +1,4 @@
-"""Wall-clock offsets of many instants at once, beside what zoneinfo says of each."""
+"""Local time offsets of arrays of instants equal those that zoneinfo gives for each instant."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_axis_percentages_drop_their_zeros():
         ([0.0], 4, ["0"]),
     ],
 )
-def test_the_labels_of_an_axis_are_short_and_told_apart(ticks, decimals, texts):
+def test_the_labels_of_an_axis_are_short_and_different(ticks, decimals, texts):
     assert [*map(number_format.axis_formatter(ticks, decimals), ticks)] == texts
 
 

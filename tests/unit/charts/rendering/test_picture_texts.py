@@ -1,4 +1,4 @@
-"""What is written on pictures: one tag for a price, short numbers, one notation, names beside lines."""
+"""Texts on images: one tag per price, short numbers, one notation, labels beside lines."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_numbers_of_a_histogram_are_in_one_notation():
     assert not [text for text, *_ in texts_of(ChartSpec("histogram", values)) if "0.000" in text]
 
 
-def test_mean_and_median_are_told_from_the_bins_they_cross():
+def test_mean_and_median_differ_in_colour_from_the_bins_that_they_cross():
     picture = pixels(ChartSpec("histogram", Sample((5.0,) * 90), width=640, height=360))
     background = where(picture, LIGHT.background[:3])
     line = where(picture, LIGHT.lines[2][:3])

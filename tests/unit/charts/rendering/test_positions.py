@@ -1,4 +1,4 @@
-"""Orders as positions: what their tags say, where zones and tags lie, and what becomes of levels far away or silly."""
+"""Orders as positions: texts and places of their tags, zones, and levels that are far away or contradict the side."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def test_tags_become_shorter_in_narrow_pictures_and_never_fall_out_of_them(width
 
 def test_levels_far_away_stand_at_the_edge_with_an_arrow_in_the_order_of_their_prices():
     order = OrderMark("buy", LAST, NOW, stop=60.0, targets=(400.0, 300.0, 200.0))
-    found = tags(annotations=(order,))
-    assert [text.split()[:2] for text in found[:3]] == [["↑", "TP1"], ["↑", "TP2"], ["↑", "TP3"]]
-    assert found[-1].startswith("↓ SL 60.00")
+    texts = tags(annotations=(order,))
+    assert [text.split()[:2] for text in texts[:3]] == [["↑", "TP1"], ["↑", "TP2"], ["↑", "TP3"]]
+    assert texts[-1].startswith("↓ SL 60.00")
     image = engine.render(a_spec(annotations=(order,)))
     assert image.warnings == ()
     assert "stop 60.00" in image.alt
@@ -140,9 +140,9 @@ def test_the_position_reaches_from_its_bar_to_the_right_edge():
     plan = plan_price(spec)
     slot = (plan.right - plan.plots[0].box.left) / plan.timeline.slots
     data = engine.render(spec).data.decode()
-    found = re.findall(r'd="M(\d+) \d+h(\d+)v\d+h-\d+z" fill="#[0-9a-f]+" fill-opacity="0.13"', data)
-    assert len(found) == 2
-    for left, across in found:
+    boxes = re.findall(r'd="M(\d+) \d+h(\d+)v\d+h-\d+z" fill="#[0-9a-f]+" fill-opacity="0.13"', data)
+    assert len(boxes) == 2
+    for left, across in boxes:
         assert int(left) + int(across) == plan.right
         assert int(across) >= 10 * slot - 1
         assert abs(int(left) - (plan.plots[0].box.left + 59 * slot)) <= 1
@@ -158,7 +158,7 @@ def test_a_stop_on_the_wrong_side_is_drawn_as_a_line_with_a_warning():
     order = replace(BUY, stop=117.0)
     image = engine.render(a_spec(annotations=(order,), width=1200))
     assert image.warnings == (
-        "annotation 0 (order): the stop must be below the entry of a buy, so it is drawn as a line alone",
+        "annotation 0 (order): the stop must be below the entry of a buy, so it is drawn as a line without a zone",
     )
     assert image.warnings[0] in image.alt
     assert "TP1 119.00 +3.48%" in tags(annotations=(order,))

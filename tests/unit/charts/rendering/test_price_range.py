@@ -1,4 +1,4 @@
-"""The scale takes in what lies near, and the bars keep most of it."""
+"""The price scale includes near prices, and the bars keep most of its height."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = price_data(a_spec(data=replace(some_bars(2), low=(90.0, 90.0), high=(110.
 NOTHING: tuple[tuple[float, float], ...] = ()
 
 
-def test_near_prices_are_taken_in_and_far_ones_are_not():
+def test_the_scale_includes_near_prices_and_excludes_far_ones():
     assert price_range(DATA, NOTHING, [80.0, 135.0, 60.0, 1e9], 1.0, log=False) == (80.0, 135.0)
 
 

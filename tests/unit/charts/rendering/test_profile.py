@@ -18,7 +18,7 @@ def profile_of(*rows: tuple[float, float, float], count: int) -> Profile:
 
 
 def by_definition(low: np.ndarray, high: np.ndarray, volume: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Volume of each bar below every edge, taken apart bar by bar."""
+    """Volume of each bar below every edge computed bar by bar."""
     total = np.zeros(len(edges) - 1)
     for bottom, top, traded in zip(low, high, volume, strict=True):
         if top > bottom:

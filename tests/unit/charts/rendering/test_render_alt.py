@@ -17,7 +17,7 @@ def test_a_price_chart_tells_span_close_change_and_signals():
     )
 
 
-def test_an_order_is_told_with_its_side_and_all_its_levels_and_once_with_its_signal():
+def test_the_alternative_text_names_an_order_once_with_its_side_and_all_levels():
     time = START_MS + 59 * DAY_MS + 5
     order = OrderMark("sell", 118.0, time, stop=120.0, targets=(115.0, 114.0))
     assert alt_of(annotations=(order, SignalMark("sell", time, 118.0))).endswith(
@@ -26,7 +26,7 @@ def test_an_order_is_told_with_its_side_and_all_its_levels_and_once_with_its_sig
     )
 
 
-def test_what_is_left_out_is_told():
+def test_the_alternative_text_names_missing_parts():
     alt = alt_of(annotations=(SignalMark("buy", START_MS - DAY_MS),))
     assert alt.endswith(". Note: annotation 0 (signal) lies outside the bars and is not drawn.")
 
@@ -66,6 +66,6 @@ def test_a_histogram_tells_count_range_and_centre():
     assert "Histogram of 3 values in 5 bins, from 1.000 to 6.000, mean 3.000, median 2.000." in alt
 
 
-def test_times_are_told_on_the_clock_of_the_chart():
+def test_the_alternative_text_gives_times_in_the_time_zone_of_the_chart():
     hourly = some_bars(5, step=3_600_000, start=START_MS + 3_600_000)
     assert "from 31 Dec 2023 20:00 to 1 Jan 2024 00:00" in alt_of(data=hourly, timezone="America/New_York")

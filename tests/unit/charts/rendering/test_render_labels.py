@@ -205,9 +205,9 @@ def test_a_label_moves_a_row_or_two_where_its_places_are_covered():
     labels = Labels(replace(some_labels().plot, x=IndexScale(10, 210, 60), y=ValueScale(90.0, 130.0, 10, 110)))
     plot = labels.plot
     plot.line(np.full(len(plot.data.shown), 125.0), LIGHT.lines[0])
-    asked = round(plot.y.at(125.0)) - 5
-    labels.write("A", LIGHT.text, [(150, asked)])
-    assert abs(labels.occupied[0].top - asked) in {labels.occupied[0].height, 2 * labels.occupied[0].height}
+    requested = round(plot.y.at(125.0)) - 5
+    labels.write("A", LIGHT.text, [(150, requested)])
+    assert abs(labels.occupied[0].top - requested) in {labels.occupied[0].height, 2 * labels.occupied[0].height}
 
 
 def test_a_label_with_nowhere_else_to_go_stands_on_the_lines():

@@ -1,4 +1,4 @@
-"""What a picture was asked to show and does not is named in its warnings, and in its alt text if it is the subject."""
+"""Parts of a spec that its image does not show are named in its warnings, and main parts in its alternative text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies on which pixel: sharp bodies and wicks, visible dojis, nothing in the margins."""
+"""Positions of pixels: sharp bodies and wicks, visible dojis, empty margins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UP, DOWN = LIGHT.up[:3], LIGHT.down[:3]
 
 
 def candle(bars, **changes):
-    """The coloured pixels of one bar left of the price axis, without head and last-price line."""
+    """The coloured pixels of one bar left of the price axis, without header and last-price line."""
     spec = a_spec(data=bars, instrument="", timeframe="", **changes)
     picture = pixels(spec)
     color = UP if bars.close[-1] >= bars.open[-1] else DOWN
@@ -21,7 +21,7 @@ def candle(bars, **changes):
 
 
 def runs(flags):
-    """Lengths of the unbroken stretches of true values."""
+    """Lengths of the runs of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(int), [0]))))
     return (edges[1::2] - edges[::2]).tolist()
 

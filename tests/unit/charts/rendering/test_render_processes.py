@@ -1,4 +1,4 @@
-"""What only a process of its own can show: equal bytes, missing libraries, and what is loaded."""
+"""The engine in processes of its own: equal bytes, missing libraries, and loaded modules."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_earlier_pictures_leave_no_trace_in_later_ones():
 
 
 @pytest.mark.parametrize("hidden", ["matplotlib", "PIL"])
-def test_without_its_libraries_the_engine_answers_with_a_flagged_placeholder(hidden, tmp_path):
+def test_without_its_libraries_the_engine_returns_a_placeholder_marked_as_degraded(hidden, tmp_path):
     target = tmp_path / "placeholder.png"
     code = f"""
 import sys
@@ -69,7 +69,7 @@ print(image.degraded, image.format, image.width, image.height, len(image.warning
     assert picture.size == (642, 246)
 
 
-def test_a_mistake_of_our_own_is_never_taken_for_a_missing_library():
+def test_a_missing_module_of_the_engine_is_an_error_and_gives_no_placeholder():
     code = """
 import sys
 sys.modules["app.charts.rendering.layers.panels"] = None

@@ -1,4 +1,4 @@
-"""For any finite bars the engine draws a valid picture of the asked size, or says what is wrong and where."""
+"""For all finite bars the engine draws a valid image of the spec's size, or raises an error with a pointer."""
 
 from itertools import accumulate
 
@@ -123,7 +123,7 @@ def assert_drawn_or_refused(spec):
 
 
 def drawn_or_refused(spec):
-    """The picture, or None for a refusal that says where; any other exception goes on and fails the test."""
+    """The image, or None for a RenderError with a pointer; any other exception fails the test."""
     try:
         return engine.render(spec)
     except RenderError as refusal:

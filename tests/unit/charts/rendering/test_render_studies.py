@@ -109,7 +109,7 @@ def test_the_timeframe_beside_the_title_is_the_one_drawn():
     assert f">{plan_price(spec).data.factor}h</text>" in engine.render(spec).data.decode()
 
 
-def test_a_title_of_bars_drawn_one_by_one_is_left_alone():
+def test_a_title_of_bars_that_are_not_aggregated_stays_the_same():
     svg = engine.render(a_spec(title="A 1d and 4h idea", format="svg")).data.decode()
     assert ">A 1d and 4h idea</text>" in svg
 

@@ -30,9 +30,9 @@ SIZES = sizes_of(ChartSpec("line", some_bars()))
 
 
 @given(st.lists(st.floats(-100, 500), min_size=1, max_size=12), st.floats(1, 20))
-def test_spread_places_keep_their_order_their_distance_and_their_room(wanted, size):
+def test_spread_places_keep_their_order_their_distance_and_their_room(ideal, size):
     top, bottom = 0.0, 300.0
-    places = spread(sorted(wanted), size, top, bottom)
+    places = spread(sorted(ideal), size, top, bottom)
     assert all(b - a >= size * 0.999 for a, b in pairwise(places))
     assert top - 1e-6 <= places[0]
     assert places[-1] <= bottom + 1e-6
@@ -58,7 +58,7 @@ def test_drawn_tags_never_overlap_and_stay_in_their_column(heights):
     assert len(boxes) + len(laid.left_out) == len(tags)
 
 
-def test_without_room_for_all_the_most_important_tags_are_kept():
+def test_where_not_all_tags_fit_those_of_the_lowest_rank_are_kept():
     canvas = RasterCanvas(100, 40, LIGHT.background)
     tags = [*(Tag(20.0, ("x",), parse("#ff0000"), rank=2) for _ in range(9)), Tag(20.0, ("y",), parse("#0000ff"), 0)]
     draw_tags(canvas, place_tags(tags, Box(2, 0, 100, tag_height(SIZES)), SIZES), 0, SIZES, LIGHT)
@@ -84,8 +84,8 @@ def test_axis_labels_give_way_to_tags():
     canvas = RasterCanvas(100, 320, LIGHT.background)
     box, y = Box(0, 10, 40, 310), ValueScale(0.0, 300.0, 10, 310)
     plot = Plot(canvas, box, IndexScale(0, 40, 1), y, LIGHT, SIZES, price_data(a_spec()))
-    taken = Box(42, round(y.at(100.0)) - 8, 100, round(y.at(100.0)) + 8)
-    draw_value_labels(plot, [100.0, 200.0], str, [taken])
+    boxes = Box(42, round(y.at(100.0)) - 8, 100, round(y.at(100.0)) + 8)
+    draw_value_labels(plot, [100.0, 200.0], str, [boxes])
     inked = np.flatnonzero((canvas.pixels[..., :3] != 255).any(axis=2).any(axis=1))
     assert y.at(200.0) - 8 < inked.min()
     assert inked.max() < y.at(200.0) + 8

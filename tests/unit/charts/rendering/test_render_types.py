@@ -38,7 +38,7 @@ def a_chart_of(chart_type, **changes):
 
 @pytest.mark.parametrize("image_format", ["png", "webp"])
 @pytest.mark.parametrize("chart_type", TYPES)
-def test_every_type_is_drawn_at_the_size_asked_for(chart_type, image_format):
+def test_every_type_is_drawn_at_the_size_of_its_spec(chart_type, image_format):
     image = engine.render(a_chart_of(chart_type, format=image_format))
     assert opened(image).format == image_format.upper()
     assert opened(image).size == (image.width, image.height) == (640, 400)

@@ -58,7 +58,7 @@ def test_a_body_takes_about_four_fifths_of_its_slot(slot):
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_a_scale_keeps_the_margins_asked_for(log):
+def test_a_scale_keeps_its_margins_free(log):
     scale = value_scale(10.0, 1000.0, BOX, above=20, below=30, log=log)
     assert scale.at(1000.0) == pytest.approx(30)
     assert scale.at(10.0) == pytest.approx(280)
@@ -82,7 +82,7 @@ def test_a_span_of_nothing_is_widened():
     assert scale.at(100.0) == pytest.approx(160)
 
 
-def test_values_far_outside_are_held_near_the_picture():
+def test_values_far_outside_are_limited_to_positions_near_the_image():
     scale = value_scale(1.0, 2.0, BOX, above=0, below=0)
     assert abs(scale.at(1e90)) <= 1e5
     assert np.abs(scale.y(np.array([-1e90]))).max() <= 1e5
@@ -95,7 +95,7 @@ def test_bars_share_the_width_evenly():
 
 
 @given(st.floats(1e-90, 1e90))
-def test_steps_are_one_two_or_five_and_never_smaller_than_asked(least):
+def test_steps_are_one_two_or_five_and_never_below_the_minimum(least):
     step = nice_step(least)
     mantissa = step / 10.0 ** math.floor(math.log10(step) + 1e-9)
     assert min(abs(mantissa - nice) for nice in (1, 2, 5, 10)) < 1e-6
@@ -161,26 +161,26 @@ def test_ticks_are_never_finer_than_the_instrument():
 
 
 def test_months_are_named_and_the_year_where_it_changes():
-    found = labels(times("2023-10-02", DAY, 150), 2.0)
-    assert found == [("Nov", False), ("Dec", False), ("2024", True), ("Feb", False)]
+    ticks = labels(times("2023-10-02", DAY, 150), 2.0)
+    assert ticks == [("Nov", False), ("Dec", False), ("2024", True), ("Feb", False)]
 
 
 def test_days_are_numbered_and_the_month_named_where_it_changes():
-    found = labels(times("2024-01-20", DAY, 30), 20.0)
-    assert ("Feb", True) in found
-    assert ("26", False) in found
+    ticks = labels(times("2024-01-20", DAY, 30), 20.0)
+    assert ("Feb", True) in ticks
+    assert ("26", False) in ticks
 
 
-def test_hours_are_told_and_the_day_named_where_it_changes():
-    found = labels(times("2024-03-01T09:00", HOUR, 40), 25.0)
-    assert ("12:00", False) in found
-    assert ("2 Mar", True) in found
+def test_hours_are_labelled_and_the_day_where_it_changes():
+    ticks = labels(times("2024-03-01T09:00", HOUR, 40), 25.0)
+    assert ("12:00", False) in ticks
+    assert ("2 Mar", True) in ticks
 
 
 def test_years_are_named_alone_over_decades():
-    found = labels(times("1990-01-01", 7 * DAY, 1500), 0.5)
-    assert all(text.isdigit() and len(text) == 4 for text, _ in found)
-    assert len(found) > 5
+    ticks = labels(times("1990-01-01", 7 * DAY, 1500), 0.5)
+    assert all(text.isdigit() and len(text) == 4 for text, _ in ticks)
+    assert len(ticks) > 5
 
 
 def test_labels_follow_the_clock_of_the_zone():

@@ -68,7 +68,7 @@ def test_bars_of_months_open_on_the_first():
 
 @pytest.mark.parametrize("length", [1, 7, 1_000, 7 * MINUTE, MINUTE, 5 * HOUR, DAY, 3 * DAY, 29 * DAY, 400 * DAY])
 @pytest.mark.parametrize("bars", [1, 2, 50])
-def test_any_length_gives_as_many_rising_times_as_asked_for(length, bars):
+def test_any_length_gives_the_requested_number_of_rising_times(length, bars):
     times = ms("2026-11-20T21:00:00") + length * np.arange(bars)
     opens = next_opens(times, length, 40)
     assert len(opens) == 40

@@ -1,4 +1,4 @@
-"""Arrows of signals: clear of the bars, inside the plot, and with their time where they had to be moved."""
+"""Arrows of signals: they overlap no bar, lie inside the plot, and have their time where their slot is not shown."""
 
 from __future__ import annotations
 

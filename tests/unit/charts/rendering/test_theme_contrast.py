@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.charts.domain import HLine, MovingAverage, RsiPanel, SignalMark, VolumePanel
 from app.charts.rendering import engine
-from app.charts.rendering.canvas.color import Color, parse
+from app.charts.rendering.canvas.color import Rgba, parse
 from app.charts.rendering.plotting.theme import (
     COLORBLIND,
     DARK,
@@ -24,10 +24,10 @@ from tests.unit.charts.rendering.chart_builders import DAY_MS, START_MS, a_spec,
 from tests.unit.charts.rendering.color_distance import distance, lab_of
 
 TEXT, MARK = 4.5, 3.0
-DISTINCT = 13.0  # CIEDE2000; two lines of 1.5 px with less are taken for one another
+DISTINCT = 13.0  # CIEDE2000; below it, two lines of 1.5 px look alike
 THEME_NAMES = sorted(THEMES)
 parts = st.integers(0, 255)
-colors = st.tuples(parts, parts, parts).map(lambda color: Color(*color))
+colors = st.tuples(parts, parts, parts).map(lambda color: Rgba(*color))
 
 
 def luminance(color):
@@ -42,9 +42,9 @@ def ratio(one, other):
 
 
 def test_ratios_are_those_of_the_standard():
-    assert ratio(Color(0, 0, 0), Color(255, 255, 255)) == pytest.approx(21)
-    assert ratio(parse("#767676"), Color(255, 255, 255)) == pytest.approx(4.54, abs=0.005)
-    assert parse("#767676").contrast(Color(255, 255, 255)) == pytest.approx(4.54, abs=0.005)
+    assert ratio(Rgba(0, 0, 0), Rgba(255, 255, 255)) == pytest.approx(21)
+    assert ratio(parse("#767676"), Rgba(255, 255, 255)) == pytest.approx(4.54, abs=0.005)
+    assert parse("#767676").contrast(Rgba(255, 255, 255)) == pytest.approx(4.54, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_marks_and_lines_can_be_seen_in_every_theme(name):
 
 
 @pytest.mark.parametrize("name", THEME_NAMES)
-def test_every_theme_has_twelve_overlay_colours_that_are_told_apart(name):
+def test_every_theme_has_twelve_distinguishable_overlay_colours(name):
     theme = THEMES[name]
     assert len(set(theme.lines)) >= 12
     others = (theme.up, theme.down, theme.accent, theme.muted, theme.text)
@@ -134,7 +134,7 @@ def test_a_text_colour_that_cannot_be_read_is_darkened_with_a_warning():
     assert theme.muted.hex in warning
 
 
-def test_a_mark_colour_is_drawn_as_given_and_warned_of_when_it_is_hard_to_see():
+def test_a_mark_colour_of_the_spec_is_used_and_gives_a_warning_where_it_is_hard_to_see():
     spec = a_spec(colors={"up": "#ffff66"}, overlays=(MovingAverage("sma", 5, "#eeeeff"),))
     assert where(pixels(spec), (255, 255, 102)).any()
     assert [warning.split(":")[0] for warning in engine.render(spec).warnings] == ["colors/up", "overlays/0/color"]

@@ -1,4 +1,4 @@
-"""Which bars get a time label: calendars of many kinds, zones, clock changes and widths."""
+"""The choice of bars with a time label, for many calendars, time zones, clock changes and widths."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def epoch(text):
 
 
 def steady(start, step, count):
-    """Bars at equal distances, as of markets that never close."""
+    """Bars at equal distances, as in markets that never close."""
     return np.arange(count, dtype=np.int64) * step + epoch(start)
 
 
@@ -38,7 +38,7 @@ def forex(start, step, count):
 
 
 def stock(start, step, count):
-    """Bars from 9:30 to 16:00 in New York, told in its wall clock, without weekends."""
+    """Bars from 9:30 to 16:00 in New York, in its local time, without weekends."""
     time = steady(start, step, 12 * count + 7 * DAY // step)
     open_now = (time % DAY >= 9.5 * HOUR) & (time % DAY < 16 * HOUR)
     weekday = (time // DAY + 3) % 7 < 5

@@ -17,8 +17,8 @@ from tools.live_samples import FRIDAY, bar_times
 HOUR_MS = 3_600_000
 
 
-def timeline(spec, most=10_000):
-    return timeline_for(price_data(spec), spec.annotations, spec.right_offset, most)[1]
+def timeline(spec, max_slots=10_000):
+    return timeline_for(price_data(spec), spec.annotations, spec.right_offset, max_slots)[1]
 
 
 def hourly(count=60, **changes):
@@ -26,7 +26,7 @@ def hourly(count=60, **changes):
 
 
 END = START_MS + 60 * HOUR_MS
-"""When the last of 60 hourly bars ends."""
+"""The end of the last of 60 hourly bars."""
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_instant_in_a_gap_belongs_to_the_bar_before_it():
 
 
 def test_joined_bars_share_their_slot_and_so_do_the_slots_after_them():
-    line = timeline(hourly(1000, right_offset=40), most=110)
+    line = timeline(hourly(1000, right_offset=40), max_slots=110)
     assert (line.factor, line.bars, line.free_slots) == (10, 100, 4)
     assert line.find(START_MS + 57 * HOUR_MS) == Slot(5)
     assert line.find(START_MS + 1013 * HOUR_MS) == Slot(101)
@@ -129,10 +129,10 @@ def test_a_near_signal_keeps_its_slot_beside_one_that_is_pinned():
 
 def test_bars_and_slots_together_never_exceed_the_pixels():
     for count in (1, 5, 60, 999, 20_000):
-        for most in (10, 57, 400):
+        for max_slots in (10, 57, 400):
             order = OrderMark("buy", 100.0, START_MS + count * HOUR_MS)
-            line = timeline(hourly(count, annotations=(order,)), most)
-            assert line.slots <= max(most, 12)
+            line = timeline(hourly(count, annotations=(order,)), max_slots)
+            assert line.slots <= max(max_slots, 12)
 
 
 def test_renko_bricks_have_no_times_after_the_last():

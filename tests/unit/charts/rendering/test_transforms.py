@@ -1,4 +1,4 @@
-"""Heikin-Ashi, renko and coarser bars: cases worked out by hand, and properties."""
+"""Heikin-Ashi, Renko and aggregated bars: cases worked out by hand, and properties."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_heikin_ashi_opens_in_the_middle_of_the_candle_before():
 
 @given(closes)
 @settings(deadline=None)
-def test_heikin_ashi_equals_its_definition_taken_bar_by_bar(close):
+def test_heikin_ashi_equals_its_definition_computed_bar_by_bar(close):
     bars = bars_of(close)
     candles = heikin_ashi(bars)
     opening = (bars.open[0] + bars.close[0]) / 2
