@@ -21,6 +21,7 @@ MAX_COUNT: Final = 2**31 - 1
 MAX_BYTES: Final = 2**53
 MAX_PROCESSES: Final = 1_024
 DEVELOPMENT_SECRET: Final = "development-only-secret-key-not-for-production"  # noqa: S105 - production refuses it
+DEFAULT_WEB_PROCESSES: Final = 2
 DEFAULT_DATABASE_URL: Final = f"sqlite:///{ROOT / 'var' / 'signalbox.db'}"
 DEFAULT_MEDIA_DIR: Final = ROOT / "media"
 MEDIA_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*/?")
@@ -177,7 +178,9 @@ class Settings:
 
     web_host: str = _setting("127.0.0.1", "address that the web server binds")
     port: int = _port(8_000, "port that the web server binds")
-    web_concurrency: int = _count(2, "number of web processes", limit=MAX_PROCESSES)
+    web_concurrency: int = _count(
+        0, "number of web processes; 0: two, or one with SQLite, which has one always", minimum=0, limit=MAX_PROCESSES
+    )
     web_threads: int = _count(32, "number of threads of one web process", limit=MAX_PROCESSES)
     web_connections: int = _count(512, "maximum number of open connections of one web process; further ones wait")
     web_head_timeout_seconds: float = _seconds(
@@ -245,6 +248,13 @@ class Settings:
     def font_folders(self) -> tuple[Path, ...]:
         """CHARTS_FONT_DIRS as paths."""
         return tuple(map(Path, self.charts_font_dirs))
+
+    @property
+    def web_processes(self) -> int:
+        """How many web processes to start. With SQLite one: it has one writer at a time."""
+        if self.sqlalchemy_url.startswith("sqlite:"):
+            return 1
+        return self.web_concurrency or DEFAULT_WEB_PROCESSES
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -34,7 +34,6 @@ def create_app(settings: Settings | None = None, resources: Resources | None = N
     if resources is None:
         resources = Resources.build(settings or Settings.from_env())
     app = Flask("signalbox", root_path=str(ROOT), static_folder=None)
-    app.config["SECRET_KEY"] = resources.settings.secret_key
     app.json = ExactJson(app)
     app.extensions[context.EXTENSION] = resources
     _register_hooks(app, resources)

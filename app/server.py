@@ -70,6 +70,7 @@ def main() -> None:
     """
     settings = wsgi.settings
     preflight(settings)
+    _report_fewer_processes(settings)
     address = _free_address(settings)
     # Children share the memory of the loaded application and the draining flag.
     multiprocessing.set_start_method("fork")
@@ -106,7 +107,7 @@ def _server(settings: Settings, address: str) -> Any:
         http1_settings=HTTP1Settings(
             header_read_timeout=int(settings.web_head_timeout_seconds * 1000), max_buffer_size=MAX_HEAD_BYTES
         ),
-        workers=settings.web_concurrency,
+        workers=settings.web_processes,
         blocking_threads=settings.web_threads,
         backpressure=settings.web_connections,
         respawn_failed_workers=True,
@@ -114,6 +115,18 @@ def _server(settings: Settings, address: str) -> Any:
         log_level=LogLevels(settings.log_level.lower()),
         log_dictconfig=LOGGING,
     )
+
+
+def _report_fewer_processes(settings: Settings) -> None:
+    """Log that SQLite is served by one process where WEB_CONCURRENCY asks for more."""
+    if settings.web_concurrency > settings.web_processes:
+        log.warning(
+            "web_processes_limited",
+            setting="WEB_CONCURRENCY",
+            configured=settings.web_concurrency,
+            started=settings.web_processes,
+            reason="SQLite has one writer at a time; more processes need PostgreSQL",
+        )
 
 
 def _free_address(settings: Settings) -> str:

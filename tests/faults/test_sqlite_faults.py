@@ -1,4 +1,4 @@
-"""SQLite shared by four web and two worker processes, of which some die by kill -9 in the middle of writing."""
+"""SQLite shared by one web and two worker processes, of which some die by kill -9 in the middle of writing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def settings(settings: Settings, sqlite_url: str) -> Settings:
-    return replace(settings, database_url=sqlite_url, web_concurrency=4, worker_concurrency=2)
+    return replace(settings, database_url=sqlite_url, worker_concurrency=2)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_writers_killed_while_many_processes_share_the_file_lose_nothing(
     with resources.database.reading() as session:
         assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     results.add(
-        "SQLite: 4 web and 2 worker processes, 12 of them killed",
+        "SQLite: 1 web and 2 worker processes, 12 of them killed",
         f"{len(entries)} posts, 16 charts",
         outcome,
         seconds,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy import Row
 
 from app.access import service as access
@@ -45,6 +45,24 @@ class PayloadSchema(Schema):
     note = fields.String(validate=validate.Length(max=2_000))
 
 
+class Payload(fields.Nested):
+    """A payload that is returned unchanged: only the values of the schema's fields that are present are checked."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError(_NOT_AN_OBJECT)
+        errors: dict[str, Any] = {}
+        for name, field in self.schema.load_fields.items():
+            if name in value:
+                try:
+                    field.deserialize(value[name], name, value)
+                except ValidationError as error:
+                    errors[name] = error.messages
+        if errors:
+            raise ValidationError(errors)
+        return value
+
+
 class NewSignalSchema(Schema):
     """A signal as a producer posts it. Unknown fields are refused."""
 
@@ -64,8 +82,7 @@ class NewSignalSchema(Schema):
             "description": "the producer's own id of the signal; it makes a second signal with it a duplicate, for ever"
         },
     )
-    # Checked only: read_signal keeps the payload as it was sent, so its other keys need no copy.
-    payload = fields.Nested(PayloadSchema, unknown=EXCLUDE)
+    payload = Payload(PayloadSchema)
 
 
 class SignalSchema(Schema):
@@ -161,7 +178,7 @@ def read_signal(
         errors.append(FieldError("/time", f"Must not be more than {max_ahead_seconds} seconds ahead."))
     if errors:
         raise ValidationFailed(errors)
-    signal = {"time": now, "external_id": message_id, **values, "payload": document.get("payload", {})}
+    signal = {"time": now, "external_id": message_id, **values}
     return NewSignal(producer_id=producer_id, signed=signed, timed="time" in values, **signal)
 
 

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from app.shared.circuit_breaker import CircuitBreaker
 from app.shared.queue import wake_up_command
-from app.shared.redis_client import Command
+from app.shared.redis_client import Command, Connections
 from app.signals.domain import Identity
 
 CLAIM_MILLISECONDS: Final = 10_000
@@ -93,7 +93,7 @@ class Claims:
     """Takes, settles and releases claims. After a failure Redis is left alone for two seconds."""
 
     def __init__(self, redis: Redis, *, window_seconds: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._redis = redis
+        self._connections = Connections(redis)
         self._breaker = CircuitBreaker("claims", PAUSE_SECONDS, monotonic)
         self._marker_milliseconds = window_seconds * 1_000 or MARKER_MILLISECONDS
 
@@ -143,20 +143,16 @@ class Claims:
         self._run(*(_delete_if_equal((key,), value) for key, value in marked.items()))
 
     def _run(self, *commands: Command) -> list[Any] | None:
-        """The answers to commands sent at once, or None when Redis is away, refuses, or was so a moment ago."""
+        """The replies to commands sent together. None when Redis does not answer or refuses, or the circuit is open."""
         if not self._breaker.allows_call():
             return None
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            # The client makes the reply to SET a truth value, unless told that it is the value before.
-            pipeline.execute_command(*command, get="GET" in command)  # type: ignore[no-untyped-call]
         try:
-            answers: list[Any] = pipeline.execute()
+            replies = self._connections.pipeline(*commands)
         except RedisError as error:
             self._breaker.record_failure(error)
             return None
         self._breaker.record_success()
-        return answers
+        return replies
 
 
 def _take_all(keys: Sequence[str], token: str) -> list[Command]:

@@ -32,9 +32,16 @@ WORKERS = 2
 
 
 @pytest.fixture
-def settings(sqlite_settings: Settings, tmp_path: Path) -> Settings:
+def settings(sqlite_settings: Settings, postgresql_url: str, tmp_path: Path) -> Settings:
+    """On PostgreSQL: SQLite is served by one process."""
     metrics = str(tmp_path / "metrics")
-    return replace(sqlite_settings, prometheus_multiproc_dir=metrics, web_concurrency=WORKERS, web_threads=4)
+    return replace(
+        sqlite_settings,
+        database_url=postgresql_url,
+        prometheus_multiproc_dir=metrics,
+        web_concurrency=WORKERS,
+        web_threads=4,
+    )
 
 
 @pytest.fixture
@@ -117,6 +124,19 @@ def test_every_line_of_the_log_is_json(serving: tuple[Running, str]) -> None:
     lines = [json.loads(line) for line in web.log.read_text().splitlines()]
     assert {"_granian", "app.web.operations.routes"} <= {line["logger"] for line in lines}
     assert all(line["level"] and line["timestamp"] and line["event"] for line in lines)
+
+
+@pytest.mark.parametrize(("configured", "warnings"), [(0, 0), (1, 0), (3, 1)])
+def test_sqlite_is_served_by_one_process_and_a_larger_number_is_one_clear_line(
+    settings: Settings, sqlite_url: str, tmp_path: Path, configured: int, warnings: int
+) -> None:
+    on_sqlite = replace(settings, database_url=sqlite_url, web_concurrency=configured)
+    with processes.serving(on_sqlite, tmp_path) as (web, address):
+        assert len(worker_pids(web)) == 1
+        assert readiness(address) == (200, "ready")
+        lines = [json.loads(line) for line in web.log.read_text().splitlines()]
+    limited = [line for line in lines if line["event"] == "web_processes_limited"]
+    assert [(line["configured"], line["started"]) for line in limited] == [(configured, 1)] * warnings
 
 
 def test_the_number_of_threads_is_no_warning(settings: Settings, tmp_path: Path) -> None:
