@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, missing
 
 from app.shared.clock import EPOCH, from_epoch_ms, looks_like_seconds, parse_rfc3339
 from app.signals.domain import MAX_DIGITS, MAX_LEVELS
@@ -16,6 +17,49 @@ _DECIMAL: Final = r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
 _IS_DECIMAL: Final = re.compile(_DECIMAL).fullmatch
 _IS_MILLISECONDS: Final = re.compile(r"[0-9]{1,15}").fullmatch
 _MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
+
+
+class FlatSchema(Schema):
+    """Loads an object field by field, without marshmallow's hooks, renamed keys, dotted keys and partial loading.
+
+    That saves a tenth of a batch. Unknown keys are refused where `unknown` is RAISE.
+    """
+
+    def load(self, data: Any, **_options: Any) -> dict[str, Any]:
+        """The values by field. Raises ValidationError with the messages by field, and the valid values."""
+        if not isinstance(data, dict):
+            raise ValidationError({"_schema": [self.error_messages["type"]]})
+        values: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, field in self.load_fields.items():
+            try:
+                value = field.deserialize(data.get(name, missing), name, data)
+            except ValidationError as error:
+                errors[name] = error.messages
+            else:
+                if value is not missing:
+                    values[name] = value
+        if self.unknown == RAISE:
+            errors |= {name: [self.error_messages["unknown"]] for name in data if name not in self.load_fields}
+        if errors:
+            raise ValidationError(errors, data=data, valid_data=values)
+        return values
+
+
+class Choice(fields.String):
+    """A text that is one of `choices`."""
+
+    def __init__(self, choices: Sequence[str], **options: Any) -> None:
+        super().__init__(metadata={"enum": list(choices)}, **options)
+        self._choices = frozenset(choices)
+        self._error = f"Must be one of: {', '.join(choices)}."
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if value not in self._choices:
+            raise ValidationError(self._error)
+        return value
 
 
 class Flag(fields.Boolean):

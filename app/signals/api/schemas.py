@@ -17,7 +17,7 @@ from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
 from app.shared.field_errors import field_errors
 from app.shared.instruments import TIMEFRAME_SECONDS
-from app.signals.api.fields import Levels, Moment, Price, QueryMoment
+from app.signals.api.fields import Choice, FlatSchema, Levels, Moment, Price, QueryMoment
 from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
 from app.signals.models import Signal, SignalRow
 from app.web.http.fields import Instrument, PatternText
@@ -63,7 +63,7 @@ class Payload(fields.Nested):
         return value
 
 
-class NewSignalSchema(Schema):
+class NewSignalSchema(FlatSchema):
     """A signal as a producer posts it. Unknown fields are refused."""
 
     class Meta:
@@ -72,7 +72,7 @@ class NewSignalSchema(Schema):
     error_messages = {"type": _NOT_AN_OBJECT}  # noqa: RUF012 - the name and form are marshmallow's
 
     instrument = Instrument(required=True)
-    side = fields.String(required=True, validate=validate.OneOf(SIDES))
+    side = Choice(SIDES, required=True)
     price = Price(required=True)
     time = Moment("default: the time of receipt")
     version = PatternText(*_VERSION, load_default="1")
