@@ -1,4 +1,4 @@
-"""What a process works with, built once: database, Redis, media, queue, clock. Passed as an argument, never global."""
+"""Resources of a process: database, Redis, media, queue, clock. Built once and passed as an argument, never global."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Resources:
 
     @classmethod
     def build(cls, settings: Settings) -> Resources:
-        """Connects to nothing yet: every part does so on first use."""
+        """Build all parts. Each connects on its first use."""
         failpoints.arm(settings.failpoint)
         store = open_store(settings.media_url, settings.media_dir, max_bytes=settings.media_max_bytes)
         return cls(

@@ -1,4 +1,4 @@
-"""The look around that a server takes before its first work: a missing table is one clear line, not a traceback."""
+"""Checks before a server starts: database, migrations, Redis, metrics folder. A failure is one line, no traceback."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ log = logs.get_logger(__name__)
 
 
 def preflight(settings: Settings) -> None:
-    """Raises SystemExit with one line unless the database is there and has the newest migration.
+    """Check everything. Raises SystemExit with one line unless the database answers and has the newest migration.
 
-    A Redis that does not answer, and a folder for metrics without room, are logged: signals are taken without them.
+    A Redis that does not answer and a metrics folder without room are logged: signals are accepted without them.
     """
     present = _revisions(settings)
     newest = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
     if present != newest:
         state = "does not fit this release" if present else "has no tables"
         raise SystemExit(f"DATABASE_URL: the database {state}; run: {UPGRADE}")
-    _greet_redis(settings)
+    _check_redis(settings)
     metric_files.check()
 
 
@@ -54,11 +54,11 @@ def _database(settings: Settings) -> Iterator[Database]:
         database.dispose()
 
 
-def _greet_redis(settings: Settings) -> None:
+def _check_redis(settings: Settings) -> None:
     redis = connect(settings.redis_url, settings.redis_timeout_seconds)
     try:
         redis.ping()
     except RedisError as error:
-        log.warning("redis_unavailable", setting="REDIS_URL", error=str(error), consequence="signals are taken, slower")
+        log.warning("redis_unavailable", setting="REDIS_URL", error=str(error), consequence="signals are stored slower")
     finally:
         redis.close()

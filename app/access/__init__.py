@@ -1,1 +1,1 @@
-"""Who may call."""
+"""Producers, their keys and rate limits."""

@@ -25,7 +25,7 @@ FROM unnest($1::text[]) AS digest, set_config('synchronous_commit', 'off', true)
 ON CONFLICT (digest) DO UPDATE SET digest = known.digest
 RETURNING producer_id
 """
-"""The update changes nothing: it waits for whoever binds the same message now, and returns the row that is there."""
+"""The update changes nothing: it waits for a concurrent binding of the same message, and returns its row."""
 
 _TABLE: Final = cast("Table", SignedMessage.__table__)
 _BIND_IN_SQLITE: Final = (
@@ -36,10 +36,10 @@ _BIND_IN_SQLITE: Final = (
 
 
 def bind(database: Database, digests: Sequence[str], producer_id: str, *, now: datetime) -> bool:
-    """Whether a message is this producer's: it came from it before, or from nobody.
+    """Bind a message to the producer unless another one has sent it; whether it is this producer's.
 
-    `digests` are those of all signatures that the producer could have given the message. Idempotent. Of producers that
-    ask at the same time one gets the message. Raises what the database raises.
+    `digests` are those of all signatures that the producer could have given the message. Idempotent. Of concurrent
+    producers one gets the message. Raises what the database raises.
     """
     # In one order, so that two transactions never wait for each other.
     ordered = sorted(digests)

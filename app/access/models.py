@@ -1,4 +1,4 @@
-"""The table of signed messages: whose each one is, by a digest of its signature."""
+"""The table of signed messages and their producers."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ class SignedMessage(Base):
     """SHA-256 of the signature in hex: a reader of the table cannot replay the message."""
     producer_id: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """When it came first. It is too old for anybody after twice the tolerance."""
+    """When it came first. After twice the tolerance nobody can send it again."""

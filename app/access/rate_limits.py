@@ -1,4 +1,4 @@
-"""How many signals a producer may send: one budget for all web processes in Redis, or one for each while it is away.
+"""Rate limits of producers: one budget in Redis for all web processes, or one in each process while Redis is away.
 
 The generic cell rate algorithm (ITU-T I.371): a producer's whole state is the moment at which its budget is full again.
 """
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from app.shared.circuit_breaker import CircuitBreaker
 
 PAUSE_SECONDS: Final = 2.0
-MOST_REMEMBERED: Final = 10_000
+MAX_PRODUCERS: Final = 10_000
 
 _MICROSECONDS: Final = 1_000_000
 _SPEND: Final = """
@@ -46,13 +46,13 @@ class Rate:
         return self.seconds * _MICROSECONDS
 
     def cost(self, count: int) -> int:
-        """What so many signals cost, in the same time: rounded down, so that a budget holds all that it promises."""
+        """The cost of `count` signals in microseconds, rounded down so that the whole budget holds all `self.count`."""
         return max(self.full * count // self.count, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a producer may do next. `wait_seconds` is above 0 for a refusal, which costs nothing."""
+    """The budget of a producer after a request. `wait_seconds` is above 0 for a refusal, which is not charged."""
 
     rate: Rate
     remaining: int
@@ -80,8 +80,7 @@ class RateLimiter:
         otherwise a batch above the limit could never come.
         """
         cost, needed = self.rate.cost(count), self.rate.cost(min(count, self.rate.count))
-        told = self._in_redis(producer, cost, needed) or self._in_memory(producer, cost, needed)
-        wait, used = told
+        wait, used = self._in_redis(producer, cost, needed) or self._in_memory(producer, cost, needed)
         remaining = max(self.rate.full - used, 0) * self.rate.count // self.rate.full
         return Budget(self.rate, remaining, used / _MICROSECONDS, wait / _MICROSECONDS)
 
@@ -89,12 +88,12 @@ class RateLimiter:
         if not self._breaker.allows_call():
             return None
         try:
-            told = cast("Any", self.redis.eval(_SPEND, 1, f"rate:{producer}", self.rate.full, cost, needed))
+            reply = cast("Any", self.redis.eval(_SPEND, 1, f"rate:{producer}", self.rate.full, cost, needed))
         except RedisError as error:
             self._breaker.record_failure(error)
             return None
         self._breaker.record_success()
-        wait, used = told
+        wait, used = reply
         return int(wait), int(used)
 
     def _in_memory(self, producer: str, cost: int, needed: int) -> tuple[int, int]:
@@ -102,18 +101,18 @@ class RateLimiter:
             now = int(self.monotonic() * _MICROSECONDS)
             wait, used = _spend(max(self._full_at.get(producer, 0) - now, 0), self.rate.full, cost, needed)
             self._full_at[producer] = now + used
-            if len(self._full_at) > MOST_REMEMBERED:
+            if len(self._full_at) > MAX_PRODUCERS:
                 self._forget(now)
         return wait, used
 
     def _forget(self, now: int) -> None:
-        """Keep those whose budget is not full, and of them only as many as a process should remember."""
+        """Drop producers with a full budget, and of the others those that are full soonest, beyond a limit."""
         kept = sorted((item for item in self._full_at.items() if item[1] > now), key=lambda item: item[1])
-        self._full_at = dict(kept[-MOST_REMEMBERED // 2 :])
+        self._full_at = dict(kept[-MAX_PRODUCERS // 2 :])
 
 
 def _spend(used: int, full: int, cost: int, needed: int) -> tuple[int, int]:
-    """How long to wait, and what is used then."""
+    """Microseconds to wait, and microseconds of the budget used after that."""
     if used + needed > full:
         return used + needed - full, used
     return 0, used + cost

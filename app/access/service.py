@@ -1,4 +1,4 @@
-"""Who sends a signal, and whether it is really they: producer ids, their keys, and replays under another name."""
+"""Authentication of producers: their ids, their keys, and replays under another name."""
 
 from __future__ import annotations
 

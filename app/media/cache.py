@@ -1,4 +1,4 @@
-"""Images in front of the disk: first in the process, then in Redis. Without Redis it is slower and gives the same."""
+"""Image cache in front of the store: in the memory of the process, then in Redis. Works without Redis, slower."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.shared.circuit_breaker import CircuitBreaker
 from app.shared.errors import Unavailable
 
 PAUSE_SECONDS: Final = 2.0
-_LARGEST_SHARE: Final = 8
+_MAX_SHARE: Final = 8
 _ENTRY_OVERHEAD: Final = 300
-_KEYS_AT_ONCE: Final = 500
+_BATCH_SIZE: Final = 500
 
 _SIZES: Final = "media-cache:sizes"
 _TOTAL: Final = "media-cache:bytes"
@@ -43,20 +43,20 @@ end
 redis.call('EXPIRE', KEYS[2], 2 * ARGV[2])
 redis.call('EXPIRE', KEYS[3], 2 * ARGV[2])
 """
-"""Keeps an image and drops the oldest ones that are over the budget, in one step of the server.
+"""Store an image and delete the oldest ones over the budget, in one step of the server.
 
-What expired or was dropped by name stays counted until its turn comes: the budget is never exceeded, at times not used.
-List, count and images are lost together and start anew together.
+Expired and deleted images stay counted until they are the oldest: the budget is never exceeded,
+and sometimes not used up.
 """
 
 log = logs.get_logger(__name__)
 
 
 class MediaCache:
-    """Gives images from the nearest of process, Redis and disk, and keeps them in the nearer ones. Thread-safe.
+    """Reads images from process memory, Redis or the store, and writes them to the faster tiers. Thread-safe.
 
-    The same path always means the same bytes, so nothing has to be told to the other processes; whether an image may
-    still be shown is for its row to say.
+    A path always means the same bytes, so other processes need no invalidation. The row of a chart decides whether its
+    image may still be shown.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class MediaCache:
         self._local = _Local(local_bytes, local_ttl_seconds, timer)
 
     def get(self, path: str, kind: str) -> bytes | None:
-        """The image, or None when it is not even on disk. `kind` is the type of its chart, for the metrics.
+        """The image, or None when it is not in the store either. `kind` is the type of its chart, for the metrics.
 
         Raises Unavailable when the disk fails.
         """
@@ -91,7 +91,7 @@ class MediaCache:
         return data
 
     def put(self, path: str, data: bytes, kind: str) -> None:
-        """Keep an image that was just written to disk where it is found fastest."""
+        """Cache an image that was just written to the store."""
         self._shared.put(path, data, kind)
         self._local.put(path, data)
 
@@ -106,7 +106,7 @@ class MediaCache:
         except OSError as error:
             CACHE_REQUESTS.labels(kind, "disk", "error").inc()
             log.exception("media_unreadable", path=path)
-            raise Unavailable("the image cannot be read just now", retry_after=5) from error
+            raise Unavailable("the image cannot be read now", retry_after=5) from error
         _count(kind, "disk", data)
         if data is not None:
             self._shared.put(path, data, kind)
@@ -116,9 +116,9 @@ class MediaCache:
 class _Local:
     """An LRU of one process, bounded by bytes, with a TTL."""
 
-    def __init__(self, most_bytes: int, ttl_seconds: float, timer: Callable[[], float]) -> None:
-        self._images: TTLCache[str, bytes] = TTLCache(most_bytes, ttl_seconds, timer, getsizeof=_size)
-        self._largest = most_bytes // _LARGEST_SHARE
+    def __init__(self, max_bytes: int, ttl_seconds: float, timer: Callable[[], float]) -> None:
+        self._images: TTLCache[str, bytes] = TTLCache(max_bytes, ttl_seconds, timer, getsizeof=_size)
+        self._largest = max_bytes // _MAX_SHARE
         self._lock = threading.Lock()
 
     def get(self, path: str) -> bytes | None:
@@ -126,7 +126,7 @@ class _Local:
             return self._images.get(path)
 
     def put(self, path: str, data: bytes) -> None:
-        # One huge image would push out hundreds that are wanted more often.
+        # One huge image would evict hundreds that are read more often.
         if _size(data) <= self._largest:
             with self._lock:
                 self._images[path] = data
@@ -143,10 +143,10 @@ class _Shared:
     After an error Redis is left alone for two seconds; after a refused write, writes alone are left out.
     """
 
-    def __init__(self, redis: Redis, ttl_seconds: int, most_bytes: int, timer: Callable[[], float]) -> None:
+    def __init__(self, redis: Redis, ttl_seconds: int, max_bytes: int, timer: Callable[[], float]) -> None:
         self._redis = redis
         self._ttl_seconds = ttl_seconds
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._keep = redis.register_script(_KEEP)
         self._breaker = CircuitBreaker("media_cache", PAUSE_SECONDS, timer)
         self._write_breaker = CircuitBreaker("media_cache_writes", PAUSE_SECONDS, timer)
@@ -165,12 +165,12 @@ class _Shared:
         return data
 
     def put(self, path: str, data: bytes, kind: str) -> None:
-        if len(data) > self._most_bytes // _LARGEST_SHARE:
+        if len(data) > self._max_bytes // _MAX_SHARE:
             return
         if not self._write_breaker.allows_call() or not self._breaker.allows_call():
             return
         try:
-            self._keep(keys=[_key(path), _SIZES, _TOTAL], args=[data, self._ttl_seconds, self._most_bytes])
+            self._keep(keys=[_key(path), _SIZES, _TOTAL], args=[data, self._ttl_seconds, self._max_bytes])
         except RedisError as error:
             # A server that answers refuses writes alone: it is full or read-only.
             refused = isinstance(error, ResponseError)
@@ -182,11 +182,11 @@ class _Shared:
 
     def forget(self, paths: Sequence[str]) -> None:
         """Delete the keys. A key that Redis was not asked to delete ends with its TTL."""
-        for start in range(0, len(paths), _KEYS_AT_ONCE):
+        for start in range(0, len(paths), _BATCH_SIZE):
             if not self._breaker.allows_call():
                 return
             try:
-                self._redis.unlink(*map(_key, paths[start : start + _KEYS_AT_ONCE]))
+                self._redis.unlink(*map(_key, paths[start : start + _BATCH_SIZE]))
             except RedisError as error:
                 self._breaker.record_failure(error)
             else:

@@ -1,7 +1,7 @@
-"""Ends the life of files: by day, by name, by age of what writers left, by quota.
+"""Deletes files: by day, by name, temporary files by age, and by quota.
 
-Knows nothing of charts: the task that cleans asks the rows first and then calls here. Everything may run twice, and at
-once; what is gone already is no error and is not counted.
+It knows no charts: the clean-up task reads the rows first. All functions are idempotent and may run concurrently; a
+file that is already deleted is no error and is not counted.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from app.media.store import DayFolder, Report, StoredFile, check_path, check_siz
 
 # Without TLS only where an operator names such an endpoint: Amazon's own have it.
 _CLIENT: Final = {"timeout": "10s", "connect_timeout": "2s", "allow_http": True}
-_LISTED_AT_ONCE: Final = 1_000
+_PAGE_SIZE: Final = 1_000
 
 
 class S3Media:
@@ -35,12 +35,12 @@ class S3Media:
     def write(self, path: str, data: bytes) -> None:
         check_path(path)
         check_size(data, self._max_bytes)
-        with _told_as_os_error():
+        with _errors_as_os_error():
             obstore.put(self._bucket, path, data)
 
     def read(self, path: str) -> bytes | None:
         check_path(path)
-        with suppress(FileNotFoundError), _told_as_os_error():
+        with suppress(FileNotFoundError), _errors_as_os_error():
             return bytes(obstore.get(self._bucket, path).bytes())
         return None
 
@@ -53,7 +53,7 @@ class S3Media:
     def remove(self, path: str) -> int | None:
         size = self._size_of(path)
         if size is not None:
-            with _told_as_os_error():
+            with _errors_as_os_error():
                 obstore.delete(self._bucket, path)
         return size
 
@@ -61,14 +61,14 @@ class S3Media:
         paths = [""]
         for _ in ("kind", "year", "month", "day"):
             paths = [inner for path in paths for inner in self._folders(path)]
-        found = [day for path in paths if (day := _day_of(path)) is not None]
-        yield from sorted(found, key=lambda folder: (folder.day, folder.prefix))
+        days = [day for path in paths if (day := _day_of(path)) is not None]
+        yield from sorted(days, key=lambda folder: (folder.day, folder.prefix))
 
     def files(self, folder: DayFolder) -> Iterator[StoredFile]:
-        with _told_as_os_error():
-            for part in obstore.list(self._bucket, prefix=f"{folder.prefix}/", chunk_size=_LISTED_AT_ONCE):
-                for found in part:
-                    yield StoredFile(found["path"], found["size"], found["last_modified"].timestamp())
+        with _errors_as_os_error():
+            for page in obstore.list(self._bucket, prefix=f"{folder.prefix}/", chunk_size=_PAGE_SIZE):
+                for item in page:
+                    yield StoredFile(item["path"], item["size"], item["last_modified"].timestamp())
 
     def size(self, folder: DayFolder) -> int:
         """Lists the day: one request for each thousand files."""
@@ -76,7 +76,7 @@ class S3Media:
 
     def drop(self, folder: DayFolder) -> Report:
         files = list(self.files(folder))
-        with _told_as_os_error():
+        with _errors_as_os_error():
             obstore.delete(self._bucket, [file.path for file in files])
         return Report(len(files), sum(file.bytes for file in files))
 
@@ -86,19 +86,19 @@ class S3Media:
 
     def _size_of(self, path: str) -> int | None:
         check_path(path)
-        with suppress(FileNotFoundError), _told_as_os_error():
+        with suppress(FileNotFoundError), _errors_as_os_error():
             return obstore.head(self._bucket, path)["size"]
         return None
 
     def _folders(self, path: str) -> list[str]:
-        with _told_as_os_error():
-            found = obstore.list_with_delimiter(self._bucket, f"{path}/" if path else None)
-        return [str(prefix).rstrip("/") for prefix in found["common_prefixes"]]
+        with _errors_as_os_error():
+            listing = obstore.list_with_delimiter(self._bucket, f"{path}/" if path else None)
+        return [str(prefix).rstrip("/") for prefix in listing["common_prefixes"]]
 
 
 @contextmanager
-def _told_as_os_error() -> Iterator[None]:
-    """The client's errors as what a disk would raise; its NotFoundError is a FileNotFoundError already."""
+def _errors_as_os_error() -> Iterator[None]:
+    """Turn the client's errors into OSError, as a disk raises. Its NotFoundError is a FileNotFoundError already."""
     try:
         yield
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def _told_as_os_error() -> Iterator[None]:
 
 
 def _day_of(path: str) -> DayFolder | None:
-    """Only what `dated_path` would have named so."""
+    """The day of a path that `dated_path` makes; None for any other."""
     with suppress(ValueError):
         kind, year, month, day = path.split("/")
         made_for = date(int(year), int(month), int(day))

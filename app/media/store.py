@@ -1,7 +1,7 @@
-"""Files on disk, written whole or not at all. Everything the media slice asks of a disk is asked here.
+"""Files on disk, written atomically. The only module of the media slice that uses the disk.
 
-Paths are relative, in POSIX form, and carry the day they were made for: `charts/2026/11/24/<name>.png`. So the age of
-a file is known without looking at it, and a whole day can go at once.
+Paths are relative, in POSIX form, and contain a day: `charts/2026/11/24/<name>.png`. So the age of a file is known from
+its path, and a whole day can be deleted at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.shared.errors import DomainError, ErrorKind
 TEMPORARY_PREFIX: Final = ".writing-"
 _SEGMENT: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PATH: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
-_MOST_TRIES: Final = 3
+_MAX_TRIES: Final = 3
 
 
 class MediaTooLarge(DomainError):
@@ -30,7 +30,7 @@ class MediaTooLarge(DomainError):
 
 
 class BadMediaPath(ValueError):
-    """A path that no code of ours should have made: absolute, climbing, hidden or with foreign characters."""
+    """A path that is absolute, leaves the folder, is hidden or has other characters than A-Z a-z 0-9 . _ -."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
+class _DaySize:
     """What a day held when its folder was last changed at `changed` (nanoseconds since the epoch)."""
 
     changed: int
@@ -80,10 +80,10 @@ def check_path(path: str) -> None:
         raise BadMediaPath(f"not a path of the media folder: {path[:200]!r}")
 
 
-def check_size(data: bytes, most: int) -> None:
+def check_size(data: bytes, limit: int) -> None:
     """Raises MediaTooLarge."""
-    if len(data) > most:
-        raise MediaTooLarge(f"{len(data)} bytes, and at most {most} are kept")
+    if len(data) > limit:
+        raise MediaTooLarge(f"{len(data)} bytes, and the limit is {limit}")
 
 
 class MediaStore:
@@ -92,22 +92,22 @@ class MediaStore:
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self.folder = folder.absolute()
         self._max_bytes = max_bytes
-        self._counted: dict[str, _Counted] = {}
+        self._day_sizes: dict[str, _DaySize] = {}
 
     def write(self, path: str, data: bytes) -> None:
-        """Keep a file, in place of any of that path. When this returns, a power cut takes it no more.
+        """Write a file, replacing one of that path. It is durable on return.
 
         Readers see the old file or the new one, never a part. Raises MediaTooLarge, BadMediaPath, and OSError when
         the disk refuses; then nothing of the file stays.
         """
         check_size(data, self._max_bytes)
         target = self._resolve(path)
-        for tries_left in reversed(range(_MOST_TRIES)):
+        for tries_left in reversed(range(_MAX_TRIES)):
             try:
                 _make_folder(target.parent)
                 _write_whole(target, data)
             except FileNotFoundError:
-                # A cleanup took the folder away meanwhile, empty as it was.
+                # The clean-up deleted the empty folder meanwhile.
                 if not tries_left:
                     raise
             else:
@@ -134,16 +134,16 @@ class MediaStore:
 
     def days(self) -> Iterator[DayFolder]:
         """Every day that has a folder, oldest first. Costs as much as there are days, whatever is in them."""
-        found = [folder for kind in _folders(self.folder) for folder in _days_of(kind)]
-        yield from sorted(found, key=lambda folder: (folder.day, folder.prefix))
+        days = [folder for kind in _folders(self.folder) for folder in _days_of(kind)]
+        yield from sorted(days, key=lambda folder: (folder.day, folder.prefix))
 
     def files(self, folder: DayFolder) -> Iterator[StoredFile]:
         """The whole files of a day, in no order. What vanishes meanwhile is left out."""
         for entry in _files(self._resolve(folder.prefix)):
             if not entry.name.startswith(TEMPORARY_PREFIX):
                 with suppress(FileNotFoundError):
-                    found = entry.stat()
-                    yield StoredFile(f"{folder.prefix}/{entry.name}", found.st_size, found.st_mtime)
+                    state = entry.stat()
+                    yield StoredFile(f"{folder.prefix}/{entry.name}", state.st_size, state.st_mtime)
 
     def size(self, folder: DayFolder) -> int:
         """Bytes of the whole files of a day; remembered for as long as nothing is added or removed."""
@@ -151,19 +151,19 @@ class MediaStore:
             changed = self._resolve(folder.prefix).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
-        known = self._counted.get(folder.prefix)
-        if known is not None and known.changed == changed and known.confirmed:
-            return known.bytes
+        cached = self._day_sizes.get(folder.prefix)
+        if cached is not None and cached.changed == changed and cached.confirmed:
+            return cached.bytes
         total = sum(file.bytes for file in self.files(folder))
-        # A change in the same tick of the clock as the first count would go unseen: the second count is believed.
-        confirmed = known is not None and known.changed == changed
-        self._counted[folder.prefix] = _Counted(changed, total, confirmed=confirmed)
+        # A change in the same clock tick as the first count would be missed: only a second equal time confirms it.
+        confirmed = cached is not None and cached.changed == changed
+        self._day_sizes[folder.prefix] = _DaySize(changed, total, confirmed=confirmed)
         return total
 
     def drop(self, folder: DayFolder) -> Report:
         """Delete a day with all its files, and the folders of its month and year when nothing else is in them."""
         path = self._resolve(folder.prefix)
-        self._counted.pop(folder.prefix, None)
+        self._day_sizes.pop(folder.prefix, None)
         dropped = _unlink_all(_files(path))
         with suppress(OSError):
             for emptied in (path, path.parent, path.parent.parent):
@@ -171,7 +171,7 @@ class MediaStore:
         return dropped
 
     def drop_temporaries(self, folder: DayFolder, *, older_than: float) -> Report:
-        """Delete what writers left behind that died before `older_than` (seconds since the epoch)."""
+        """Delete temporary files last changed before `older_than` (seconds since the epoch): their writers died."""
         return _unlink_all(
             entry
             for entry in _files(self._resolve(folder.prefix))
@@ -221,7 +221,7 @@ def _days_of(kind: Path) -> Iterator[DayFolder]:
     for year in _folders(kind):
         for month in _folders(year):
             for day in _folders(month):
-                # Only what `dated_path` would have named so: a strange folder is not ours to empty.
+                # Only folders that `dated_path` makes: others are not deleted.
                 with suppress(ValueError):
                     made_for = date(int(year.name), int(month.name), int(day.name))
                     if f"{made_for:%Y/%m/%d}" == f"{year.name}/{month.name}/{day.name}":

@@ -1,4 +1,4 @@
-"""What every place for images can do, and which of them the settings name."""
+"""The interface of image stores, and the choice of one by the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Store(Protocol):
     """Files by path, `<kind>/<year>/<month>/<day>/<name>`, whole or not at all. Safe for many threads and processes."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Keep a file, in place of any of that path; durable on return. Raises MediaTooLarge, BadMediaPath, OSError."""
+        """Write a file, replacing one of that path; durable on return. Raises MediaTooLarge, BadMediaPath, OSError."""
 
     def read(self, path: str) -> bytes | None:
         """The file, or None when there is none."""
@@ -43,7 +43,7 @@ class Store(Protocol):
         """Delete a day with all its files."""
 
     def drop_temporaries(self, folder: DayFolder, *, older_than: float) -> Report:
-        """Delete what writers left behind that died before `older_than` (seconds since the epoch)."""
+        """Delete temporary files last changed before `older_than` (seconds since the epoch)."""
 
 
 def open_store(url: str, folder: Path, *, max_bytes: int) -> Store:

@@ -1,7 +1,4 @@
-"""Sessions and column types, alike on PostgreSQL and SQLite.
-
-Edges open transactions here; services never commit.
-"""
+"""Database sessions, transactions and column types, the same on PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -23,8 +20,6 @@ from sqlalchemy import (
     Insert,
     MetaData,
     Numeric,
-    Row,
-    Select,
     String,
     TableValuedAlias,
     bindparam,
@@ -37,7 +32,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -81,7 +75,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime has no place in the database")
+            raise ValueError("a naive datetime: it needs a time zone")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -92,7 +86,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal that keeps every digit it came with: NUMERIC, or text where the database would make it a float."""
+    """A decimal with all its digits: NUMERIC on PostgreSQL; text on SQLite, which would store a float."""
 
     impl = Numeric
     cache_ok = True
@@ -113,29 +107,28 @@ def partial_index(name: str, *columns: str, where: str) -> Index:
 
 
 def insert_or_conflict(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that can say ON CONFLICT, in the words of the session's database."""
+    """An INSERT with ON CONFLICT, in the dialect of the session's database."""
     return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def driver_statement(
     statement: Insert | sqlite.Insert, dialect: Dialect
 ) -> tuple[str, Sequence[tuple[str, Callable[[Any], Any]]]]:
-    """A statement as the driver takes it: the text, and the names of its values in order, with what binds them."""
+    """A statement for the driver: its text, and the names of its parameters in order, each with its bind processor."""
     compiled = statement.compile(dialect=dialect)
     names = compiled.positiontup or ()
     bound = (compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
-    return str(compiled), tuple(zip(names, (each or _as_it_is for each in bound), strict=True))
+    return str(compiled), tuple(zip(names, (each or _unchanged for each in bound), strict=True))
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 def insert_many(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of the same columns at once. Raises sqlalchemy.exc.IntegrityError.
+    """Insert rows of the same columns in one statement. Raises sqlalchemy.exc.IntegrityError.
 
-    PostgreSQL gets them as one JSON text: its driver would spend more on hundreds of placeholders than the server does
-    on the rows. SQLite's own repetition costs nothing.
+    PostgreSQL gets one JSON text: hundreds of placeholders cost its driver more time than the rows cost the server.
     """
     if not rows:
         return
@@ -150,14 +143,14 @@ RECORDS: Final = "records"
 
 
 def recordset(columns: Mapping[str, TypeEngine[Any]], name: str) -> TableValuedAlias:
-    """Rows given to PostgreSQL as one JSON text, to be used as a table of these columns."""
+    """A table of these columns that PostgreSQL reads from one JSON text."""
     text = sql_cast(bindparam(RECORDS, type_=String()), postgresql.JSON)
     typed = (column(each, kind) for each, kind in columns.items())
     return func.json_to_recordset(text).table_valued(*typed, name=name).render_derived(with_types=True)
 
 
 def records(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as the JSON text for `recordset`: decimals as texts, which its columns read exactly."""
+    """Rows as the JSON text for `recordset`. Decimals are strings, which keeps them exact."""
     return orjson.dumps(rows, default=str).decode()
 
 
@@ -176,21 +169,21 @@ class Database:
         self.engine = (sqlite_engine if self.is_sqlite else postgresql_engine)(url, pool_size, timeout_seconds)
         self._reader = self.engine.execution_options(reading=True)
         event.listen(self._reader, "before_execute", _refuse_change)
-        self._unhurried = self.engine.execution_options(durable=False)
+        self._not_durable = self.engine.execution_options(durable=False)
         self._timeout_seconds = timeout_seconds
         self.error_listeners: list[Callable[[BaseException], None]] = []
         """Called with each of the driver's errors."""
-        event.listen(self.engine, "handle_error", lambda context: self._tell(context.original_exception))
+        event.listen(self.engine, "handle_error", lambda context: self._report(context.original_exception))
         self._write_lock = FifoLock()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Session]:
         """A session that commits at the end, or rolls back when the block raises.
 
-        One that need not be durable does not wait for the disk: if the database's host fails within the next moments,
-        it may never have been, whole as it was. For what would be done again then, and no harm.
+        Without `durable` the commit does not wait for the disk: if the host of the database fails within the next
+        moments, the whole transaction may be lost. For work that is then done again without harm.
         """
-        engine = self.engine if durable else self._unhurried
+        engine = self.engine if durable else self._not_durable
         with ExitStack() as stack:
             deadline = time.monotonic() + self._timeout_seconds
             if self.is_sqlite:
@@ -210,28 +203,15 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session for reading alone: it takes no write lock, and on PostgreSQL each statement is a single trip."""
+        """A read-only session: no write lock, and on PostgreSQL one round trip for each statement."""
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
-    def fetch_first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of a SELECT that is made once and asked often, in one trip. Raises as `execute_raw` does.
-
-        PostgreSQL's driver gives the values as they are; of `parameters` it takes what it knows by itself.
-        """
-        if not self.is_sqlite:
-            text, names, constants = _compiled(statement)
-            given = {**constants, **parameters}
-            return next(iter(self.execute_raw(text, [given[name] for name in names])), None)
-        with self._reader.connect() as connection:
-            row: Row[Any] | None = connection.execute(statement, parameters).first()
-        return row
-
     def execute_raw(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """The rows of one statement in PostgreSQL's own words, with $1 and on: a transaction of its own, in one trip.
+        """The rows of one PostgreSQL statement with parameters $1, $2 ...: a transaction of its own, in one round trip.
 
-        For what happens most: SQLAlchemy's way to the driver costs as much as the driver's to the server, and the
-        driver looks through the text for placeholders of other kinds every time. Raises sqlalchemy.exc.DBAPIError.
+        For the most frequent statements: SQLAlchemy costs as much time as the round trip, and the driver otherwise
+        searches the text for placeholders each time. Raises sqlalchemy.exc.DBAPIError.
         """
         try:
             with closing(self.engine.raw_connection()) as pooled:
@@ -242,10 +222,10 @@ class Database:
                     if connection.closed:
                         pooled.invalidate()
         except psycopg.Error as error:
-            self._tell(error)
+            self._report(error)
             raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error
 
-    def _tell(self, error: BaseException) -> None:
+    def _report(self, error: BaseException) -> None:
         for listener in self.error_listeners:
             listener(error)
 
@@ -259,12 +239,4 @@ class Database:
 
 def _refuse_change(_connection: Connection, statement: Executable, *_: Any) -> None:
     if statement.is_dml:
-        raise RuntimeError("a session for reading was told to change something")
-
-
-@functools.cache
-def _compiled(statement: Select[Any]) -> tuple[str, Sequence[str], dict[str, Any]]:
-    """A statement in PostgreSQL's own words, the names of its parameters in order, and those that are part of it."""
-    compiled = statement.compile(dialect=PGDialect_psycopg(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return str(compiled), compiled.positiontup or (), constants
+        raise RuntimeError("a session for reading cannot change data")

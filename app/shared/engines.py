@@ -1,6 +1,6 @@
-"""Engines whose connections begin transactions as we mean them and wait no longer than a request may.
+"""SQLAlchemy engines for PostgreSQL and SQLite, with explicit BEGIN and with time limits that fit into a request.
 
-Options of an execution: `reading` takes no write lock, `durable=False` does not wait for the disk.
+Execution options: `reading` takes no write lock, `durable=False` does not wait for the disk.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ SERVER_FIRST_SECONDS: Final = 0.5
 TRUSTED_SECONDS: Final = 1.0
 WAKE_SECONDS: Final = 0.1
 PING_SHARE: Final = 4
-"""A connection found dead and a new one that does not come must together stay below what senders wait: 3 s."""
+"""Finding a dead connection and failing to open a new one must together take less than 3 s, which senders wait."""
 LOCK_POLL_SECONDS: Final = 0.0005
 BEGIN_DEADLINE: Final = "begin_deadline"
 """Execution option: until when to wait for SQLite's write lock, by the monotonic clock."""
 PRIMARY_CODE: Final = 0xFF
 """The bits of an SQLite error code without its extension."""
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 class _BoundedConnection(psycopg.Connection[Any]):
-    """Waits for an answer only so long. The server's own time limits end nothing when the server itself is frozen, or
-    the network swallows: a request would hang for as long as that lasts.
+    """Waits for a reply for a limited time. The server's own limits do not help when it is frozen or when the network
+    drops packets.
     """
 
-    longest_wait_seconds = 60.0
-    heard_at = 0.0
-    """When the server last answered, by the monotonic clock."""
+    max_wait_seconds = 60.0
+    last_reply_at = 0.0
+    """When the last reply came, by the monotonic clock."""
 
     @contextmanager
-    def waiting_at_most(self, seconds: float) -> Iterator[None]:
-        usually, self.longest_wait_seconds = self.longest_wait_seconds, seconds
+    def limited_wait(self, seconds: float) -> Iterator[None]:
+        previous, self.max_wait_seconds = self.max_wait_seconds, seconds
         try:
             yield
         finally:
-            self.longest_wait_seconds = usually
+            self.max_wait_seconds = previous
 
-    def wait(self, gen: PQGen[Answer], interval: float = WAKE_SECONDS, timeout: float | None = None) -> Answer:
+    def wait(self, gen: PQGen[Reply], interval: float = WAKE_SECONDS, timeout: float | None = None) -> Reply:
         try:
-            answer = super().wait(gen, interval, timeout or self.longest_wait_seconds)
+            reply = super().wait(gen, interval, timeout or self.max_wait_seconds)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                # Nobody can tell what of the statement will still come about: the connection is of no more use.
+                # The statement may still be executed: the connection must not be used again.
                 self.pgconn.finish()
             raise
-        self.heard_at = time.monotonic()
-        return answer
+        self.last_reply_at = time.monotonic()
+        return reply
 
 
 def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engine:
@@ -86,35 +86,35 @@ def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engin
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Dialect, _record: Any, arguments: Any, parameters: Any) -> _BoundedConnection:
-        # The driver's own BEGIN would come before every statement, a lone read as well.
+        # Without autocommit the driver sends a BEGIN before every statement, single reads included.
         connection = _BoundedConnection.connect(*arguments, **parameters, autocommit=True)
-        # Later than the server's limit, which leaves the connection whole.
-        connection.longest_wait_seconds = timeout_seconds + SERVER_FIRST_SECONDS
+        # Longer than the server's limit, after which the connection is still usable.
+        connection.max_wait_seconds = timeout_seconds + SERVER_FIRST_SECONDS
         return connection
 
-    _spare_trips(engine, timeout_seconds / PING_SHARE)
+    _avoid_round_trips(engine, timeout_seconds / PING_SHARE)
     return engine
 
 
-def _spare_trips(engine: Engine, ping_seconds: float) -> None:
-    """Ask the server no more than is needed to know that a connection is whole, and nothing begun in it."""
+def _avoid_round_trips(engine: Engine, ping_seconds: float) -> None:
+    """Skip pings of connections that were used a moment ago, and rollbacks where no transaction is open."""
     ping, rollback = engine.dialect.do_ping, engine.dialect.do_rollback
 
     def short_ping(connection: Any) -> bool:
-        # Under load it would be one round trip in three; a connection that breaks all the same costs one 503.
-        if time.monotonic() - connection.heard_at < TRUSTED_SECONDS:
+        # Under load one round trip in three would be a ping. A connection that breaks meanwhile costs one 503.
+        if time.monotonic() - connection.last_reply_at < TRUSTED_SECONDS:
             return True
-        # Whoever waited all that time for a dead connection would still have to wait for a new one.
-        with connection.waiting_at_most(ping_seconds):
+        # After a dead connection there must be time left to open a new one.
+        with connection.limited_wait(ping_seconds):
             return ping(connection)
 
-    def rollback_begun(connection: Any) -> None:
-        # The driver knows without a trip that there is nothing to take back, but takes its time to find that out.
+    def rollback_if_open(connection: Any) -> None:
+        # The driver also skips the round trip, but takes longer to find out.
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:
             rollback(connection)
 
     engine.dialect.do_ping = short_ping  # type: ignore[method-assign, assignment]
-    engine.dialect.do_rollback = rollback_begun  # type: ignore[method-assign, assignment]
+    engine.dialect.do_rollback = rollback_if_open  # type: ignore[method-assign, assignment]
 
 
 def database_file(url: URL) -> Path | None:

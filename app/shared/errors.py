@@ -1,4 +1,4 @@
-"""What can go wrong, in the service's words. Only app.web knows which HTTP status a kind becomes."""
+"""Domain errors. Only `app.web` maps their kinds to HTTP statuses."""
 
 from __future__ import annotations
 

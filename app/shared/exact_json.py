@@ -1,4 +1,4 @@
-"""JSON as the service takes it and gives it: strict on the way in, decimals exact on both ways."""
+"""JSON reader and writer: strict when reading, exact decimals both ways."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.shared.errors import MalformedJson
 
 MAX_DEPTH: Final = 16
 MAX_DIGITS: Final = 400
-SURELY_64_BITS: Final = 18
+MAX_INT64_DIGITS: Final = 18
 
 
 def loads(body: bytes, *, exact: bool = True, max_depth: int = MAX_DEPTH) -> Any:
     """Parse UTF-8 JSON; numbers with a point or an exponent become Decimal, or float where not `exact`.
 
-    Columns of bars are floats in the end: making 100,000 Decimals on the way costs a tenth of a second.
+    Columns of bars become floats anyway: 100,000 Decimals on the way would cost a tenth of a second.
 
-    Raises MalformedJson for what other readers take or guess at: other encodings, a BOM, duplicate keys, NUL and
+    Raises MalformedJson for: other encodings, a BOM, duplicate keys, NUL and
     lone surrogates in texts, NaN and infinities, numbers of more than 400 digits, nesting deeper than `max_depth`.
     """
     try:
@@ -44,7 +44,7 @@ def loads(body: bytes, *, exact: bool = True, max_depth: int = MAX_DEPTH) -> Any
         raise MalformedJson(f"nested deeper than {max_depth}") from error
     if text.count("{") + text.count("[") > max_depth:
         _check_depth(value, max_depth, max_depth)
-    # Without an escape, neither a NUL nor a lone surrogate came as far as this.
+    # NUL and lone surrogates can only come from escapes.
     if "\\u" in text:
         _check_texts(value)
     return value
@@ -90,23 +90,23 @@ def _float(text: str) -> float:
 
 
 def _integer(text: str) -> int | Decimal:
-    """An int where 64 bits hold it, so that the writer can write it again."""
-    return int(text) if len(text) <= SURELY_64_BITS else _decimal(text)
+    """An int where it fits into 64 bits, which the writer needs; else a Decimal."""
+    return int(text) if len(text) <= MAX_INT64_DIGITS else _decimal(text)
 
 
 def _constant(text: str) -> Any:
     raise MalformedJson(f"{text} is not JSON")
 
 
-def _check_depth(value: Any, left: int, max_depth: int) -> None:
+def _check_depth(value: Any, remaining: int, max_depth: int) -> None:
     if not isinstance(value, dict | list):
         return
-    if left == 0:
+    if remaining == 0:
         raise MalformedJson(f"nested deeper than {max_depth}")
     for item in value.values() if isinstance(value, dict) else value:
-        # Looked at here: most are neither, and a call for each costs several times the look.
+        # Tested before the call: most items are neither, and a call costs several times the test.
         if isinstance(item, dict | list):
-            _check_depth(item, left - 1, max_depth)
+            _check_depth(item, remaining - 1, max_depth)
 
 
 def _check_texts(value: Any) -> None:

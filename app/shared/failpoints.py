@@ -1,7 +1,4 @@
-"""Named points at which a process can be told to die, as by kill -9: the fault tests kill it exactly there.
-
-Unarmed, which is always so outside of those tests, a point costs one comparison.
-"""
+"""Failpoints: named points at which the fault tests end a process as by kill -9. Unarmed, each costs one comparison."""
 
 from __future__ import annotations
 
@@ -28,34 +25,34 @@ _FORM: Final = re.compile(r"(?P<name>\w+)(?::(?P<about>.+?))?(?:/(?P<every>[1-9]
 
 
 class _Armed:
-    """The one point of this process that is armed; an empty name is none."""
+    """The armed point of this process; none where the name is empty."""
 
     name = ""
     about = ""
-    left = 1
+    remaining = 1
 
 
 def is_known(text: str) -> bool:
     """Whether `arm` takes the text: it is empty, or names a point."""
-    found = _FORM.fullmatch(text)
-    return not text or (found is not None and found["name"] in NAMES)
+    match = _FORM.fullmatch(text)
+    return not text or (match is not None and match["name"] in NAMES)
 
 
 def arm(text: str) -> None:
     """Arm `name`, `name:about` (only where the point works on something with that text in it) or `name/3` (at every
     third passage of a process). An empty text disarms. Raises ValueError.
     """
-    found = _FORM.fullmatch(text) if text else None
+    match = _FORM.fullmatch(text) if text else None
     if not is_known(text):
         raise ValueError(f"FAILPOINT: {text!r} is none of {', '.join(NAMES)}")
-    _Armed.name = found["name"] if found else ""
-    _Armed.about = (found["about"] or "") if found else ""
-    _Armed.left = int(found["every"] or 1) if found else 1
+    _Armed.name = match["name"] if match else ""
+    _Armed.about = (match["about"] or "") if match else ""
+    _Armed.remaining = int(match["every"] or 1) if match else 1
 
 
 def reach(name: str, about: str = "") -> None:
-    """Die here if this point is armed: no handler, no flush, no goodbye to any server."""
+    """End the process here if this point is armed, without handlers and without flushing."""
     if _Armed.name == name and _Armed.about in about:
-        _Armed.left -= 1
-        if not _Armed.left:
+        _Armed.remaining -= 1
+        if not _Armed.remaining:
             os._exit(KILLED)

@@ -1,4 +1,4 @@
-"""Lets threads that want the same done at the same time have it done together, by one of them."""
+"""Group commit: tasks that threads bring at the same time are worked on together, by one of the threads."""
 
 from __future__ import annotations
 
@@ -11,43 +11,42 @@ Result = TypeVar("Result")
 
 
 class GroupCommit(Generic[Task, Result]):
-    """One thread at a time works: for itself and for those who came while the one before it did.
+    """One thread at a time works on a group: its own task and those that other threads brought during the last group.
 
-    Nobody waits for company: whoever comes first begins at once, alone. Under load a task costs its share of a trip
-    to a server instead of a trip, and one wait instead of one for each answer. Known as flat combining (Hendler and
-    others, 2010), and in databases as group commit.
+    A task that finds no work under way starts at once, alone. Under load a group shares one round trip to a server.
+    Known in databases as group commit, and as flat combining (Hendler and others, 2010).
     """
 
-    def __init__(self, work: Callable[[Sequence[Task]], Sequence[Result]], most: int) -> None:
-        """`work` gives a result for each of at most so many tasks, in their order.
+    def __init__(self, work: Callable[[Sequence[Task]], Sequence[Result]], limit: int) -> None:
+        """`work` returns a result for each of up to `limit` tasks, in their order.
 
-        What it raises is raised to all whose tasks these were, and to all who wait by then: what did not work for the
-        one before would keep them waiting once more, for the same.
+        An error of `work` is raised to the threads of its tasks and to all that wait by then: the next group would
+        most likely fail in the same way, after the same wait.
         """
         self._work = work
-        self._most = most
+        self._limit = limit
         self._lock = threading.Lock()
         self._busy = False
         self._waiting: list[_Entry[Task, Result]] = []
 
     def run(self, task: Task) -> Result:
-        """The result for this task. Raises what the work raises."""
-        mine: _Entry[Task, Result] = _Entry(task)
+        """Work on the task, alone or in a group, and return its result. Raises what the work raises."""
+        entry: _Entry[Task, Result] = _Entry(task)
         with self._lock:
-            self._waiting.append(mine)
+            self._waiting.append(entry)
             first, self._busy = not self._busy, True
         if not first:
-            mine.woken.acquire()
-        if not mine.over:
+            entry.woken.acquire()
+        if not entry.is_done:
             self._lead()
-        if mine.error is not None:
-            raise mine.error
-        return cast("Result", mine.result)
+        if entry.error is not None:
+            raise entry.error
+        return cast("Result", entry.result)
 
     def _lead(self) -> None:
-        """Work for the longest waiting, of whom the calling thread is the first."""
+        """Work on the tasks that wait longest; the first of them is the calling thread's."""
         with self._lock:
-            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            group, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
         try:
             results = self._work([entry.task for entry in group])
             for entry, result in zip(group, results, strict=True):
@@ -57,11 +56,11 @@ class GroupCommit(Generic[Task, Result]):
                 group, self._waiting = group + self._waiting, []
             for entry in group:
                 entry.error = error
-        self._hand_on()
+        self._wake_next_leader()
         for entry in group:
-            entry.end()
+            entry.finish()
 
-    def _hand_on(self) -> None:
+    def _wake_next_leader(self) -> None:
         with self._lock:
             self._busy = bool(self._waiting)
             if self._waiting:
@@ -69,18 +68,18 @@ class GroupCommit(Generic[Task, Result]):
 
 
 class _Entry(Generic[Task, Result]):
-    """A task and what came of it. Its thread sleeps until it is woken: because it is over, or to lead."""
+    """A task and its outcome. Its thread sleeps until the task is done or until it leads the next group."""
 
-    __slots__ = ("error", "over", "result", "task", "woken")
+    __slots__ = ("error", "is_done", "result", "task", "woken")
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.result: Result | None = None
         self.error: BaseException | None = None
-        self.over = False
+        self.is_done = False
         self.woken = threading.Lock()
         self.woken.acquire()
 
-    def end(self) -> None:
-        self.over = True
+    def finish(self) -> None:
+        self.is_done = True
         self.woken.release()

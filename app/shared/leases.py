@@ -1,4 +1,4 @@
-"""Leases in the database: of any number of processes that try, one does the periodic work of a period."""
+"""Leases in the database: one process of any number does the periodic work of a period."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Lease(Base):
 
 
 def take(session: Session, name: str, now: datetime, seconds: float) -> bool:
-    """Whether the caller now holds the lease; nobody else gets it until `seconds` from now.
+    """Take the lease for `seconds`; whether it was free. Nobody else gets it until then.
 
     Raises IntegrityError when two processes make the very first lease of a name at once: the later one lost.
     """
     until = now + timedelta(seconds=seconds)
-    taken = session.execute(
+    lease = session.execute(
         update(Lease).where(Lease.name == name, Lease.until <= now).values(until=until).returning(Lease.name)
     ).first()
-    if taken is not None:
+    if lease is not None:
         return True
     if session.scalar(select(Lease.name).where(Lease.name == name)) is not None:
         return False

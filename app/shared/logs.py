@@ -15,11 +15,11 @@ import structlog
 MAX_TEXT_LENGTH: Final = 500
 
 _KEYS: Final = re.compile(r"hook_[A-Za-z0-9_-]{16,}")
-"""Keys that are part of an address: whoever logs a URL, as servers do when they fail, would log one."""
+"""Secret keys in hook addresses. Libraries log whole URLs when they fail."""
 
 
 class _Writer(structlog.WriteLogger):
-    """Writes whole lines, and has the name of who writes."""
+    """Writes whole lines; has the name of its logger."""
 
     def __init__(self, file: TextIO, name: str = "") -> None:
         super().__init__(file)
@@ -38,7 +38,7 @@ def configure(level: str) -> None:
         _cap,
     ]
     render = structlog.processors.JSONRenderer(serializer=_line)
-    # Past the standard library, whose records cost several times the line that comes of them.
+    # Not through the standard library: its records cost several times the line.
     structlog.configure(
         processors=[*shared, render],
         logger_factory=partial(_Writer, sys.stderr),
@@ -66,7 +66,7 @@ def _line(event: structlog.typing.EventDict, **options: Any) -> str:
     try:
         return orjson.dumps(event, default=options["default"]).decode()
     except TypeError:
-        # It has no words for lone surrogates and for integers of more than 64 bits.
+        # orjson refuses lone surrogates and integers of more than 64 bits.
         return json.dumps(event, **options)
 
 
@@ -79,7 +79,7 @@ def _cap(_logger: Any, _method: str, event: structlog.typing.EventDict) -> struc
 
 
 def _hide_keys(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """For what others log: our own lines name the rule of a request, and of its path what is no secret."""
+    """Hide keys in lines of other libraries. Our own lines never hold one."""
     for name, value in event.items():
         if isinstance(value, str) and "hook_" in value:
             event[name] = _KEYS.sub("hook_...", value)

@@ -1,8 +1,8 @@
 """Values of metrics in files that all processes of a server share, on a disk that may be full.
 
 prometheus-client maps its files into memory without asking the file system for room: the first write into a page for
-which there is none ends the process with SIGBUS. Here room is allocated before the library opens or grows a file. Where
-there is none, new values are kept in the memory of their process, and everything else goes on.
+which there is none ends the process with SIGBUS. Here room is allocated before the library opens or grows a file.
+Without room, new values are kept in the memory of their process.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ class ProcessFiles:
     def _fail(self, error: OSError) -> None:
         if self.failure is None:
             self.failure = error
-            # While modules are imported nobody has said yet where logs go: `check` tells later.
+            # During imports logging is not configured yet: `check` logs the failure later.
             if structlog.is_configured():
                 _report(self._folder, error)
 
 
 class SharedValue:
-    """A value in the files of whichever process uses it: a forked child goes on in files of its own."""
+    """A value in the files of the current process: a forked child writes to files of its own."""
 
     _multiprocess = True
 
@@ -150,7 +150,7 @@ def use(folder: Path) -> None:
 
 
 def in_memory() -> frozenset[str]:
-    """Names of the metrics of which this process keeps values to itself."""
+    """Names of the metrics with values in the memory of this process alone."""
     return frozenset(_state.files.in_memory) if _state.files else frozenset()
 
 
@@ -197,7 +197,7 @@ def _take_slot(folder: Path) -> tuple[int, IO[str]]:
 
 
 def _allocate_new(path: Path) -> None:
-    """Give the file its name when it has its room: whoever reads the folder meets no file without a beginning."""
+    """Rename the file after its room is allocated: readers of the folder never see a file without its header."""
     new = path.with_suffix(".new")
     try:
         with new.open("wb") as file:

@@ -38,7 +38,7 @@ log = logs.get_logger(__name__)
 
 
 def shared_folder() -> Path | None:
-    """Where the processes of this server keep their metrics together; None when each stands alone."""
+    """The folder in which the processes of this server share their metrics; None where each has its own."""
     # prometheus-client itself reads this variable, at import: settings would come too late.
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")  # noqa: TID251
     return Path(folder) if folder else None
@@ -61,7 +61,7 @@ def registry(*collectors: Collector) -> CollectorRegistry:
 
 
 def exposition(*collectors: Collector) -> bytes:
-    """The same in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     return prometheus_client.generate_latest(registry(*collectors))
 
 
@@ -70,7 +70,7 @@ def _shared_or_own() -> Collector:
 
 
 class _OfAllProcesses:
-    """What the processes share, and the series that this one keeps to itself for want of room."""
+    """The shared metrics of all processes, and the series of this process that have no room in the shared files."""
 
     def collect(self) -> Iterable[Metric]:
         own = {family.name: family for family in prometheus_client.REGISTRY.collect()}
@@ -95,7 +95,7 @@ def _add_missing(family: Metric, own: Metric) -> None:
 
 
 class _Replacing:
-    """Two processes may share a folder where one counts in it what the other computes at each scrape."""
+    """Metrics of `collectors`, in place of those in the shared files with the same names."""
 
     def __init__(self, base: Collector, collectors: Iterable[Collector]) -> None:
         self._base = base
@@ -108,7 +108,7 @@ class _Replacing:
 
 
 class LimitedLabel:
-    """Keeps a label that callers choose from making endless series: the first or the allowed ones, else `other`."""
+    """Limits the values of a label that callers choose: the allowed values or the first `limit` ones, else `other`."""
 
     def __init__(self, allowed: Iterable[str] = (), limit: int = 50) -> None:
         self._fixed = frozenset(allowed)

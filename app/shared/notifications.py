@@ -1,6 +1,6 @@
-"""Word from worker to web process that a chart came, over Redis: it saves asking the database again and again.
+"""Notifications that a chart is done, from worker to web process by Redis publish and subscribe.
 
-The row stays the judge. A word that is lost, or a Redis that is gone, only makes those who wait look on their own.
+They save polling. The row in the database decides: where a notification is lost, the waiting request polls the row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.shared.circuit_breaker import CircuitBreaker
 
 CHANNEL: Final = "charts:arrived"
 SUBSCRIBED_POLL_SECONDS: Final = 0.5
-"""How often somebody who waits looks at the row although nothing was heard."""
+"""How often a waiting request reads the row although no notification came."""
 UNSUBSCRIBED_POLL_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
@@ -25,13 +25,13 @@ _READ_SECONDS: Final = 1.0
 
 
 def publish(redis: Redis, chart_id: str) -> None:
-    """Tell whoever waits for the chart to look at its row."""
+    """Notify all requests that wait for the chart. A failure of Redis is ignored: they poll."""
     with suppress(RedisError):
         redis.publish(CHANNEL, chart_id)
 
 
 class Notifications:
-    """Hears for all threads of a process, over one connection that is held while anybody waits and a while longer."""
+    """The subscription of one process, for all its threads. Its connection is closed 30 seconds after the last wait."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -39,49 +39,49 @@ class Notifications:
         self._waiting: dict[str, list[threading.Event]] = {}
         self._listener: threading.Thread | None = None
         self._subscribed = threading.Event()
-        self._wanted_at = 0.0
+        self._last_wait_at = 0.0
         self._breaker = CircuitBreaker("chart_notifications", PAUSE_SECONDS)
 
     @contextmanager
     def subscribe(self, chart_id: str) -> Iterator[threading.Event]:
-        """An event that is set at each word of this chart from now on. What came before must be read from the row."""
-        heard = threading.Event()
+        """An event that is set at each notification of this chart from now on. Read the row after subscribing."""
+        notified = threading.Event()
         with self._lock:
-            self._waiting.setdefault(chart_id, []).append(heard)
-            self._wanted_at = time.monotonic()
-            self._listen()
+            self._waiting.setdefault(chart_id, []).append(notified)
+            self._last_wait_at = time.monotonic()
+            self._ensure_listener()
         self._subscribed.wait(UNSUBSCRIBED_POLL_SECONDS)
         try:
-            yield heard
+            yield notified
         finally:
             with self._lock:
-                self._waiting[chart_id].remove(heard)
+                self._waiting[chart_id].remove(notified)
                 if not self._waiting[chart_id]:
                     del self._waiting[chart_id]
 
     @property
     def poll_interval_seconds(self) -> float:
-        """How long to wait for the event before looking anyway."""
+        """How long to wait for the event before the row is read again."""
         return SUBSCRIBED_POLL_SECONDS if self._subscribed.is_set() else UNSUBSCRIBED_POLL_SECONDS
 
-    def _listen(self) -> None:
-        """Under the lock: have a thread that listens, unless Redis failed a moment ago."""
+    def _ensure_listener(self) -> None:
+        """Start the listener thread where none runs, unless Redis failed a moment ago. Needs the lock."""
         if self._listener is None and self._breaker.allows_call():
-            self._listener = threading.Thread(target=self._hear, name="chart-notifications", daemon=True)
+            self._listener = threading.Thread(target=self._run_listener, name="chart-notifications", daemon=True)
             self._listener.start()
 
-    def _hear(self) -> None:
+    def _run_listener(self) -> None:
         try:
             with self._redis.pubsub() as channel:  # type: ignore[no-untyped-call]
                 channel.subscribe(CHANNEL)
-                while self._still_wanted():
-                    self._pass_on(channel.get_message(timeout=_READ_SECONDS))
+                while self._is_needed():
+                    self._deliver(channel.get_message(timeout=_READ_SECONDS))
         except (RedisError, OSError, ValueError, TypeError) as error:
-            # ValueError, or TypeError of hiredis: the connection was closed while it was read, as at a process's end.
+            # ValueError, or TypeError of hiredis: the connection was closed during the read, as a process ends.
             self._breaker.record_failure(error)
             self._stop()
 
-    def _pass_on(self, message: dict[str, Any] | None) -> None:
+    def _deliver(self, message: dict[str, Any] | None) -> None:
         if message is None:
             return
         if message["type"] == "subscribe":
@@ -89,12 +89,12 @@ class Notifications:
             self._breaker.record_success()
         elif message["type"] == "message":
             with self._lock:
-                for heard in self._waiting.get(message["data"].decode(), ()):
-                    heard.set()
+                for notified in self._waiting.get(message["data"].decode(), ()):
+                    notified.set()
 
-    def _still_wanted(self) -> bool:
+    def _is_needed(self) -> bool:
         with self._lock:
-            if self._waiting or time.monotonic() - self._wanted_at < LINGER_SECONDS:
+            if self._waiting or time.monotonic() - self._last_wait_at < LINGER_SECONDS:
                 return True
             self._forget_listener()
             return False

@@ -1,4 +1,4 @@
-"""Wakes workers. A wake-up may be lost or doubled: the rows say what is to be done, and the sweep finds them again."""
+"""The Celery queues, and the client that publishes wake-ups. A lost wake-up is no loss: the sweep finds the rows."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def producer(broker_url: str) -> Celery:
 
 
 class Queue:
-    """Publishes tasks by name. After a failure, or a success that took too long, it leaves the broker alone for
-    five seconds.
-    """
+    """Publishes tasks by name. After a failure or a slow success, the broker is left alone for five seconds."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
@@ -78,9 +76,9 @@ class Queue:
 
 
 def wake_up_command(queue: str) -> Command:
-    """The command whose true answer makes its caller the one that publishes.
+    """The Redis command that coalesces wake-ups: the caller that gets a reply other than None publishes.
 
-    Whoever comes within the next second is served by the same task, which deletes the key before it reads what is due.
+    The task deletes the key before it reads what is due, so it serves all callers of the second before.
     """
     return "SET", wake_key(queue), 1, "NX", "PX", WAKE_MILLISECONDS
 

@@ -1,6 +1,6 @@
-"""Checks of settings against the libraries that will read them. Each returns what is needed instead, or None.
+"""Checks of settings for `config`. Each returns a description of what is needed, or None where the value is right.
 
-`config` uses them, so nothing here may know the settings. Nothing is connected to; folders are looked at.
+Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def redis_url(url: str) -> str | None:
         return f"{_REDIS} that ends in the number of a database, or in none"
     if parts.scheme == "unix" and not parts.path.strip("/"):
         return f"{_REDIS}: unix:///PATH of a socket"
-    known = _REDIS_PARAMETERS | (_TLS_PARAMETERS if parts.scheme == "rediss" else {})
+    allowed = _REDIS_PARAMETERS | (_TLS_PARAMETERS if parts.scheme == "rediss" else {})
     for name, values in parameters.items():
-        if name not in known or not all(map(known[name].fullmatch, values)):
-            return f"{_REDIS}, of whose parameters these are read: {', '.join(known)}"
+        if name not in allowed or not all(map(allowed[name].fullmatch, values)):
+            return f"{_REDIS}, of whose parameters these are read: {', '.join(allowed)}"
     return None
 
 

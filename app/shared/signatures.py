@@ -22,7 +22,7 @@ ENCODED_PREFIX: Final = "whsec_"
 MAX_SIGNATURES: Final = 16
 
 REFUSAL: Final = "a valid signature or key is needed"
-"""The one message for every cause: which check failed is nobody's business but the operator's."""
+"""The message for every cause: a caller must not learn which check failed."""
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
@@ -42,9 +42,9 @@ class Verified:
 
     message_id: str | None
     digests: tuple[str, ...] = ()
-    """SHA-256, in hex, of the signature of the message by each key that was accepted, given or not.
+    """SHA-256 in hex of the message's signature by each accepted key, whether the message had that signature or not.
 
-    They depend on nothing a sender can change without a key: a list of signatures may be reordered, cut or padded.
+    A sender without a key cannot change them by reordering, cutting or padding the list of signatures.
     """
 
 
@@ -132,25 +132,25 @@ def _verify_standard(
     if abs(now.timestamp() - int(timestamp)) > tolerance_seconds:
         raise Unauthenticated(REFUSAL)
     # The texts are compared, not what they decode to: base64 has several texts for the same bytes.
-    given = [
+    signatures = [
         text[3:] for text in (headers.get(SIGNATURE_HEADER) or "").split(" ")[:MAX_SIGNATURES] if text[:3] == "v1,"
     ]
     content = _content(message_id, timestamp, body)
     expected = [_signature(content, key_bytes(key)) for key in keys]
-    _require_match(expected, given)
+    _require_match(expected, signatures)
     return Verified(message_id, tuple(hashlib.sha256(signature.encode()).hexdigest() for signature in set(expected)))
 
 
-def _verify_legacy(given: str, body: bytes, keys: Sequence[str]) -> Verified:
-    _require_match([hmac.new(key_bytes(key), body, hashlib.sha256).hexdigest() for key in keys], [given])
+def _verify_legacy(signature: str, body: bytes, keys: Sequence[str]) -> Verified:
+    _require_match([hmac.new(key_bytes(key), body, hashlib.sha256).hexdigest() for key in keys], [signature])
     return Verified(None)
 
 
-def _require_match(expected: list[str], given: list[str]) -> None:
-    """Raise Unauthenticated unless an expected signature was given. Compares all with all: the time reveals nothing."""
+def _require_match(expected: list[str], received: list[str]) -> None:
+    """Raise Unauthenticated unless an expected signature was received. All pairs are compared, in constant time."""
     matches = 0
     for right in expected:
-        for text in given:
+        for text in received:
             matches += hmac.compare_digest(right.encode(), text.encode())
     if not matches:
         raise Unauthenticated(REFUSAL)

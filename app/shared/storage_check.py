@@ -1,6 +1,6 @@
-"""Whether the database can store anything: its disk may be full while it answers every read.
+"""Checks whether the database can store data: its disk may be full while it answers every read.
 
-A write is tried now and then, and again and again once a write of any kind has failed for want of storage.
+A write is tried every 30 seconds, and every 3 seconds after any write failed for lack of storage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.shared.db import Database, insert_or_conflict
 from app.shared.engines import database_file
 from app.shared.leases import Lease
 
-USUAL_SECONDS: Final = 30.0
+RECHECK_SECONDS: Final = 30.0
 """How long a successful write is trusted while none fails."""
 RETRY_SECONDS: Final = 3.0
 LEAST_FREE_BYTES: Final = 1_048_576
@@ -56,7 +56,7 @@ def is_storage_failure(error: BaseException | None) -> bool:
 
 
 class StorageCheck:
-    """Tries writes for one process. Safe for many threads: one of them tries, the others use the last result."""
+    """The check of one process. Safe for many threads: one of them tries a write, the others use the last result."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -67,7 +67,7 @@ class StorageCheck:
         database.error_listeners.append(self._note)
 
     def require(self) -> None:
-        """Raises StorageFailedError when the last write failed for want of storage."""
+        """Raises StorageFailedError when the last write failed for lack of storage."""
         if time.monotonic() >= self._expires and self._trying.acquire(blocking=False):
             try:
                 self._try()
@@ -77,7 +77,7 @@ class StorageCheck:
             raise StorageFailedError(self._failure)
 
     def _note(self, error: BaseException) -> None:
-        """Remembers that a write of any kind has failed for want of storage."""
+        """Remembers that a write of any kind has failed for lack of storage."""
         if self._failure is None and is_storage_failure(error):
             self._fail(str(error))
             self._expires = time.monotonic() + RETRY_SECONDS
@@ -95,7 +95,7 @@ class StorageCheck:
             if failed:
                 log.warning("storage_recovered")
             self._failure = None
-        self._expires = time.monotonic() + (USUAL_SECONDS if self._failure is None else RETRY_SECONDS)
+        self._expires = time.monotonic() + (RECHECK_SECONDS if self._failure is None else RETRY_SECONDS)
 
     def _fail(self, reason: str) -> None:
         if self._failure is None:
@@ -118,7 +118,7 @@ class StorageCheck:
     def _require_room(self, *, after_a_failure: bool) -> None:
         file = database_file(self._database.url) if self._database.is_sqlite else None
         if file is not None and after_a_failure and _free_bytes(file.parent) < LEAST_FREE_BYTES:
-            raise OSError("too little room on the disk of the database")
+            raise OSError("too little space on the disk of the database")
 
 
 def _free_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""What commands share in talking to whoever types them."""
+"""Output of commands: database errors as one line, and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 @contextmanager
 def database_errors_in_one_line() -> Iterator[None]:
-    """A database that is away or has no tables is no case for a traceback."""
+    """Turn a database error into a ClickException of one line: the database is away, or has no tables."""
     try:
         yield
     except DBAPIError as error:
@@ -20,7 +20,7 @@ def database_errors_in_one_line() -> Iterator[None]:
 
 
 def show_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Rows under each other, never cut: what stands in them is there to be copied."""
+    """Print rows as aligned columns, never cut: users copy the values."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

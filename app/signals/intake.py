@@ -152,14 +152,14 @@ class Intake:
     def _accept(self, claim: Claim, items: Sequence[IncomingSignal], *, atomic: bool = False) -> Sequence[Outcome]:
         """Refuse the signals without a write where markers allow it. Otherwise store them and publish."""
         try:
-            known = self._find_known(claim, items)
-            outcomes: Sequence[Outcome] = known or store(
+            existing_signals = self._find_marked(claim, items)
+            outcomes: Sequence[Outcome] = existing_signals or store(
                 self.database, items, self.rule, wait_for_lock=True, atomic=atomic
             )
         except BaseException:
             self.claims.release(claim)
             raise
-        if known is None:
+        if existing_signals is None:
             self._publish(claim, items, outcomes)
         else:
             _count(claim, items, outcomes, in_database=False)
@@ -171,7 +171,7 @@ class Intake:
         failpoints.reach("after_claim_key")
         return claim
 
-    def _find_known(self, claim: Claim, items: Sequence[IncomingSignal]) -> list[Existing] | None:
+    def _find_marked(self, claim: Claim, items: Sequence[IncomingSignal]) -> list[Existing] | None:
         """The existing signals, where every item has a marker and every marker holds true; else None.
 
         Forgets markers of signals that are not stored any more.
@@ -179,9 +179,9 @@ class Intake:
         if any(claim.marked.keys().isdisjoint(claim_keys(item.identity)) for item in items):
             return None
         existing = find_existing(self.database, items, self.rule)
-        known = [outcome for outcome in existing if outcome is not None]
-        if len(known) == len(items):
-            return known
+        existing_signals = [outcome for outcome in existing if outcome is not None]
+        if len(existing_signals) == len(items):
+            return existing_signals
         for item, outcome in zip(items, existing, strict=True):
             if outcome is None:
                 self.claims.forget(claim.part(claim_keys(item.identity)).marked)

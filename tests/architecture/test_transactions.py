@@ -15,7 +15,7 @@ APP = ROOT / "app"
 MODULES = sorted([*APP.rglob("*.py"), *(ROOT / "worker").rglob("*.py")])
 SERVICES = sorted([*APP.rglob("service.py"), *APP.rglob("queries.py"), *APP.rglob("statements.py")])
 
-OPENING = {"transaction", "reading", "execute_raw", "fetch_first", "raw_connection"}
+OPENING = {"transaction", "reading", "execute_raw", "raw_connection"}
 """Methods of Database and of engines that run statements in a transaction of their own."""
 FORBIDDEN = OPENING | {
     "begin", "begin_nested", "begin_twophase", "commit", "rollback", "prepare", "close", "connect", "engine",

@@ -47,11 +47,11 @@ def store(
     )
     failpoints.reach("before_commit")
     try:
-        answers = database.execute_raw(_STORE, parameters)
+        results = database.execute_raw(_STORE, parameters)
     except IntegrityError:
         # A writer that takes no locks has stored one of these external_ids meanwhile. The second try sees it.
-        answers = database.execute_raw(_STORE, parameters)
-    return [_outcome(rows, *answer) for answer in sorted(answers, key=itemgetter(0))]
+        results = database.execute_raw(_STORE, parameters)
+    return [_outcome(rows, *result) for result in sorted(results, key=itemgetter(0))]
 
 
 def find_existing(database: Database, items: Sequence[IncomingSignal], rule: DedupRule) -> list[Existing | None]:
@@ -65,9 +65,9 @@ def find_existing(database: Database, items: Sequence[IncomingSignal], rule: Ded
         }
         for number, item in enumerate(items)
     ]
-    answers = database.execute_raw(_FIND, (records(keys), rule.window))
+    results = database.execute_raw(_FIND, (records(keys), rule.window))
     existing = {
-        number: Existing(SignalRow(*columns), MatchedOn(matched_on)) for number, matched_on, *columns in answers
+        number: Existing(SignalRow(*columns), MatchedOn(matched_on)) for number, matched_on, *columns in results
     }
     return [existing.get(number) for number in range(len(items))]
 

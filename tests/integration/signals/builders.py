@@ -19,8 +19,8 @@ KEY = "a key of tests, long enough to be taken"
 
 def a_signal(**changes: Any) -> dict[str, Any]:
     """As a producer posts it. None leaves a field out."""
-    told = {"instrument": "AAPL", "side": "buy", "price": "187.20", **changes}
-    return {name: value for name, value in told.items() if value is not None}
+    fields = {"instrument": "AAPL", "side": "buy", "price": "187.20", **changes}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def a_new_signal(**changes: Any) -> NewSignal:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.events.models import Event
 from app.resources import Resources
-from app.shared.db import Database
+from app.shared.db import Database, uuid7
+from app.signals import metrics
 from app.signals.batch import IncomingSignal
+from app.signals.dedup.redis_claims import claim_keys
 from app.signals.domain import DuplicateSignal, MatchedOn, NewSignal
 from app.signals.intake import Intake
 from app.signals.models import Signal, SignalRow
@@ -40,7 +42,7 @@ def other(number: int, **changes: Any) -> NewSignal:
 
 
 @contextmanager
-def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def first_store_delayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The first storing waits until the block ends; gives how many signals each storing had."""
     sizes: list[int] = []
     go_on = threading.Event()
@@ -58,7 +60,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     """What becomes of signals that all come while another one is being stored, and so are stored by one call."""
     with ThreadPoolExecutor(len(signals) + 1) as pool:
-        with held_up(monkeypatch) as sizes:
+        with first_store_delayed(monkeypatch) as sizes:
             pool.submit(intake.accept, other(99), now=NOON)
             wait_until(lambda: sizes == [1])
             futures: list[Future[SignalRow]] = []
@@ -103,8 +105,8 @@ def test_of_equal_ones_among_them_the_first_is_stored_and_named(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake.accept(other(7), now=NOON)
-    told = [other(1), other(2), other(1, price=2), other(7), a_new_signal(instrument="I2"), other(3)]
-    outcomes = together(intake, told, monkeypatch)
+    news = [other(1), other(2), other(1, price=2), other(7), a_new_signal(instrument="I2"), other(3)]
+    outcomes = together(intake, news, monkeypatch)
     first, second, by_id, known, by_window, third = outcomes
     assert isinstance(first, SignalRow)
     assert isinstance(second, SignalRow)
@@ -127,7 +129,7 @@ def test_what_the_database_refuses_takes_none_of_the_others_with_it(
     assert set(stored(resources.database)) == {"I99", "I1", "I3"}
 
 
-def test_without_the_database_all_are_told_so_at_once_and_no_claim_stays(
+def test_without_the_database_all_fail_and_no_claim_stays(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake = Intake.build(replace(resources, database=Database("postgresql+psycopg://127.0.0.1:1/x")))
@@ -179,3 +181,73 @@ def test_a_signal_refused_a_moment_ago_is_refused_without_redis_and_the_database
             session.execute(text("ALTER TABLE elsewhere RENAME TO signals"))
     assert (refused.value.existing_id, refused.value.differs) == (accepted.id, ["price"])
     assert "cmdstat_set" not in resources.redis.info("commandstats")
+
+
+def test_a_stale_marker_is_forgotten_even_where_the_signal_cannot_be_stored(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (claim_keys(intake.rule.identify(other(number)))[0] for number in (1, 2))
+    stored_signal = intake.accept(other(2), now=NOON)
+    resources.redis.set(first, f"d:{uuid7()}")
+    refused = other(1, side=None) if resources.database.is_sqlite else other(1, version="x" * 10_000)
+    with pytest.raises(DBAPIError):
+        intake.accept(refused, now=NOON)
+    assert resources.redis.get(first) is None
+    results = intake.accept_all([(0, other(1)), (1, other(2))], now=NOON)
+    assert [type(result) for result in results] == [SignalRow, DuplicateSignal]
+    assert resources.redis.get(second) == f"d:{stored_signal.id}".encode()
+
+
+def counts() -> dict[tuple[str, str], float]:
+    return {
+        (sample.labels["path"], sample.labels["outcome"]): sample.value
+        for metric in metrics.DEDUP.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def counted(work: Callable[[], Any]) -> dict[tuple[str, str], float]:
+    """What the metric of deduplication gains by the work."""
+    before = counts()
+    with suppress(DuplicateSignal):
+        work()
+    return {labels: value - before.get(labels, 0) for labels, value in counts().items() if value != before.get(labels)}
+
+
+def test_each_signal_is_counted_once_for_redis_and_once_for_the_database(intake: Intake, resources: Resources) -> None:
+    redis = resources.redis
+    keys = claim_keys(intake.rule.identify(other(1)))
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("redis", "free"): 1, ("database", "new"): 1}
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("redis", "duplicate"): 1}
+    assert counted(lambda: intake.accept(other(1), now=NOON)) == {("memory", "duplicate"): 1}
+    again = [(0, other(1)), (1, other(2)), (2, other(2))]
+    redis.delete(*keys)
+    assert counted(lambda: intake.accept_all(again, now=NOON)) == {
+        ("redis", "free"): 3,
+        ("database", "new"): 1,
+        ("database", "duplicate"): 2,
+    }
+    redis.mset(dict.fromkeys(keys, "p:somebody"))
+    atomic = [(0, other(1)), (1, other(3))]
+    assert counted(lambda: intake.accept_all(atomic, now=NOON, atomic=True)) == {
+        ("redis", "pending"): 1,
+        ("redis", "free"): 1,
+        ("database", "duplicate"): 1,
+    }
+    redis.set(claim_keys(intake.rule.identify(other(4)))[0], f"d:{uuid7()}")
+    assert counted(lambda: intake.accept(other(4), now=NOON)) == {("redis", "stale"): 1, ("database", "new"): 1}
+
+
+def test_what_is_found_stored_while_others_are_stored_needs_no_second_statement(
+    intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = intake.accept(other(1), now=NOON)
+    resources.redis.flushall()
+    monkeypatch.setattr("app.signals.intake.find_existing", None)
+    duplicate, new = together(intake, [other(1, price=2), other(2)], monkeypatch)
+    assert isinstance(new, SignalRow)
+    assert isinstance(duplicate, DuplicateSignal)
+    assert (duplicate.existing_id, duplicate.differs) == (known.id, ["price"])
+    for key in claim_keys(intake.rule.identify(other(1))):
+        assert resources.redis.get(key) == f"d:{known.id}".encode()

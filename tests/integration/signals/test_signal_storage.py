@@ -65,7 +65,7 @@ def count(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(Signal)) or 0
 
 
-def test_what_is_stored_is_what_was_told_to_the_last_digit(database: Database) -> None:
+def test_what_is_stored_is_what_was_sent_to_the_last_digit(database: Database) -> None:
     payload = {"take_profit": [Decimal("190.10"), 200], "deep": {"n": Decimal("0.1000000000000000000000001")}}
     new = a_new_signal(
         price=Decimal("0.000000000000000010"),
@@ -74,13 +74,13 @@ def test_what_is_stored_is_what_was_told_to_the_last_digit(database: Database) -
         payload=payload,
         signed=True,
     )
-    answered = ingest(database, new)
+    row = ingest(database, new)
     with database.reading() as session:
-        stored = queries.get(session, answered.id)
+        stored = queries.get(session, row.id)
         assert queries.as_new_signal(stored) == new
-        assert f"{stored.price:f}" == f"{answered.price:f}" == "0.000000000000000010"
-        assert stored.payload == answered.payload
-        assert stored.received_at == answered.received_at == NOON + timedelta(seconds=1)
+        assert f"{stored.price:f}" == f"{row.price:f}" == "0.000000000000000010"
+        assert stored.payload == row.payload
+        assert stored.received_at == row.received_at == NOON + timedelta(seconds=1)
         assert stored.status == "new"
 
 
@@ -129,7 +129,7 @@ def test_a_window_apart_is_no_duplicate(database: Database, seconds: float) -> N
     assert count(database) == 2
 
 
-def test_of_signals_of_one_key_ingested_at_once_one_is_stored(database: Database) -> None:
+def test_of_signals_of_one_key_stored_at_the_same_time_one_is_stored(database: Database) -> None:
     barrier = threading.Barrier(8)
     outcomes: list[str] = []
 
@@ -180,7 +180,7 @@ signals = st.builds(
     st.sampled_from([0, 1, 7, 20]),
     st.sampled_from([DEFAULT, ("instrument", "version")]),
 )
-def test_the_database_judges_as_the_rules_say(
+def test_the_database_decides_as_the_rules_say(
     database: Database, posted: list[NewSignal], window_seconds: int, dedup_fields: tuple[str, ...]
 ) -> None:
     with database.transaction() as session:
@@ -208,13 +208,13 @@ def test_the_database_judges_as_the_rules_say(
     st.booleans(),
     st.booleans(),
 )
-def test_a_list_is_judged_as_its_signals_one_after_the_other(
+def test_a_list_is_decided_as_its_signals_one_after_the_other(
     database: Database, before: list[NewSignal], posted: list[NewSignal], window_seconds: int, wait: bool, atomic: bool
 ) -> None:
     rule = DedupRule(window_seconds, DEFAULT)
     forget_all(database)
     one_by_one = [
-        as_answer(store(database, [incoming(new, rule)], rule, wait_for_lock=True)[0]) for new in [*before, *posted]
+        comparable(store(database, [incoming(new, rule)], rule, wait_for_lock=True)[0]) for new in [*before, *posted]
     ][len(before) :]
     all_new = {matched_on for _, matched_on in one_by_one} == {None}
     forget_all(database)
@@ -232,7 +232,7 @@ def test_a_list_is_judged_as_its_signals_one_after_the_other(
         ]
     else:
         assert count(database) == count_before + sum(isinstance(outcome, SignalRow) for outcome in outcomes)
-    assert [as_answer(outcome) for outcome in outcomes] == one_by_one
+    assert [comparable(outcome) for outcome in outcomes] == one_by_one
     with database.reading() as session:
         assert sorted(session.scalars(select(Event.subject))) == sorted(map(str, session.scalars(select(Signal.id))))
 
@@ -243,7 +243,7 @@ def forget_all(database: Database) -> None:
         session.execute(text("DELETE FROM signals"))
 
 
-def as_answer(outcome: Outcome) -> tuple[NewSignal, MatchedOn | None]:
+def comparable(outcome: Outcome) -> tuple[NewSignal, MatchedOn | None]:
     """The stored signal and the rule: what is the same whatever the id."""
     if isinstance(outcome, Existing):
         return queries.as_new_signal(outcome.signal), outcome.matched_on
@@ -279,7 +279,9 @@ def test_what_only_a_refused_signal_of_the_list_is_like_is_stored(database: Data
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_an_atomic_list_with_one_duplicate_stores_nothing_and_answers_for_each(database: Database, wait: bool) -> None:
+def test_an_atomic_list_with_one_duplicate_stores_nothing_and_names_the_outcome_of_each(
+    database: Database, wait: bool
+) -> None:
     known = ingest(database, a_new_signal(external_id="known"))
     news = [
         a_new_signal(instrument="MSFT", external_id="e"),

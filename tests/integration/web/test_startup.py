@@ -149,7 +149,7 @@ def test_flask_settings_as_markdown_is_a_table() -> None:
     lines = flask("settings", "--markdown").stdout.splitlines()
     assert lines[0] == "| setting | default | meaning |"
     assert {line.count("|") for line in lines} == {4}
-    assert "| `PORT` | `8000` | port the web server binds |" in lines
+    assert "| `PORT` | `8000` | port that the web server binds |" in lines
 
 
 def test_commands_are_listed_without_loading_what_they_use() -> None:

@@ -34,13 +34,7 @@ def post_signals(address: str, number: int) -> Counter[int]:
     deadline = time.monotonic() + SECONDS
     with requests.Session() as session:
         while time.monotonic() < deadline:
-            body = {
-                "instrument": f"A{number}",
-                "side": "buy",
-                "price": 1,
-                "external_id": f"{number}-{statuses.total()}",
-            }
-            body["version"] = str(statuses.total())
+            body = {"instrument": f"A{number}", "version": str(statuses.total()), "side": "buy", "price": 1}
             statuses[session.post(f"{address}/api/v1/signals", json=body, timeout=10).status_code] += 1
     return statuses
 

@@ -54,11 +54,11 @@ def limiter(request: pytest.FixtureRequest, ticks: Ticks) -> RateLimiter:
 
 
 def test_the_whole_budget_may_be_spent_at_once_and_not_one_more(limiter: RateLimiter) -> None:
-    told = [limiter.spend("a", 1) for _ in range(11)]
-    assert [budget.remaining for budget in told] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0]
-    assert [budget.wait_seconds > 0 for budget in told] == [False] * 10 + [True]
-    assert told[-1].wait_seconds == pytest.approx(360, abs=2)
-    assert told[-1].reset_seconds == pytest.approx(3_600, abs=2)
+    budgets = [limiter.spend("a", 1) for _ in range(11)]
+    assert [budget.remaining for budget in budgets] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0]
+    assert [budget.wait_seconds > 0 for budget in budgets] == [False] * 10 + [True]
+    assert budgets[-1].wait_seconds == pytest.approx(360, abs=2)
+    assert budgets[-1].reset_seconds == pytest.approx(3_600, abs=2)
 
 
 def test_a_budget_that_time_does_not_divide_holds_all_of_its_signals(redis: Redis) -> None:
@@ -86,9 +86,9 @@ def test_each_producer_has_a_budget_of_its_own(limiter: RateLimiter) -> None:
 
 
 def test_more_than_the_whole_budget_is_taken_from_a_full_one_and_paid_off_after(limiter: RateLimiter) -> None:
-    told = limiter.spend("a", 25)
-    assert (told.wait_seconds, told.remaining) == (0, 0)
-    assert told.reset_seconds == pytest.approx(2.5 * 3_600, abs=2)
+    budget = limiter.spend("a", 25)
+    assert (budget.wait_seconds, budget.remaining) == (0, 0)
+    assert budget.reset_seconds == pytest.approx(2.5 * 3_600, abs=2)
     assert limiter.spend("a", 1).wait_seconds == pytest.approx(1.6 * 3_600, abs=2)
     limiter.spend("b", 1)
     assert limiter.spend("b", 25).wait_seconds > 0
@@ -120,15 +120,15 @@ def test_what_redis_keeps_goes_when_the_budget_is_full_again(redis: Redis) -> No
 
 def test_of_many_at_once_no_more_than_the_budget_pass(limiter: RateLimiter) -> None:
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda _: limiter.spend("a", 1), range(60)))
-    assert sum(budget.wait_seconds == 0 for budget in told) == 10
+        budgets = list(pool.map(lambda _: limiter.spend("a", 1), range(60)))
+    assert sum(budget.wait_seconds == 0 for budget in budgets) == 10
 
 
 def test_without_redis_each_process_limits_for_itself_and_says_so_once(nowhere: Redis, ticks: Ticks) -> None:
     limiter = RateLimiter(nowhere, Rate(2, 60), ticks)
     with capture_logs() as logs:
-        told = [limiter.spend("a", 1).wait_seconds > 0 for _ in range(3)]
-    assert told == [False, False, True]
+        budgets = [limiter.spend("a", 1).wait_seconds > 0 for _ in range(3)]
+    assert budgets == [False, False, True]
     assert [line["event"] for line in logs] == ["rate_limits_unavailable"]
 
 
@@ -145,7 +145,7 @@ def test_redis_is_asked_again_after_a_pause(redis: Redis, ticks: Ticks) -> None:
 def test_a_process_does_not_remember_endless_producers(
     nowhere: Redis, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(rate_limits, "MAX_PRODUCERS", 10)
     limiter = RateLimiter(nowhere, Rate(2, 60), ticks)
     for number in range(1_000):
         limiter.spend(f"p{number}", 1)

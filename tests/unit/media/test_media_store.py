@@ -65,7 +65,7 @@ def test_a_deleted_file_is_gone_and_deleting_twice_is_no_error(store: MediaStore
 
 def test_a_file_of_the_largest_size_is_kept_and_one_byte_more_is_refused(store: MediaStore) -> None:
     store.write(PATH, b"x" * 1_000)
-    with pytest.raises(MediaTooLarge, match="1001 bytes, and at most 1000"):
+    with pytest.raises(MediaTooLarge, match="1001 bytes, and the limit is 1000"):
         store.write("charts/2026/11/24/large.png", b"x" * 1_001)
     assert not store.exists("charts/2026/11/24/large.png")
 

@@ -88,8 +88,8 @@ def test_configuring_twice_writes_once(lines: Any) -> None:
 def test_what_a_server_logs_of_a_request_has_no_key_in_it(lines: Any) -> None:
     token = "hook_" + "aB3-_" * 8
     error = ValueError(f"POST /api/v1/hooks/{token} failed")
-    told = "Error handling request %s %s"
-    logging.getLogger("_granian").error(told, "POST", f"/api/v1/hooks/{token}", exc_info=error)
+    message = "Error handling request %s %s"
+    logging.getLogger("_granian").error(message, "POST", f"/api/v1/hooks/{token}", exc_info=error)
     (line,) = lines()
     assert line["event"] == "Error handling request POST /api/v1/hooks/hook_..."
     assert token not in json.dumps(line)

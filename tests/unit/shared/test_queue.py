@@ -25,9 +25,9 @@ def frozen_broker() -> Iterator[Any]:
 
 @pytest.fixture
 def dead_broker() -> Iterator[Any]:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"redis://127.0.0.1:{held.getsockname()[1]}/0"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
 
 
 def test_a_published_task_is_in_its_queue(redis_url: str) -> None:

@@ -46,7 +46,7 @@ def find(cache: DuplicateCache, new: NewSignal) -> DuplicateSignal | None:
     return None if existing is None else existing.refusal(new)
 
 
-def test_a_repetition_is_refused_as_it_was_and_told_its_own_differences(cache: DuplicateCache) -> None:
+def test_a_repetition_is_refused_as_it_was_with_its_own_differences(cache: DuplicateCache) -> None:
     first = remember(cache, STORED, MatchedOn.EXTERNAL_ID)
     again = find(cache, replace(STORED, price=Decimal(2), time=STORED.time + timedelta(days=1)))
     assert again is not None
@@ -54,7 +54,7 @@ def test_a_repetition_is_refused_as_it_was_and_told_its_own_differences(cache: D
     assert again.differs == ["price", "time"]
 
 
-def test_one_without_an_external_id_is_known_by_its_window_and_its_very_time(cache: DuplicateCache) -> None:
+def test_one_without_an_external_id_is_found_by_its_window_and_its_very_time(cache: DuplicateCache) -> None:
     first = remember(cache, LIVE, MatchedOn.WINDOW)
     again = find(cache, LIVE)
     assert again is not None
@@ -76,13 +76,13 @@ def test_another_window_is_another_signal(cache: DuplicateCache, change: dict[st
     assert find(cache, replace(LIVE, **change)) is None  # type: ignore[arg-type]
 
 
-def test_one_with_an_external_id_that_was_refused_by_its_time_is_judged_anew(cache: DuplicateCache) -> None:
+def test_one_with_an_external_id_that_was_refused_by_its_time_is_decided_anew(cache: DuplicateCache) -> None:
     remember(cache, replace(STORED, external_id="e2"), MatchedOn.WINDOW)
     assert find(cache, replace(STORED, external_id="e2")) is None
     assert find(cache, LIVE) is None
 
 
-def test_after_some_seconds_the_database_is_asked_again(cache: DuplicateCache, clock: Clock) -> None:
+def test_after_some_seconds_the_database_decides_again(cache: DuplicateCache, clock: Clock) -> None:
     remember(cache, STORED, MatchedOn.EXTERNAL_ID)
     clock.now = duplicate_cache.MAX_SECONDS - 0.001
     assert find(cache, STORED) is not None
