@@ -60,7 +60,7 @@ class RasterCanvas:
         self.left_out: list[str] = []
 
     def close(self) -> None:
-        """Release the memory for the next canvas of this size. The canvas and its pixels are not to be used then."""
+        """Release the memory for the next canvas of this size. Do not use this canvas or its pixels afterwards."""
         if self.pixels.size <= 4 * _KEPT_PIXELS:
             _kept_renderers.append(self._renderer)
         del self._renderer, self._words, self.pixels

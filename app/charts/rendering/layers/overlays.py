@@ -18,7 +18,7 @@ from app.charts.rendering.layers.studies import (
     draw_study_line,
     extent,
     last_finite,
-    too_few_bars,
+    short_data_warning,
 )
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import LINE_WIDTH
@@ -86,7 +86,7 @@ def _line_study(name: str, values: Floats, data: PriceData, theme: Theme, pen: _
     low, high = extent(values)
     legend = LegendEntry(((name, theme.muted), (_value(last, data), pen.color)), pen.color)
     draw = partial(draw_study_line, values=values, color=pen.color, width=pen.width or LINE_WIDTH)
-    return Study(legend, low, high, draw, too_few_bars(name, values))
+    return Study(legend, low, high, draw, short_data_warning(name, values))
 
 
 def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Rgba) -> Study:
@@ -101,7 +101,7 @@ def _bollinger(overlay: Bollinger, data: PriceData, theme: Theme, color: Rgba) -
         low,
         high,
         partial(_draw_bands, bands=bands, color=color, width=overlay.width or _BAND_WIDTH),
-        too_few_bars(name, bands[1]),
+        short_data_warning(name, bands[1]),
         partial(_fill_bands, bands=bands, color=color),
     )
 

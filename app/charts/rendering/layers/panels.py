@@ -17,7 +17,7 @@ from app.charts.rendering.layers.studies import (
     draw_study_line,
     extent,
     last_finite,
-    too_few_bars,
+    short_data_warning,
 )
 from app.charts.rendering.plotting import number_format
 
@@ -112,7 +112,7 @@ def _rsi(panel: RsiPanel, data: PriceData, theme: Theme) -> PanelStudy:
     draw = partial(_draw_rsi, values=values, color=color)
     low, high = _rsi_range(values)
     ticks = (_OVERBOUGHT, _OVERSOLD, 50.0)
-    return PanelStudy(legend, low, high, draw, too_few_bars(name, values), text=_whole, ticks=ticks)
+    return PanelStudy(legend, low, high, draw, short_data_warning(name, values), text=_whole, ticks=ticks)
 
 
 def _rsi_range(values: Floats) -> tuple[float, float]:
@@ -144,7 +144,7 @@ def _macd(panel: MacdPanel, data: PriceData, theme: Theme) -> PanelStudy:
         *((_price(last, decimals), color) for last, color in zip(lasts, colors, strict=True)),
     )
     draw = partial(_draw_macd, lines=(line, signal, histogram), colors=colors)
-    return PanelStudy(LegendEntry(spans, colors[0]), low, high, draw, too_few_bars(name, line))
+    return PanelStudy(LegendEntry(spans, colors[0]), low, high, draw, short_data_warning(name, line))
 
 
 def _draw_macd(plot: Plot, lines: tuple[Floats, ...], colors: tuple[Rgba, Rgba]) -> None:
@@ -167,7 +167,7 @@ def _atr(panel: AtrPanel, data: PriceData, theme: Theme) -> PanelStudy:
     decimals = number_format.decimals_for(high if np.isfinite(high) else 0.0)
     legend = LegendEntry(((name, theme.muted), (_price(last_finite(values), decimals), color)), color)
     draw = partial(draw_study_line, values=values, color=color)
-    return PanelStudy(legend, low, high, draw, too_few_bars(name, values))
+    return PanelStudy(legend, low, high, draw, short_data_warning(name, values))
 
 
 def _drawdown(data: PriceData, theme: Theme) -> PanelStudy:

@@ -68,7 +68,7 @@ def last_finite(values: Floats) -> float:
     return float(finite[-1]) if len(finite) else np.nan
 
 
-def too_few_bars(name: str, values: Floats) -> str:
+def short_data_warning(name: str, values: Floats) -> str:
     """The warning for a study that is undefined on every bar, else an empty text."""
     return "" if np.isfinite(values).any() else f"{name}: too few bars ({len(values)}), nothing is drawn"
 
