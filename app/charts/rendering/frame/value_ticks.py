@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from app.charts.rendering.plotting.scales import ValueScale
+from app.charts.rendering.plotting.scales import ValueScale
 
 _STEPS: Final = (1.0, 2.0, 5.0, 10.0)
 _MORE_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
