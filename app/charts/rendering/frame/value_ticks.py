@@ -71,9 +71,9 @@ def _choices(scale: ValueScale, distance: float, min_step: float) -> Iterator[li
         yield _even_ticks(scale, distance, min_step, _MORE_STEPS)
 
 
-def value_ticks(scale: ValueScale, gap: float, min_step: float = 0.0) -> list[float]:
-    """At most 12 round values on the scale, rising, at least `gap` pixels and `min_step` in value apart."""
-    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MAX_LABELS), min_step)
+def value_ticks(scale: ValueScale, gap: float) -> list[float]:
+    """At most 12 round values on the scale, rising, at least `gap` pixels apart."""
+    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MAX_LABELS), 0.0)
 
 
 def _ticks(scale: ValueScale, gap: float, min_step: float) -> list[float]:
