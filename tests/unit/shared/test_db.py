@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -288,11 +289,9 @@ def test_only_a_connection_without_a_recent_reply_is_pinged(
     assert database.execute_raw("SELECT 1", ()) == [(1,)]
     with closing(database.engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
-    replies = []
-    wait = connection.wait
-    monkeypatch.setattr(connection, "wait", lambda *arguments: replies.append(1) or wait(*arguments))
-    assert database.execute_raw("SELECT 1", ()) == [(1,)]
-    assert len(replies) == 1 + pings
+    with mock.patch.object(connection, "wait", wraps=connection.wait) as wait:
+        assert database.execute_raw("SELECT 1", ()) == [(1,)]
+    assert wait.call_count == 1 + pings
     database.dispose()
 
 
