@@ -11,13 +11,7 @@ from typing import Any, Final, get_args
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
 
-from app.charts.api.fields import (
-    Color,
-    PrintableText,
-    TimeZone,
-    Variant,
-    Whole,
-)
+from app.charts.api.fields import Color, PrintableText, TimeZone, Variant, Whole
 from app.charts.api.spec_parts import (
     AtrPanelSchema,
     BarsReferenceSchema,
@@ -49,13 +43,7 @@ from app.charts.limits import (
     MAX_TIMEFRAME_LENGTH,
     MIN_SIDE,
 )
-from app.charts.request import (
-    COLOR_KEYS,
-    ChartLimits,
-    SpecRequest,
-    length_errors,
-    option_errors,
-)
+from app.charts.request import COLOR_KEYS, ChartLimits, SpecRequest, length_errors, option_errors
 from app.shared.errors import FieldError, ValidationFailed
 from app.shared.field_errors import field_errors
 from app.web.http.fields import Instrument

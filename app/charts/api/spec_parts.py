@@ -10,15 +10,7 @@ from typing import Any, ClassVar, get_args
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf, Range
 
-from app.charts.api.fields import (
-    Color,
-    Column,
-    Instant,
-    Number,
-    PrintableText,
-    Whole,
-    instant,
-)
+from app.charts.api.fields import Color, Column, Instant, Number, PrintableText, Whole, instant
 from app.charts.domain import (
     AtrPanel,
     Bollinger,

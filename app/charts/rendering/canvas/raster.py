@@ -22,12 +22,7 @@ from numpy.typing import NDArray
 from app.charts.rendering.canvas import dense
 from app.charts.rendering.canvas import text as glyphs
 from app.charts.rendering.canvas.base import Align, Box, Floats, Font, Pixels, Point
-from app.charts.rendering.canvas.blending import (
-    FULL,
-    blend,
-    disjoint_strips,
-    word,
-)
+from app.charts.rendering.canvas.blending import FULL, blend, disjoint_strips, word
 from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.fonts import Mask
 

@@ -22,13 +22,7 @@ from app.charts.rendering.frame.header import Header, draw_header, plan_header
 from app.charts.rendering.frame.layout import Rows
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.price_tags import Tag, draw_tags, place_tags
-from app.charts.rendering.frame.time_ticks import (
-    Calendar,
-    calendar,
-    date_range,
-    format_instant,
-    time_ticks,
-)
+from app.charts.rendering.frame.time_ticks import Calendar, calendar, date_range, format_instant, time_ticks
 from app.charts.rendering.frame.value_ticks import axis_ticks, upper_part, value_ticks
 from app.charts.rendering.layers.series import circle, draw_area
 from app.charts.rendering.plotting import number_format

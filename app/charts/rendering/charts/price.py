@@ -15,13 +15,7 @@ from app.charts.rendering.frame.legend import draw_row, fit_entry
 from app.charts.rendering.frame.price_tags import draw_tags, leader_width
 from app.charts.rendering.frame.time_ticks import time_ticks
 from app.charts.rendering.layers import annotations as marks
-from app.charts.rendering.layers.series import (
-    draw_area,
-    draw_bricks,
-    draw_candles,
-    draw_line,
-    draw_ohlc,
-)
+from app.charts.rendering.layers.series import draw_area, draw_bricks, draw_candles, draw_line, draw_ohlc
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.scales import IndexScale

@@ -15,13 +15,7 @@ from app.charts.rendering.frame import axes, layout
 from app.charts.rendering.frame.header import Header, plan_header, timeframe_pair
 from app.charts.rendering.frame.layout import Rows
 from app.charts.rendering.frame.legend import LegendEntry
-from app.charts.rendering.frame.price_tags import (
-    Tag,
-    TagColumn,
-    leader_width,
-    place_tags,
-    price_axis_width,
-)
+from app.charts.rendering.frame.price_tags import Tag, TagColumn, leader_width, place_tags, price_axis_width
 from app.charts.rendering.frame.time_ticks import Calendar, calendar, date_range
 from app.charts.rendering.frame.value_ticks import axis_ticks, value_ticks
 from app.charts.rendering.layers import annotations as marks
@@ -34,12 +28,7 @@ from app.charts.rendering.layers.positions import Position, order_position, role
 from app.charts.rendering.layers.studies import PanelStudy, Study
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.price_data import PriceData, price_data
-from app.charts.rendering.plotting.scales import (
-    IndexScale,
-    ValueScale,
-    value_scale,
-    widened,
-)
+from app.charts.rendering.plotting.scales import IndexScale, ValueScale, value_scale, widened
 from app.charts.rendering.plotting.sizes import Sizes, sizes_of
 from app.charts.rendering.plotting.theme import Theme, theme_of
 from app.charts.rendering.plotting.timeline import Timeline

@@ -14,13 +14,7 @@ from app.charts.rendering.canvas.base import Floats
 from app.charts.rendering.canvas.color import Rgba, parse
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame.legend import LegendEntry
-from app.charts.rendering.layers.studies import (
-    Study,
-    draw_study_line,
-    extent,
-    last_finite,
-    short_data_warning,
-)
+from app.charts.rendering.layers.studies import Study, draw_study_line, extent, last_finite, short_data_warning
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import LINE_WIDTH, Plot
 from app.charts.rendering.plotting.price_data import PriceData

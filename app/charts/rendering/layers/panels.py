@@ -13,13 +13,7 @@ from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.layers.series import wick_left
-from app.charts.rendering.layers.studies import (
-    PanelStudy,
-    draw_study_line,
-    extent,
-    last_finite,
-    short_data_warning,
-)
+from app.charts.rendering.layers.studies import PanelStudy, draw_study_line, extent, last_finite, short_data_warning
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.price_data import PriceData

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from app.charts.domain import ChartSpec
 from app.charts.rendering.analysis.local_time import DAY_MS
-from app.charts.rendering.analysis.transforms import (
-    BarArrays,
-    BrickError,
-    aggregate,
-    heikin_ashi,
-    renko,
-)
+from app.charts.rendering.analysis.transforms import BarArrays, BrickError, aggregate, heikin_ashi, renko
 from app.charts.rendering.canvas.base import Floats
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.plotting import number_format

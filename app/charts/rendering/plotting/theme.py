@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from app.charts.domain import ChartSpec
-from app.charts.rendering.canvas.color import (
-    MARK_CONTRAST,
-    TEXT_CONTRAST,
-    WHITE,
-    Rgba,
-    parse,
-)
+from app.charts.rendering.canvas.color import MARK_CONTRAST, TEXT_CONTRAST, WHITE, Rgba, parse
 from app.charts.rendering.errors import RenderError
 
 
