@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -72,13 +71,9 @@ def _store(instrument: str, timeframe: str, imported: Bars) -> Upserted:
         resources().database.transaction() as session,
     ):
         task = progress.add_task("", total=len(imported))
-        for batch in _batches(imported):
+        for start in range(0, len(imported), _BATCH_SIZE):
+            batch = imported.cut(start, start + _BATCH_SIZE)
             stored = service.upsert(session, instrument, timeframe, batch)
             inserted, updated = inserted + stored.inserted, updated + stored.updated
             progress.advance(task, len(batch))
     return Upserted(inserted, updated)
-
-
-def _batches(imported: Bars) -> Iterator[Bars]:
-    for start in range(0, len(imported), _BATCH_SIZE):
-        yield imported.cut(start, start + _BATCH_SIZE)

@@ -11,13 +11,13 @@ from typing import Any
 from app.shared.errors import FieldError, json_pointer
 
 
-def field_errors(messages: Any, pointer: str = "", *, dict_fields: Collection[str] = ()) -> list[FieldError]:
-    """One FieldError per message of a marshmallow ValidationError, each pointer beginning with `pointer`.
+def field_errors(messages: Any, *, dict_fields: Collection[str] = ()) -> list[FieldError]:
+    """One FieldError per message of a marshmallow ValidationError.
 
     `dict_fields` are the pointers of the schema's `fields.Dict`: marshmallow puts their messages under one more level,
     `key` or `value`, which is no part of the data.
     """
-    return list(_walk(messages, pointer, dict_fields))
+    return list(_walk(messages, "", dict_fields))
 
 
 def _walk(messages: Any, pointer: str, dict_fields: Collection[str]) -> Iterator[FieldError]:

@@ -35,7 +35,7 @@ def test_messages_of_a_schema_become_pointers() -> None:
 def test_a_message_about_the_whole_points_at_the_whole() -> None:
     assert field_errors({"_schema": ["Invalid input type."]}) == [FieldError("", "Invalid input type.")]
     assert field_errors({"a": {"_schema": ["no"]}}) == [FieldError("/a", "no")]
-    assert field_errors(["no"], "/x") == [FieldError("/x", "no")]
+    assert field_errors(["no"]) == [FieldError("", "no")]
 
 
 def test_messages_about_a_dict_point_at_its_key() -> None:
