@@ -8,14 +8,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
 from typing import Final
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from app.media.store import DayFolder, Report, StoredFile, check_path, check_size
+from app.media.store import DayFolder, Report, StoredFile, check_path, check_size, day_folder
 
 # Without TLS only where an operator names such an endpoint: Amazon's own have it.
 _CLIENT: Final = {"timeout": "10s", "connect_timeout": "2s", "allow_http": True}
@@ -47,9 +46,6 @@ class S3Media:
     def exists(self, path: str) -> bool:
         return self._size_of(path) is not None
 
-    def delete(self, path: str) -> bool:
-        return self.remove(path) is not None
-
     def remove(self, path: str) -> int | None:
         size = self._size_of(path)
         if size is not None:
@@ -61,7 +57,7 @@ class S3Media:
         paths = [""]
         for _ in ("kind", "year", "month", "day"):
             paths = [inner for path in paths for inner in self._folders(path)]
-        days = [day for path in paths if (day := _day_of(path)) is not None]
+        days = [day for path in paths if (day := day_folder(path)) is not None]
         yield from sorted(days, key=lambda folder: (folder.day, folder.prefix))
 
     def files(self, folder: DayFolder) -> Iterator[StoredFile]:
@@ -106,13 +102,3 @@ def _errors_as_os_error() -> Iterator[None]:
     except BaseError as error:
         first, *_ = str(error).splitlines()
         raise OSError(errno.EIO, first) from error
-
-
-def _day_of(path: str) -> DayFolder | None:
-    """The day of a path that `dated_path` makes; None for any other."""
-    with suppress(ValueError):
-        kind, year, month, day = path.split("/")
-        made_for = date(int(year), int(month), int(day))
-        if f"{kind}/{made_for:%Y/%m/%d}" == path:
-            return DayFolder(path, made_for)
-    return None

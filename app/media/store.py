@@ -74,6 +74,16 @@ def dated_path(kind: str, day: date, name: str, extension: str) -> str:
     return f"{kind}/{day:%Y/%m/%d}/{name}.{extension}"
 
 
+def day_folder(prefix: str) -> DayFolder | None:
+    """The day of a folder that `dated_path` names; None for any other."""
+    with suppress(ValueError):
+        kind, year, month, day = prefix.split("/")
+        made_for = date(int(year), int(month), int(day))
+        if f"{kind}/{made_for:%Y/%m/%d}" == prefix:
+            return DayFolder(prefix, made_for)
+    return None
+
+
 def check_path(path: str) -> None:
     """Raises BadMediaPath unless every part of it is a plain name."""
     if not _PATH.fullmatch(path):
@@ -121,10 +131,6 @@ class MediaStore:
 
     def exists(self, path: str) -> bool:
         return self._resolve(path).is_file()
-
-    def delete(self, path: str) -> bool:
-        """Whether there was such a file."""
-        return self.remove(path) is not None
 
     def remove(self, path: str) -> int | None:
         """Delete a file; how many bytes it had, or None when there was none."""
@@ -221,11 +227,9 @@ def _days_of(kind: Path) -> Iterator[DayFolder]:
     for year in _folders(kind):
         for month in _folders(year):
             for day in _folders(month):
-                # Only folders that `dated_path` makes: others are not deleted.
-                with suppress(ValueError):
-                    made_for = date(int(year.name), int(month.name), int(day.name))
-                    if f"{made_for:%Y/%m/%d}" == f"{year.name}/{month.name}/{day.name}":
-                        yield DayFolder(f"{kind.name}/{made_for:%Y/%m/%d}", made_for)
+                # Other folders are not deleted.
+                if folder := day_folder(f"{kind.name}/{year.name}/{month.name}/{day.name}"):
+                    yield folder
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -24,9 +24,6 @@ class Store(Protocol):
 
     def exists(self, path: str) -> bool: ...
 
-    def delete(self, path: str) -> bool:
-        """Whether there was such a file."""
-
     def remove(self, path: str) -> int | None:
         """Delete a file; how many bytes it had, or None when there was none."""
 

@@ -16,8 +16,6 @@ from app.web.http.problem_schema import ProblemSchema
 from app.web.http.responses import json_response
 from app.web.openapi.completion import Completion, problem_response_object
 
-__all__ = ["ProblemSchema", "blueprint", "describe"]
-
 blueprint = Blueprint("docs", __name__)
 
 VERSION: Final = "1"

@@ -143,7 +143,7 @@ def test_usage_looks_only_at_days_in_which_something_changed(store: MediaStore, 
     a_file(store, 1, "b", size=7)
     assert lifecycle.usage(store) == 37
     assert [folder.day for folder in listed] == [TODAY - timedelta(days=1)]
-    store.delete(a_file(store, 2, "a"))
+    store.remove(a_file(store, 2, "a"))
     assert lifecycle.usage(store) == 27
 
 

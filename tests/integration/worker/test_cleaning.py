@@ -96,7 +96,7 @@ def test_a_file_without_a_chart_is_deleted_once_it_is_old_enough(resources, draw
 
 def test_a_chart_without_its_file_is_queued(resources, draw):
     lost, kept = draw("a"), draw("b")
-    resources.store.delete(lost)
+    resources.store.remove(lost)
     assert cleaning.reconcile(resources) == (Report(), 1)
     assert statuses(resources) == {name(lost): "queued", name(kept): "ready"}
     assert cleaning.reconcile(resources) == (Report(), 0)

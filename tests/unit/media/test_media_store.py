@@ -45,7 +45,7 @@ def test_a_second_write_takes_the_place_of_the_first(store: MediaStore) -> None:
 def test_a_missing_file_is_none(store: MediaStore) -> None:
     assert store.read(PATH) is None
     assert not store.exists(PATH)
-    assert not store.delete(PATH)
+    assert store.remove(PATH) is None
 
 
 def test_a_folder_is_no_file(store: MediaStore) -> None:
@@ -53,14 +53,14 @@ def test_a_folder_is_no_file(store: MediaStore) -> None:
     assert store.read("charts/2026") is None
     assert store.read(f"{PATH}/inside") is None
     assert not store.exists("charts/2026")
-    assert not store.delete(f"{PATH}/inside")
+    assert store.remove(f"{PATH}/inside") is None
 
 
 def test_a_deleted_file_is_gone_and_deleting_twice_is_no_error(store: MediaStore) -> None:
     store.write(PATH, b"image")
-    assert store.delete(PATH)
+    assert store.remove(PATH) is not None
     assert store.read(PATH) is None
-    assert not store.delete(PATH)
+    assert store.remove(PATH) is None
 
 
 def test_a_file_of_the_largest_size_is_kept_and_one_byte_more_is_refused(store: MediaStore) -> None:
@@ -91,7 +91,7 @@ def test_a_file_of_the_largest_size_is_kept_and_one_byte_more_is_refused(store: 
 def test_a_path_that_could_leave_the_folder_is_refused_everywhere(store: MediaStore, path: str) -> None:
     with pytest.raises(BadMediaPath):
         store.write(path, b"image")
-    for look in (store.read, store.exists, store.delete):
+    for look in (store.read, store.exists, store.remove):
         with pytest.raises(BadMediaPath):
             look(path)
     assert not store.folder.exists()
@@ -233,7 +233,7 @@ def test_a_file_that_vanishes_while_listed_is_left_out(store: MediaStore) -> Non
     listing = store.files(DAY)
     first = next(listing).path
     for name in names:
-        store.delete(name)
+        store.remove(name)
     assert list(listing) == []
     assert first in names
 
