@@ -46,8 +46,8 @@ def read(after_id, limit):
 
 write = {"csv": export.as_csv, "ndjson": export.as_ndjson}[sys.argv[2]]
 lines = grown = 0
-for number, piece in enumerate(write(export.read_pages(read))):
-    lines += piece.count(b"\\n")
+for number, chunk in enumerate(write(export.read_pages(read))):
+    lines += chunk.count(b"\\n")
     if number == 2:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown)

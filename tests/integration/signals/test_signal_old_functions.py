@@ -56,17 +56,17 @@ def store_signal(connection: Connection, items: list[IncomingSignal], *, wait: b
     row = queries.to_row(item)
     parameters = [old_locks(items), wait, RULE.window, uuid7(), events.SIGNAL_RECEIVED, "r", *row]
     places = ", ".join(f"${number}" for number in range(2, len(parameters) + 1))
-    answer = RawCursor(connection).execute(f"SELECT store_signal($1::bigint[], {places})", parameters).fetchone()
-    return answer == (True,)
+    result = RawCursor(connection).execute(f"SELECT store_signal($1::bigint[], {places})", parameters).fetchone()
+    return result == (True,)
 
 
 def store_batch(connection: Connection, items: list[IncomingSignal], *, function: str = "store_batch") -> bool:
     rows = [queries.to_row(item)._asdict() | {"event_id": uuid7()} for item in items]
-    answer = RawCursor(connection).execute(
+    result = RawCursor(connection).execute(
         f"SELECT {function}($1::bigint[], $2, $3, $4, $5::json)",
         [old_locks(items), RULE.window, events.SIGNAL_RECEIVED, "r", records(rows)],
     )
-    return answer.fetchone() == (True,)
+    return result.fetchone() == (True,)
 
 
 def store_signals(connection: Connection, items: list[IncomingSignal]) -> bool:

@@ -150,19 +150,19 @@ def test_a_foreign_writer_of_sqlite_is_waited_for_as_long(sqlite_url: str) -> No
 
 def test_processes_that_write_to_sqlite_at_once_all_get_the_lock_in_time(sqlite_url: str) -> None:
     databases = [Database(sqlite_url) for _ in range(3)]
-    longest = {0: 0.0, 1: 0.0, 2: 0.0}
+    max_waits = {0: 0.0, 1: 0.0, 2: 0.0}
 
     def write(number: int) -> None:
         for _ in range(20):
             began = time.monotonic()
             with databases[number].transaction() as session:
                 session.execute(text("SELECT 1"))
-                longest[number] = max(longest[number], time.monotonic() - began)
+                max_waits[number] = max(max_waits[number], time.monotonic() - began)
                 time.sleep(0.01)
 
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(write, longest))
-    assert max(longest.values()) < 0.5
+        list(pool.map(write, max_waits))
+    assert max(max_waits.values()) < 0.5
     for database in databases:
         database.dispose()
 

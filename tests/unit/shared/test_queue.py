@@ -74,6 +74,6 @@ def _refuse(*_args: object, **_kwargs: object) -> None:
 
 def test_of_many_who_ask_within_a_second_one_wakes(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        answers = [redis.execute_command(*wake_up_command(EVENTS)) for _ in range(5)]
-        assert answers == [True, None, None, None, None]
+        replies = [redis.execute_command(*wake_up_command(EVENTS)) for _ in range(5)]
+        assert replies == [True, None, None, None, None]
         assert 0 < redis.pttl(wake_key(EVENTS)) <= queue.WAKE_MILLISECONDS
