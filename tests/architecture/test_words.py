@@ -135,11 +135,9 @@ def test_a_plain_word_in_a_variable_is_none_of_them(name: str) -> None:
 @pytest.mark.parametrize("path", FILES, ids=path_of)
 def test_names_are_the_terms_of_the_field(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    errors = {
-        f"line {line}: {why}" for name, defined, line in names_of(tree) if (why := refused(name, defined=defined))
-    }
-    errors |= {f"docstring: {why}" for name in names_in_docstrings(tree) if (why := refused(name, defined=False))}
-    assert not errors, "these names are out of use:\n" + "\n".join(sorted(errors))
+    names = [*names_of(tree), *names_in_docstrings(tree)]
+    errors = [f"line {line}: {why}" for name, defined, line in names if (why := refused(name, defined=defined))]
+    assert not errors, "these names are out of use:\n" + "\n".join(errors)
 
 
 def test_columns_have_names_of_the_field() -> None:
