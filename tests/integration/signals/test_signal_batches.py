@@ -1,4 +1,4 @@
-"""Many signals in one request: each judged as if it had come alone, stored in one transaction."""
+"""Many signals in one request: each is decided as if it were posted alone, and all are stored in one transaction."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_batch_of_new_signals_is_stored_and_answered_one_by_one(client: FlaskC
     assert (stored(resources), stored(resources, Event)) == (100, 100)
 
 
-def test_what_a_batch_stores_is_what_was_sent_to_the_last_digit(client: FlaskClient) -> None:
+def test_the_stored_signals_of_a_batch_equal_the_sent_ones_to_the_last_digit(client: FlaskClient) -> None:
     body = b"""{"signals":[
         {"instrument":"A","side":"buy","price":0.10,"payload":{"x":1.10,"y":12345678901234567890.5,"z":1e-7}},
         {"instrument":"B","side":"buy","price":"0.000000000000000010","time":"2026-03-02T12:00:00.000001Z"},
@@ -141,7 +141,7 @@ def test_of_equal_items_the_first_wins_and_later_ones_name_it(client: FlaskClien
     assert stored(resources) == 3
 
 
-def test_what_repeats_only_a_refused_item_is_new(client: FlaskClient) -> None:
+def test_an_item_that_repeats_only_a_refused_item_is_new(client: FlaskClient) -> None:
     post(client, time=at(0))
     response = post_batch(client, a_signal(time=at(200)), a_signal(time=at(400)))
     assert statuses(response) == [409, 201]
@@ -236,7 +236,7 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake = Intake.build(resources)
-    # Opens the connections: what a new one asks is not what a batch asks.
+    # Opens the connections: a new one executes statements of its own.
     intake.accept_all([(0, a_new_signal())], now=NOON)
     statements = statements_of(resources.database, monkeypatch)
     first = [(number, a_new_signal(instrument=f"I{number}", external_id=f"e{number}")) for number in range(100)]
@@ -251,7 +251,7 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
 
 
 def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements from now on, by their first word, or by the function that they call."""
+    """A list that gets each later statement: its first word, or the function that it calls."""
     statements: list[str] = []
     execute = database.execute_raw
 
@@ -266,7 +266,7 @@ def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[s
 
 
 def rows_read(database: Database) -> tuple[int, ...]:
-    """How many stored signals PostgreSQL has gone through so far, in the table itself and by its indexes."""
+    """How many rows PostgreSQL has read so far, in the table of signals and in its indexes."""
     database.execute_raw("SELECT pg_stat_force_next_flush()::text", ())
     query = """
         SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'signals'), sum(idx_tup_read)::bigint
@@ -280,7 +280,7 @@ def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_ta
         pytest.skip("it makes a plan of its own for each statement")
     intake = Intake.build(resources)
     before = rows_read(resources.database)
-    # From the sixth time on PostgreSQL keeps to a plan made while the table was next to empty.
+    # From the sixth execution on PostgreSQL uses a plan that was made while the table was almost empty.
     for batch in range(20):
         news = [
             (number, a_new_signal(instrument=f"{batch}-{number}", external_id=f"{batch}-{number}"))
@@ -420,7 +420,7 @@ def test_a_signed_batch_that_is_replayed_without_a_window_stores_nothing(
     assert stored(resources) == 3
 
 
-def test_another_signed_batch_is_another_whatever_it_holds(serve: Serve, clock: StoppedClock) -> None:
+def test_two_signed_batches_with_equal_contents_are_two_messages(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_key=KEY, signals_dedup_window_seconds=0)
     body = json.dumps({"signals": [a_signal(), a_signal()]}).encode()
     assert [signed(client, body, clock, name).status_code for name in ("msg_1", "msg_2")] == [201, 201]
@@ -434,18 +434,18 @@ def test_a_long_message_id_names_the_places_of_its_items_by_a_digest(serve: Serv
 
 
 @pytest.mark.parametrize("index", [0, 9_999_999])
-def test_an_item_of_a_signed_message_has_an_id_that_fits_whatever_the_messages_id_and_its_place(index: int) -> None:
+def test_every_item_of_a_signed_message_has_a_valid_external_id(index: int) -> None:
     names = [item_external_id("m" * length, index) for length in range(1, 129)]
     assert max(map(len, names)) <= 128
     assert len(set(names)) == len(names)
     assert all(name.endswith(f"#{index}") for name in names)
 
 
-def test_an_unsigned_batch_names_nobody(client: FlaskClient) -> None:
+def test_items_of_an_unsigned_batch_get_no_external_id(client: FlaskClient) -> None:
     assert external_ids(post_batch(client, a_signal())) == [None]
 
 
-def test_the_window_off_leaves_only_external_ids_to_compare(serve: Serve) -> None:
+def test_with_the_window_off_items_are_compared_by_external_id_alone(serve: Serve) -> None:
     client = serve(signals_dedup_window_seconds=0)
     signals = [a_signal(), a_signal(), a_signal(external_id="e"), a_signal(external_id="e")]
     assert statuses(post_batch(client, *signals)) == [201, 201, 201, 409]

@@ -1,3 +1,5 @@
+"""Duplicates of posted signals, with Redis up, unreachable and emptied."""
+
 from __future__ import annotations
 
 import time
@@ -23,7 +25,7 @@ from tests.integration.signals.conftest import Serve, StoppedClock
 
 
 class Rig:
-    """A service whose Redis is up, away, or empties itself before each post."""
+    """A service whose Redis is up, unreachable, or emptied before each post."""
 
     def __init__(self, serve: Serve, redis: str, redis_url: str, nowhere: str) -> None:
         self._serve = serve
@@ -45,7 +47,7 @@ class Rig:
 
 @pytest.fixture(params=["up", "away", "flushed"])
 def rig(request: pytest.FixtureRequest, serve: Serve, redis_url: str, nowhere: str) -> Iterator[Rig]:
-    """Every promise about duplicates is tried with each state of Redis: the answers must be the same."""
+    """Every rule about duplicates is tested with each state of Redis: the responses must be the same."""
     built = Rig(serve, request.param, redis_url, nowhere)
     yield built
     built.close()
@@ -150,9 +152,9 @@ def marker_keys(settings: Settings) -> tuple[str, ...]:
     return redis_claims.claim_keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
 
 
-def test_a_known_duplicate_is_answered_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:
+def test_a_known_duplicate_is_refused_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:
     post(client, external_id="e")
-    # Somebody else holds what a writer needs: the fast path must do with reading.
+    # Another transaction holds the lock of writers: the fast path must only read.
     hold = "DELETE FROM leases" if resources.database.is_sqlite else "LOCK TABLE signals IN SHARE MODE"
     with resources.database.transaction() as session:
         session.execute(text(hold))
@@ -223,7 +225,7 @@ def test_a_frozen_redis_delays_a_signal_for_less_than_two_seconds_and_changes_no
         assert post(client, external_id="before").status_code == 409
         second = time.monotonic() - started - first
         redis.client_unpause()
-    # The first one pays for finding out, the next ones leave Redis alone.
+    # The first signal waits for the timeout of Redis, the next ones do not use Redis.
     assert first < 2
     assert second < 1
     assert post(client, external_id="during").status_code == 409

@@ -1,3 +1,5 @@
+"""Many clients post to a real web server at the same time."""
+
 from __future__ import annotations
 
 import json
