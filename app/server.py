@@ -1,4 +1,4 @@
-"""Starts the web server: `python -m app.server`. Granian serves `wsgi:app`; this module checks, configures, starts it.
+"""Starts the web server: `python -m app.server` checks the settings, then runs Granian, which serves `wsgi:app`.
 
 The parent process loads the application once, then Granian forks one child per worker process.
 """
@@ -136,10 +136,10 @@ def _free_address(settings: Settings) -> str:
 
 
 class _Shutdown:
-    """Handles signals: the first SIGTERM starts draining, and `requested` says whether the server must stop.
+    """Handles signals. The first SIGTERM starts draining; `requested` is true once the server must stop.
 
-    Granian refuses new connections at once when it stops; a load balancer first needs time to notice. A second
-    SIGTERM, or SIGINT, stops without waiting.
+    Granian refuses new connections as soon as it stops, and a load balancer needs time to notice that. A second
+    SIGTERM, or SIGINT, stops the server without draining.
     """
 
     def __init__(self, drain_seconds: float) -> None:

@@ -40,7 +40,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Api:
+class ApiClient:
     """The service at an address. `token` is one of API_KEYS, or empty where none are set."""
 
     port: int
@@ -48,7 +48,7 @@ class Api:
     token: str = ""
 
     @classmethod
-    def of(cls, settings: Settings) -> Api:
+    def of(cls, settings: Settings) -> ApiClient:
         """The service with these settings, at an address for clients on the same machine."""
         host = LOOPBACK if settings.web_host in EVERY_INTERFACE else settings.web_host
         return cls(settings.port, host, settings.api_keys[0].partition(":")[2] if settings.api_keys else "")

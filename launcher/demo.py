@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from app.shared.clock import epoch_ms, utc_now
 from config import Settings
 from launcher import picture, terminal
-from launcher.api import Api, sign
+from launcher.api import ApiClient, sign
 from launcher.refusal import Refusal
 
 INSTRUMENT: Final = "AAPL"
@@ -35,7 +35,7 @@ class Demo:
     file: Path
 
 
-def play(api: Api, settings: Settings, pulse: Callable[[], None]) -> Demo:
+def play(api: ApiClient, settings: Settings, pulse: Callable[[], None]) -> Demo:
     """Raises Refusal with the reason when any step fails. `pulse` is called while waiting and may raise as well."""
     signal = _post(api, settings, compose(_bars(api), uuid4()))
     chart = _wait(api, signal["id"], pulse)
@@ -73,7 +73,7 @@ def compose(bars: dict[str, Any], token: UUID) -> bytes:
     return json.dumps(signal).encode()
 
 
-def _bars(api: Api) -> dict[str, Any]:
+def _bars(api: ApiClient) -> dict[str, Any]:
     response = api.get(f"/api/v1/bars/{INSTRUMENT}/{TIMEFRAME}?limit={BARS_SEARCHED}")
     bars = response.document()
     if not bars.get("time"):
@@ -81,7 +81,7 @@ def _bars(api: Api) -> dict[str, Any]:
     return bars
 
 
-def _post(api: Api, settings: Settings, body: bytes) -> dict[str, Any]:
+def _post(api: ApiClient, settings: Settings, body: bytes) -> dict[str, Any]:
     headers = {"X-Producer-Id": PRODUCER}
     if settings.signals_hmac_enabled:
         headers |= sign(settings.signals_hmac_key, f"demo-{uuid4()}", epoch_ms(utc_now()) // 1000, body)
@@ -91,7 +91,7 @@ def _post(api: Api, settings: Settings, body: bytes) -> dict[str, Any]:
     return response.document()
 
 
-def _wait(api: Api, signal_id: str, pulse: Callable[[], None]) -> dict[str, Any]:
+def _wait(api: ApiClient, signal_id: str, pulse: Callable[[], None]) -> dict[str, Any]:
     """The chart's document once it is `ready` or `failed`. Until the chart exists, the API answers 404."""
     started = time.monotonic()
     response = api.get(f"/api/v1/signals/{signal_id}/chart")

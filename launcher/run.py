@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from config import Settings, SettingsError
 from launcher import arguments, demo, environment, group, leftovers, proxy, samples, schema, terminal
-from launcher.api import Api
+from launcher.api import ApiClient
 from launcher.environment import Plan
 from launcher.lock import RunLock, only_run
 from launcher.places import METRICS, VAR
@@ -58,7 +58,7 @@ def _run(lock: RunLock, *, domain: str | None, once: bool, verbose: bool) -> Non
     settings = _settings()
     if not plan.starts_redis:
         environment.check_redis(settings.redis_url)
-    api = Api.of(settings)
+    api = ApiClient.of(settings)
     servers = group.Group(verbose=verbose)
     try:
         _start(servers, plan, settings)
@@ -90,7 +90,7 @@ def _start(servers: group.Group, plan: Plan, settings: Settings) -> None:
         servers.start(name, plan.variables_of(name))
 
 
-def _show(servers: group.Group, api: Api, plan: Plan, settings: Settings, *, once: bool) -> None:
+def _show(servers: group.Group, api: ApiClient, plan: Plan, settings: Settings, *, once: bool) -> None:
     _wait_until_served(servers, api)
     servers.start("beat", plan.variables_of("beat"))  # needed last; until here it would slow the others down
     if plan.domain is not None:
@@ -125,7 +125,7 @@ def _start_proxy(servers: group.Group, plan: Plan) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _wait_until_served(servers: group.Group, api: Api) -> None:
+def _wait_until_served(servers: group.Group, api: ApiClient) -> None:
     started = time.monotonic()
     while time.monotonic() - started < SERVED_SECONDS:
         servers.check()

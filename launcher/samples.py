@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher import terminal
-from launcher.api import Api
+from launcher.api import ApiClient
 from launcher.places import ROOT, SAMPLES, VENV
 from launcher.refusal import Refusal
 
@@ -18,7 +18,7 @@ FILE_NAME: Final = re.compile(r"(?P<instrument>[a-z0-9]+)_(?P<timeframe>\d+[mhdw
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleFile:
     """A CSV file of bars."""
 
     instrument: str
@@ -26,15 +26,15 @@ class Sample:
     file: Path
 
 
-def samples() -> Iterator[Sample]:
+def samples() -> Iterator[SampleFile]:
     """The files named INSTRUMENT_TIMEFRAME.csv, such as aapl_1d.csv."""
     for file in sorted(SAMPLES.glob("*.csv")):
         named = FILE_NAME.fullmatch(file.stem)
         if named:
-            yield Sample(named["instrument"].upper(), named["timeframe"], file)
+            yield SampleFile(named["instrument"].upper(), named["timeframe"], file)
 
 
-def import_missing(api: Api, variables: Mapping[str, str]) -> None:
+def import_missing(api: ApiClient, variables: Mapping[str, str]) -> None:
     """Import the samples that the database does not hold yet."""
     for sample in samples():
         stored = api.get(f"/api/v1/bars/{sample.instrument}/{sample.timeframe}?limit=1")
@@ -42,7 +42,7 @@ def import_missing(api: Api, variables: Mapping[str, str]) -> None:
             _import(sample, variables)
 
 
-def _import(sample: Sample, variables: Mapping[str, str]) -> None:
+def _import(sample: SampleFile, variables: Mapping[str, str]) -> None:
     terminal.say(f"importing {sample.file.relative_to(ROOT)}")
     command = [str(VENV / "bin" / "flask"), "--app", "wsgi", "bars", "import"]
     command += [sample.instrument, sample.timeframe, str(sample.file)]

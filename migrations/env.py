@@ -17,7 +17,7 @@ from app.shared import leases
 from app.shared.db import Base, Database
 from app.signals import models as signals
 
-LONGEST_SECONDS = 3600
+MAX_SECONDS = 3600
 # Imported for what they put into the metadata.
 TABLES = (access, charts, events, hooks, leases, market, payloads, signals)
 
@@ -44,7 +44,7 @@ def run() -> None:
         return
     resources: Resources = current_app.extensions["signalbox"]
     # The limits of a request are none for a migration of a large table.
-    database = Database(resources.settings.sqlalchemy_url, timeout_seconds=LONGEST_SECONDS)
+    database = Database(resources.settings.sqlalchemy_url, timeout_seconds=MAX_SECONDS)
     with database.engine.begin() as connection:
         _migrate(connection)
     database.dispose()

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from app.access.service import PRODUCER_ID
 from app.payloads import service
 from app.payloads.documents import BadSchema
-from app.payloads.domain import VERSION, PayloadSchema
+from app.payloads.domain import VERSION, PayloadJsonSchema
 from app.payloads.service import AddResult
 from app.shared.clock import rfc3339
 from app.shared.terminal import database_errors_in_one_line, show_columns
@@ -68,7 +68,7 @@ def list_schemas() -> None:
             rfc3339(row.changed_at),
             row.digest[:12],
             _yes(row.producer_id in strict),
-            PayloadSchema.stored(row.document).defect or "-",
+            PayloadJsonSchema.stored(row.document).defect or "-",
         )
         for row in stored
     ]
@@ -106,9 +106,9 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _read(file: Path) -> PayloadSchema:
+def _read(file: Path) -> PayloadJsonSchema:
     try:
-        return PayloadSchema.read(file.read_bytes())
+        return PayloadJsonSchema.read(file.read_bytes())
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
     except BadSchema as error:

@@ -39,7 +39,7 @@ MAX_ERRORS: Final = 20
 
 
 @dataclass(frozen=True)
-class PayloadSchema:
+class PayloadJsonSchema:
     """One schema. `text` is its JSON."""
 
     text: str
@@ -48,7 +48,7 @@ class PayloadSchema:
     """Why this release cannot use a stored schema, if it cannot. Such a schema accepts every payload."""
 
     @classmethod
-    def stored(cls, text: str) -> PayloadSchema:
+    def stored(cls, text: str) -> PayloadJsonSchema:
         """A stored schema, perhaps accepted by a release with other rules. An invalid one gets a defect."""
         try:
             document = exact_json.loads(text.encode())
@@ -60,7 +60,7 @@ class PayloadSchema:
         return cls(text, document)
 
     @classmethod
-    def read(cls, body: bytes) -> PayloadSchema:
+    def read(cls, body: bytes) -> PayloadJsonSchema:
         """A new schema. Raises BadSchema for what is too large, not JSON or not a supported schema."""
         if len(body) > MAX_BYTES:
             raise BadSchema("", f"larger than {MAX_BYTES} bytes")
@@ -100,7 +100,7 @@ class PayloadSchema:
 class Rules:
     """All schemas by producer and version, and the strict producers, whose versions must have a schema."""
 
-    schemas: Mapping[tuple[str, str], PayloadSchema] = field(default_factory=dict)
+    schemas: Mapping[tuple[str, str], PayloadJsonSchema] = field(default_factory=dict)
     strict: frozenset[str] = frozenset()
 
     def errors(self, producer_id: str, version: str, payload: Mapping[str, Any]) -> list[FieldError]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.payloads.domain import PayloadSchema, Rules
+from app.payloads.domain import PayloadJsonSchema, Rules
 from app.payloads.models import StoredSchema, StrictProducer
 from app.shared import logs
 
@@ -26,7 +26,7 @@ class AddResult(StrEnum):
 
 
 def add(
-    session: Session, producer_id: str, version: str, schema: PayloadSchema, *, now: datetime, replace: bool = False
+    session: Session, producer_id: str, version: str, schema: PayloadJsonSchema, *, now: datetime, replace: bool = False
 ) -> AddResult:
     """Store a schema for a version of a producer. An existing other schema is replaced only with `replace`."""
     stored = session.get(StoredSchema, (producer_id, version))
@@ -78,7 +78,7 @@ def load(session: Session, previous: Rules) -> Rules:
     digests = {(producer, version): digest for producer, version, digest in session.execute(select(*columns))}
     if missing := set(digests.values()) - set(schemas):
         documents = select(StoredSchema.digest, StoredSchema.document).where(StoredSchema.digest.in_(missing))
-        new = {digest: PayloadSchema.stored(document) for digest, document in session.execute(documents)}
+        new = {digest: PayloadJsonSchema.stored(document) for digest, document in session.execute(documents)}
         _log_defects(digests, new)
         schemas |= new
     # A schema that was removed between the two queries has no document.
@@ -86,7 +86,7 @@ def load(session: Session, previous: Rules) -> Rules:
     return Rules(by_version, strict_producers(session))
 
 
-def _log_defects(digests: Mapping[tuple[str, str], str], new: Mapping[str, PayloadSchema]) -> None:
+def _log_defects(digests: Mapping[tuple[str, str], str], new: Mapping[str, PayloadJsonSchema]) -> None:
     """Logs each version whose schema this release cannot use, so that its payloads are accepted unchecked."""
     for (producer_id, version), digest in digests.items():
         schema = new.get(digest)

@@ -119,7 +119,7 @@ class SharedValue:
         return self._value
 
 
-class _State:
+class _MetricFiles:
     """The files of this process. Empty again in a forked child, with a lock that no thread of the parent holds."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class _State:
         return self.files
 
 
-_state: Final = _State()
+_state: Final = _MetricFiles()
 
 
 def use(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a producer told us, stored once."""
+"""Signals from producers: received, deduplicated, stored once, queried and exported."""

@@ -96,9 +96,9 @@ def test_the_example_names_exactly_the_variables_compose_asks_for():
 
 def test_secrets_are_required_and_have_no_default():
     for name in ("SECRET_KEY", "API_KEYS", "POSTGRES_PASSWORD"):
-        asked = re.findall(rf"\$\{{{name}([^}}]*)\}}", COMPOSE)
-        assert asked
-        assert all(rest.startswith(":?") for rest in asked)
+        fallbacks = re.findall(rf"\$\{{{name}([^}}]*)\}}", COMPOSE)
+        assert fallbacks
+        assert all(fallback.startswith(":?") for fallback in fallbacks)
         assert parse(EXAMPLE).get(name, "") == ""
 
 
@@ -209,11 +209,11 @@ def test_what_the_image_copies_exists_and_reaches_the_builder():
 def test_every_metric_of_the_dashboard_is_one_that_is_exported():
     dashboard = (ROOT / "ops" / "grafana" / "dashboards" / "signalbox.json").read_text()
     code = "".join(file.read_text() for folder in ("app", "worker") for file in (ROOT / folder).rglob("*.py"))
-    asked = set(
+    names = set(
         re.findall(r"\b((?:signals|media|jobs|celery|sweep|cleanup)_\w+?)(?:_bucket|_count|_sum)?(?=[\[{)])", dashboard)
     )
-    assert len(asked) > 10
-    assert {name for name in asked if f'"{name}"' not in code} == set()
+    assert len(names) > 10
+    assert {name for name in names if f'"{name}"' not in code} == set()
 
 
 def test_every_queue_is_read_by_one_of_the_workers_and_charts_by_none_that_reads_others():

@@ -30,7 +30,7 @@ SAYABLE = [
     for method, path in OPERATIONS
     if {"parameters", "requestBody"} & {*DOCUMENT["paths"][path], *DOCUMENT["paths"][path][method.lower()]}
 ]
-"""Operations that are told something, and so can be told something wrong."""
+"""Operations with parameters or a body, which can be invalid."""
 
 MORE_THAN_A_SCHEMA_TELLS = {
     ("GET", "/api/v1/signals"): "which cursors have been given out",

@@ -69,8 +69,8 @@ class ChartIdConverter(BaseConverter):
 
 
 @dataclass(frozen=True)
-class _State:
-    """What the web process keeps between requests."""
+class _ProcessState:
+    """Objects that a web process keeps between requests."""
 
     notifications: Notifications
     images: ImageCache
@@ -83,7 +83,7 @@ blueprint.record_once(lambda state: state.app.url_map.converters.update(chart_id
 def _prepare(state: BlueprintSetupState) -> None:
     app_resources = cast("Resources", state.app.extensions[RESOURCES])
     images = ImageCache(app_resources.settings.charts_local_ttl_seconds)
-    state.app.extensions[_EXTENSION] = _State(Notifications(app_resources.redis), images)
+    state.app.extensions[_EXTENSION] = _ProcessState(Notifications(app_resources.redis), images)
 
 
 @blueprint.route("/charts", methods=["POST"])
@@ -147,7 +147,7 @@ def get_chart(chart_id: str) -> Response:
 @blueprint.alt_response(424, description="The chart could not be drawn; `detail` says why")
 @blueprint.doc(summary="Fetch the image")
 def get_image(chart_id: str, extension: str) -> Response:
-    image = _state().images.get(chart_id, resources().clock())
+    image = _process_state().images.get(chart_id, resources().clock())
     if image is not None and image.format == extension:
         return _cached_image_response(image)
     with resources().database.reading() as session:
@@ -192,15 +192,15 @@ def _complete(database: Database, spec_request: SpecRequest) -> ChartSpec:
     return spec_request.complete(stored)
 
 
-def _state() -> _State:
-    return cast("_State", current_app.extensions[_EXTENSION])
+def _process_state() -> _ProcessState:
+    return cast("_ProcessState", current_app.extensions[_EXTENSION])
 
 
 def _cache(chart: Chart) -> CachedImage | None:
     """The chart's image, cached for later requests; None while there is no image, and for a placeholder."""
     image = CachedImage.of(chart)
     if image is not None:
-        _state().images.put(image)
+        _process_state().images.put(image)
     return image
 
 
@@ -226,7 +226,7 @@ def _wake_and_wait(result: RequestResult) -> tuple[Chart, int]:
 
 
 def _wait_for(result: RequestResult, seconds: int) -> Chart:
-    with _state().notifications.subscribe(result.chart.id) as notification:
+    with _process_state().notifications.subscribe(result.chart.id) as notification:
         if result.wake:
             _wake_worker(result.chart)
         else:
@@ -239,7 +239,7 @@ def _poll(chart: Chart, notification: Event, seconds: int) -> Chart:
     """The chart once it is drawn or has failed, or in its state after `seconds`."""
     deadline = time.monotonic() + seconds
     while chart.status in service.WAITING and (remaining := deadline - time.monotonic()) > 0:
-        notification.wait(min(remaining, _state().notifications.poll_interval_seconds))
+        notification.wait(min(remaining, _process_state().notifications.poll_interval_seconds))
         notification.clear()
         with resources().database.reading() as session:
             chart = service.find(session, chart.id)
@@ -286,7 +286,7 @@ def _cached_image_response(image: CachedImage) -> Response:
     else:
         data = resources().cache.get(image.path, image.type)
         if data is None:
-            _state().images.remove(image.chart_id)
+            _process_state().images.remove(image.chart_id)
             return _accepted_response(_redraw(image.chart_id))
         response = Response(data, mimetype=MIMETYPES[image.format])
         response.headers["Content-Disposition"] = f'inline; filename="{image.chart_id}.{image.format}"'

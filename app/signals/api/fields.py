@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing
+from marshmallow import ValidationError, fields
 
 from app.shared.clock import EPOCH, from_epoch_ms, looks_like_seconds, parse_rfc3339
 from app.signals.domain import MAX_DIGITS, MAX_LEVELS
+from app.web.http.fields import ParsedField
 
 _DECIMAL: Final = r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?"
 _IS_DECIMAL: Final = re.compile(_DECIMAL).fullmatch
 _IS_MILLISECONDS: Final = re.compile(r"[0-9]{1,15}").fullmatch
 _MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
-
-
-class FlatSchema(Schema):
-    """Loads an object field by field, without marshmallow's hooks, renamed keys, dotted keys and partial loading.
-
-    That saves a tenth of a batch. Unknown keys are refused where `unknown` is RAISE.
-    """
-
-    def load(self, data: Any, **_options: Any) -> dict[str, Any]:
-        """The values by field. Raises ValidationError with the messages by field, and the valid values."""
-        if not isinstance(data, dict):
-            raise ValidationError({"_schema": [self.error_messages["type"]]})
-        values: dict[str, Any] = {}
-        errors: dict[str, Any] = {}
-        for name, field in self.load_fields.items():
-            try:
-                value = field.deserialize(data.get(name, missing), name, data)
-            except ValidationError as error:
-                errors[name] = error.messages
-            else:
-                if value is not missing:
-                    values[name] = value
-        if self.unknown == RAISE:
-            errors |= {name: [self.error_messages["unknown"]] for name in data if name not in self.load_fields}
-        if errors:
-            raise ValidationError(errors, data=data, valid_data=values)
-        return values
-
-
-class Choice(fields.String):
-    """A text that is one of `choices`."""
-
-    def __init__(self, choices: Sequence[str], **options: Any) -> None:
-        super().__init__(metadata={"enum": list(choices)}, **options)
-        self._choices = frozenset(choices)
-        self._error = f"Must be one of: {', '.join(choices)}."
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
-        if not isinstance(value, str):
-            raise self.make_error("invalid")
-        if value not in self._choices:
-            raise ValidationError(self._error)
-        return value
 
 
 class Flag(fields.Boolean):
@@ -71,7 +28,7 @@ class Flag(fields.Boolean):
         return value
 
 
-class Price(fields.Field[Decimal]):
+class Price(ParsedField):
     """A price above 0, from a number or a text, as Decimal with exactly the digits that were sent."""
 
     FORMS: Final = ({"type": "string", "pattern": f"^{_DECIMAL}$"}, {"type": "number", "exclusiveMinimum": 0})
@@ -82,11 +39,11 @@ class Price(fields.Field[Decimal]):
             metadata={"oneOf": list(self.FORMS), "description": description, "example": "187.20"}, **options
         )
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Decimal:
+    def parse(self, value: Any) -> Decimal:
         return read_price(value)
 
 
-class Levels(fields.Field[Any]):
+class Levels(ParsedField):
     """One price or a list of prices, checked and returned unchanged."""
 
     def __init__(self, **options: Any) -> None:
@@ -94,7 +51,7 @@ class Levels(fields.Field[Any]):
         description = f"a price, or a list of up to {MAX_LEVELS}"
         super().__init__(metadata={"oneOf": [*Price.FORMS, many], "description": description}, **options)
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+    def parse(self, value: Any) -> Any:
         if not isinstance(value, list):
             read_price(value)
         elif not 1 <= len(value) <= MAX_LEVELS:
@@ -104,7 +61,7 @@ class Levels(fields.Field[Any]):
         return value
 
 
-class Moment(fields.Field[datetime]):
+class Moment(ParsedField):
     """A point in time since 1970: RFC 3339 with an offset, or milliseconds since the epoch."""
 
     FORMS: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -117,7 +74,7 @@ class Moment(fields.Field[datetime]):
         description = f"{forms}; {description}" if description else forms
         super().__init__(metadata={"oneOf": list(self.FORMS), "description": description}, **options)
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime:
+    def parse(self, value: Any) -> datetime:
         moment = _from_text(value) if isinstance(value, str) else _from_milliseconds(value)
         if moment is None:
             raise ValidationError("Must be an RFC 3339 time with an offset, or whole milliseconds since 1970.")
@@ -131,10 +88,10 @@ class QueryMoment(Moment):
 
     FORMS = (Moment.FORMS[0], {"type": "string", "pattern": "^([0-9]{1,9}|[0-9]{11,14})$"})
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime:
+    def parse(self, value: Any) -> datetime:
         if isinstance(value, str) and _IS_MILLISECONDS(value):
             value = int(value)
-        return super()._deserialize(value, *args, **kwargs)
+        return super().parse(value)
 
 
 def read_price(value: Any) -> Decimal:

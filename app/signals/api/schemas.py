@@ -17,10 +17,10 @@ from app.shared.clock import rfc3339
 from app.shared.errors import FieldError, ValidationFailed
 from app.shared.field_errors import field_errors
 from app.shared.instruments import TIMEFRAME_SECONDS
-from app.signals.api.fields import Choice, FlatSchema, Levels, Moment, Price, QueryMoment
+from app.signals.api.fields import Levels, Moment, Price, QueryMoment
 from app.signals.domain import SIDES, MatchedOn, NewSignal, Status
 from app.signals.models import Signal, SignalRow
-from app.web.http.fields import Instrument, PatternText
+from app.web.http.fields import Choice, FlatSchema, Instrument, ParsedField, PatternText, Text
 from app.web.http.paging import PageQuery
 from app.web.http.problem_schema import ProblemSchema
 
@@ -30,7 +30,7 @@ _EXTERNAL_ID: Final = (r"[\x20-\x7e]{1,128}", "1-128 printable ASCII characters"
 _NOT_AN_OBJECT: Final = "Must be an object."
 
 
-class PayloadSchema(Schema):
+class PayloadSchema(FlatSchema):
     """A payload: any keys and values. The service uses the keys named here, so their values are validated."""
 
     class Meta:
@@ -40,26 +40,16 @@ class PayloadSchema(Schema):
 
     stop_loss = Levels()
     take_profit = Levels()
-    timeframe = fields.String(validate=validate.OneOf(tuple(TIMEFRAME_SECONDS)))
-    strategy = fields.String(validate=validate.Length(1, 64))
-    note = fields.String(validate=validate.Length(max=2_000))
+    timeframe = Choice(tuple(TIMEFRAME_SECONDS))
+    strategy = Text(1, 64)
+    note = Text(0, 2_000)
 
 
-class Payload(fields.Nested):
-    """A payload that is returned unchanged: only the values of the schema's fields that are present are checked."""
+class Payload(ParsedField, fields.Nested):
+    """A payload that is returned unchanged: only the values of the schema's fields are checked."""
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValidationError(_NOT_AN_OBJECT)
-        errors: dict[str, Any] = {}
-        for name, field in self.schema.load_fields.items():
-            if name in value:
-                try:
-                    field.deserialize(value[name], name, value)
-                except ValidationError as error:
-                    errors[name] = error.messages
-        if errors:
-            raise ValidationError(errors)
+    def parse(self, value: Any) -> Any:
+        self.schema.load(value)
         return value
 
 

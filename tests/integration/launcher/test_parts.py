@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from config import Settings
 from launcher import arguments, demo, environment, group, leftovers, picture, ports, proxy, samples, schema
-from launcher.api import Api
+from launcher.api import ApiClient
 from launcher.refusal import Refusal
 from tests.integration.launcher.checkouts import wait_for
 from tests.processes import free_port
@@ -127,9 +127,9 @@ def test_an_empty_environment_gets_all_variables_that_the_servers_need():
 
 def test_the_client_uses_the_services_address_and_its_first_key():
     keys = (f"one:{'1' * 32}", f"two:{'2' * 32}")
-    everywhere = Api.of(Settings(web_host="0.0.0.0", port=8123, api_keys=keys))  # noqa: S104 - nothing is bound
+    everywhere = ApiClient.of(Settings(web_host="0.0.0.0", port=8123, api_keys=keys))  # noqa: S104 - nothing is bound
     assert (everywhere.address, everywhere.token) == ("http://127.0.0.1:8123", "1" * 32)
-    assert Api.of(Settings(web_host="10.0.0.7")).address == "http://10.0.0.7:8000"
+    assert ApiClient.of(Settings(web_host="10.0.0.7")).address == "http://10.0.0.7:8000"
 
 
 def test_web_and_worker_write_metrics_to_separate_folders():

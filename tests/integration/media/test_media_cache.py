@@ -1,4 +1,4 @@
-"""The cache over a real disk and a real Redis: nearest tier first, and the same answers without Redis."""
+"""The cache over a real disk and a real Redis: it reads the nearest tier first, and needs no Redis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KIND = "candlestick"
 
 
 class Timer:
-    """Seconds that pass when told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -54,7 +54,7 @@ MakeCache = Callable[..., MediaCache]
 
 @pytest.fixture
 def make_cache(store: MediaStore, redis: Redis, timer: Timer) -> MakeCache:
-    """Each cache made is another process's: its own memory over the same Redis and disk."""
+    """Makes caches as separate processes have them: each with its own memory, over the same Redis and disk."""
 
     def make(redis: Redis = redis, local_bytes: int = 1_000_000, shared_bytes: int = 1_000_000) -> MediaCache:
         return MediaCache(
@@ -98,7 +98,7 @@ def hits() -> float:
     return REGISTRY.get_sample_value("media_cache_hits_total", {"type": KIND}) or 0.0
 
 
-def test_what_is_nowhere_is_none(make_cache: MakeCache, redis: Redis) -> None:
+def test_an_image_in_no_tier_is_none(make_cache: MakeCache, redis: Redis) -> None:
     before = count("local", "miss"), count("redis", "miss"), count("disk", "miss"), hits()
     assert make_cache().get(PATH, KIND) is None
     assert (count("local", "miss"), count("redis", "miss"), count("disk", "miss"), hits()) == (
@@ -121,12 +121,12 @@ def test_an_image_on_disk_comes_from_disk_then_from_redis_then_from_the_process(
     assert hits() == all_hits + 2
 
 
-def test_redis_gives_an_image_without_looking_at_the_disk(make_cache: MakeCache) -> None:
+def test_an_image_in_redis_is_not_read_from_disk(make_cache: MakeCache) -> None:
     make_cache().put(PATH, b"image", KIND)
     assert make_cache().get(PATH, KIND) == b"image"
 
 
-def test_the_process_gives_an_image_without_asking_redis(make_cache: MakeCache, redis: Redis) -> None:
+def test_an_image_in_the_process_is_not_read_from_redis(make_cache: MakeCache, redis: Redis) -> None:
     cache = make_cache()
     cache.put(PATH, b"image", KIND)
     redis.flushall()
@@ -143,7 +143,7 @@ def test_every_key_has_the_ttl(make_cache: MakeCache, redis: Redis, store: Media
     assert 58 <= redis.ttl(KEY) <= 60
 
 
-def test_the_process_forgets_after_its_own_ttl(make_cache: MakeCache, redis: Redis, timer: Timer) -> None:
+def test_an_image_in_the_process_expires_after_the_local_ttl(make_cache: MakeCache, redis: Redis, timer: Timer) -> None:
     cache = make_cache()
     cache.put(PATH, b"image", KIND)
     redis.flushall()
@@ -204,7 +204,7 @@ def test_without_redis_images_come_from_disk_and_from_the_process(
     assert count("local", "hit") == local + 1
 
 
-def test_errors_of_redis_are_logged_once_a_burst(make_cache: MakeCache, dead_redis: Redis, timer: Timer) -> None:
+def test_a_burst_of_redis_errors_is_logged_once(make_cache: MakeCache, dead_redis: Redis, timer: Timer) -> None:
     cache = make_cache(dead_redis)
     with capture_logs() as logged:
         for _ in range(5):
@@ -244,7 +244,7 @@ def test_a_full_redis_refuses_new_images_and_still_gives_the_old(
     assert redis.keys("media:*") == [KEY.encode()]
 
 
-def test_a_full_redis_is_asked_to_keep_images_again_after_a_pause(
+def test_writes_to_a_full_redis_are_tried_again_after_a_pause(
     make_cache: MakeCache, redis: Redis, timer: Timer
 ) -> None:
     cache = make_cache()
@@ -283,14 +283,14 @@ def test_an_image_that_is_kept_again_is_counted_once(make_cache: MakeCache, redi
     assert redis.get("media-cache:bytes") == b"2000"
 
 
-def test_an_image_that_is_asked_for_again_lives_on(make_cache: MakeCache, redis: Redis) -> None:
+def test_storing_an_image_again_renews_its_ttl(make_cache: MakeCache, redis: Redis) -> None:
     make_cache().put(PATH, b"image", KIND)
     redis.expire(KEY, 5)
     make_cache().put(PATH, b"image", KIND)
     assert redis.ttl(KEY) > 50
 
 
-def test_what_was_forgotten_makes_room_when_its_turn_comes(make_cache: MakeCache, redis: Redis) -> None:
+def test_forgotten_images_free_their_bytes_when_the_oldest_are_evicted(make_cache: MakeCache, redis: Redis) -> None:
     cache = make_cache(shared_bytes=10_000)
     paths = [f"charts/2026/11/24/{number}.png" for number in range(30)]
     for path in paths[:10]:
@@ -313,7 +313,7 @@ def test_a_redis_that_was_emptied_is_filled_again_within_its_bytes(make_cache: M
     assert kept(redis) == sorted(paths[-10:])
 
 
-def test_every_key_in_redis_ends_by_itself(make_cache: MakeCache, redis: Redis) -> None:
+def test_every_key_in_redis_expires(make_cache: MakeCache, redis: Redis) -> None:
     make_cache().put(PATH, b"image", KIND)
     keys = redis.keys()
     assert len(keys) == 3
@@ -327,7 +327,7 @@ def test_without_bytes_nothing_is_kept_in_redis(make_cache: MakeCache, redis: Re
     assert redis.keys() == []
 
 
-def test_a_store_that_fails_is_said_to_be_away_for_now(make_cache: MakeCache, store: MediaStore) -> None:
+def test_a_store_that_fails_raises_unavailable(make_cache: MakeCache, store: MediaStore) -> None:
     (store.folder / PATH).parent.mkdir(parents=True)
     (store.folder / PATH).symlink_to(store.folder / PATH)  # a loop: the disk's own error
     with pytest.raises(Unavailable):

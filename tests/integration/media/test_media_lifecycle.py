@@ -1,4 +1,4 @@
-"""The ends of files: days, names, what writers left, the quota. On a real disk and a real Redis."""
+"""Deleting files by day, by name, as stale temporaries and for the quota, on a real disk and a real Redis."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_days_before_one_are_dropped_and_that_one_stays(store: MediaStore) -> No
     assert lifecycle.drop_days_before(store, TODAY - timedelta(days=30)) == Report()
 
 
-def test_dropping_days_does_not_look_at_the_files_that_stay(store: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropping_days_does_not_list_the_files_of_other_days(
+    store: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_file(store, 31)
     a_file(store, 0)
     looked_at: list[str] = []
@@ -98,7 +100,7 @@ def test_named_files_go_from_disk_and_from_the_caches(store: MediaStore, cache: 
     assert lifecycle.delete_files(store, cache, [], "orphan") == Report()
 
 
-def test_what_dead_writers_left_is_removed_and_what_is_being_written_stays(store: MediaStore) -> None:
+def test_stale_temporaries_are_removed_and_recent_ones_stay(store: MediaStore) -> None:
     dead = a_temporary(store, 1, NOW - timedelta(hours=2))
     alive = a_temporary(store, 0, NOW - timedelta(minutes=1))
     whole = a_file(store, 1, modified=(NOW - timedelta(days=1)).timestamp())
@@ -110,7 +112,7 @@ def test_what_dead_writers_left_is_removed_and_what_is_being_written_stays(store
     assert deleted("abandoned") == before + 1
 
 
-def test_old_leftovers_wait_for_their_day(store: MediaStore) -> None:
+def test_temporaries_of_old_days_are_removed_with_their_day(store: MediaStore) -> None:
     left = a_temporary(store, 20, NOW - timedelta(days=20))
     assert lifecycle.remove_stale_temporaries(store, NOW) == Report()
     assert left.exists()
@@ -126,7 +128,7 @@ def test_usage_is_the_bytes_of_all_files(store: MediaStore) -> None:
     assert REGISTRY.get_sample_value("media_bytes") == 120
 
 
-def test_usage_looks_only_at_days_in_which_something_changed(store: MediaStore, monkeypatch) -> None:
+def test_usage_lists_only_days_that_changed(store: MediaStore, monkeypatch) -> None:
     for days_ago in range(3):
         a_file(store, days_ago)
     assert [lifecycle.usage(store) for _ in range(2)] == [30, 30]
@@ -159,9 +161,7 @@ def test_the_oldest_files_that_make_up_a_surplus_are_named(store: MediaStore) ->
     assert lifecycle.oldest_files(store, 1_000) == [oldest, older, younger, newest]
 
 
-def test_the_quota_does_not_look_at_younger_days_than_it_needs(
-    store: MediaStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_quota_lists_no_younger_days_than_it_needs(store: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
     a_file(store, 5)
     a_file(store, 0)
     listed: list[DayFolder] = []
@@ -176,7 +176,7 @@ def test_the_quota_does_not_look_at_younger_days_than_it_needs(
     assert [folder.day for folder in listed] == [TODAY - timedelta(days=5)]
 
 
-def test_thousands_of_expired_files_go_in_a_moment(store: MediaStore) -> None:
+def test_thousands_of_expired_files_are_deleted_within_seconds(store: MediaStore) -> None:
     folder = store.folder / "charts/2026/01/01"
     folder.mkdir(parents=True)
     for number in range(5_000):

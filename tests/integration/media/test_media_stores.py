@@ -1,4 +1,4 @@
-"""What every store does, asked of each: a folder on disk, and a bucket on a server that speaks S3."""
+"""Behaviour that all stores share: a folder on disk, and a bucket on a server with the S3 API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_RE
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that speaks S3."""
+    """The address of a server with the S3 API."""
     port = processes.free_port()
     address = f"http://127.0.0.1:{port}"
     arguments = ["moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -36,7 +36,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty place in a bucket; the client finds its server as operators would tell it."""
+    """The URL of an empty prefix in a bucket. The client finds its server by the variables that operators set."""
     for name, value in (ACCOUNT | {"AWS_ENDPOINT_URL": s3}).items():
         monkeypatch.setenv(name, value)
     assert requests.put(f"{s3}/images", timeout=10).status_code == 200
@@ -55,7 +55,7 @@ def test_what_is_written_is_read(store: Store) -> None:
     assert store.exists(PATH)
 
 
-def test_a_second_write_takes_the_place_of_the_first(store: Store) -> None:
+def test_a_second_write_replaces_the_first(store: Store) -> None:
     store.write(PATH, b"first")
     store.write(PATH, b"second")
     assert store.read(PATH) == b"second"
@@ -68,14 +68,14 @@ def test_a_missing_file_is_none(store: Store) -> None:
     assert store.remove(PATH) is None
 
 
-def test_a_folder_is_no_file(store: Store) -> None:
+def test_a_folder_is_not_a_file(store: Store) -> None:
     store.write(PATH, b"image")
     assert store.read("charts/2026") is None
     assert not store.exists("charts/2026")
     assert store.remove(f"{PATH}/inside") is None
 
 
-def test_a_deleted_file_is_gone_and_its_size_is_told_once(store: Store) -> None:
+def test_removing_a_file_returns_its_size_and_removing_it_again_returns_none(store: Store) -> None:
     store.write(PATH, b"image")
     assert store.remove(PATH) == 5
     assert store.read(PATH) is None
@@ -90,7 +90,7 @@ def test_a_file_of_the_largest_size_is_kept_and_one_byte_more_is_refused(store: 
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../outside.png", "charts//a.png", ".hidden", "charts/a.png/"])
-def test_a_path_that_no_code_of_ours_makes_is_refused_everywhere(store: Store, path: str) -> None:
+def test_an_invalid_path_is_refused_by_every_method(store: Store, path: str) -> None:
     with pytest.raises(BadMediaPath):
         store.write(path, b"image")
     for look in (store.read, store.exists, store.remove):
@@ -126,7 +126,7 @@ def test_dropping_a_day_keeps_its_neighbours(store: Store) -> None:
     assert list(store.days()) == [DayFolder("charts/2026/11/25", date(2026, 11, 25))]
 
 
-def test_the_life_of_files_ends_the_same_way_everywhere(store: Store) -> None:
+def test_files_expire_in_the_same_way_in_every_store(store: Store) -> None:
     for day in (20, 21, 22):
         store.write(f"charts/2026/11/{day}/a.png", b"x" * day)
     assert lifecycle.usage(store) == 63
@@ -135,21 +135,21 @@ def test_the_life_of_files_ends_the_same_way_everywhere(store: Store) -> None:
     assert lifecycle.usage(store) == 43
 
 
-def test_two_places_in_one_bucket_know_nothing_of_each_other(bucket: str) -> None:
+def test_two_prefixes_of_one_bucket_are_separate_stores(bucket: str) -> None:
     one, other = (S3Media(f"{bucket}/{name}", max_bytes=99) for name in ("one", "other"))
     one.write(PATH, b"image")
     assert other.read(PATH) is None
     assert list(other.days()) == []
 
 
-def test_a_bucket_that_is_away_is_an_error_of_storage(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+def test_a_missing_bucket_raises_oserror(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
     store = S3Media(bucket.replace("images", "no-such-bucket"), max_bytes=99)
     for fails in (lambda: store.write(PATH, b"image"), lambda: list(store.files(DAY))):
         with pytest.raises(OSError, match="no-such-bucket"):
             fails()
 
 
-def test_the_settings_say_where_images_are(tmp_path: Path, bucket: str) -> None:
+def test_the_settings_choose_the_store(tmp_path: Path, bucket: str) -> None:
     settings = Settings(database_url=f"sqlite:///{tmp_path}/x.db", media_dir=tmp_path / "media")
     for chosen, kind in ((settings, MediaStore), (replace(settings, media_url=bucket), S3Media)):
         resources = Resources.build(chosen)

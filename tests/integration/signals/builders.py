@@ -1,4 +1,4 @@
-"""Signals for tests: a good one, with what a test is about changed."""
+"""Builders of valid signals; a test changes the fields it is about."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from app.signals.domain import NewSignal
 
 PATH = "/api/v1/signals"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-KEY = "a key of tests, long enough to be taken"
+KEY = "a key of tests, long enough to be valid"
 
 
 def a_signal(**changes: Any) -> dict[str, Any]:
-    """As a producer posts it. None leaves a field out."""
+    """A signal as a producer posts it. None leaves a field out."""
     fields = {"instrument": "AAPL", "side": "buy", "price": "187.20", **changes}
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def a_new_signal(**changes: Any) -> NewSignal:
-    """As the service takes it."""
+    """A signal as the service accepts it."""
     return replace(NewSignal("desk-1", "AAPL", "buy", Decimal("187.20"), NOON), **changes)
 
 

@@ -1,4 +1,4 @@
-"""A clock that tests set, and the service over settings a test chooses."""
+"""A clock that tests advance, and the service with settings that a test chooses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def resources(resources: Resources, clock: StoppedClock) -> Resources:
 
 @pytest.fixture
 def serve(settings: Settings, clock: StoppedClock) -> Iterator[Serve]:
-    """Clients of the service with these settings changed; each call is a service of its own on the same database."""
+    """Starts a service with changed settings on the same database, and returns its client."""
     with ExitStack() as stack:
 
         def start(**changes: Any) -> FlaskClient:

@@ -1,4 +1,4 @@
-"""Many signals in one request: each judged as if it had come alone, stored in one transaction."""
+"""Many signals in one request: each is decided as if it were posted alone, and all are stored in one transaction."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def post_batch(client: FlaskClient, *signals: Any, producer: str = "desk-1", **e
     return client.post(BATCH, json={"signals": list(signals), **envelope}, headers={"X-Producer-Id": producer})
 
 
-def statuses(answer: TestResponse) -> list[int]:
-    return [result["status"] for result in (answer.json or {})["results"]]
+def statuses(response: TestResponse) -> list[int]:
+    return [result["status"] for result in (response.json or {})["results"]]
 
 
 def stored(resources: Resources, table: type[Signal | Event] = Signal) -> int:
@@ -54,19 +54,19 @@ def at(seconds: float) -> str:
 
 
 def test_a_batch_of_new_signals_is_stored_and_answered_one_by_one(client: FlaskClient, resources: Resources) -> None:
-    answer = post_batch(client, *different(100))
-    told = answer.json or {}
-    assert answer.status_code == 201
-    assert told["summary"] == {"total": 100, "created": 100, "duplicates": 0, "invalid": 0, "not_stored": 0}
-    assert [result["index"] for result in told["results"]] == list(range(100))
-    for result in told["results"]:
+    response = post_batch(client, *different(100))
+    document = response.json or {}
+    assert response.status_code == 201
+    assert document["summary"] == {"total": 100, "created": 100, "duplicates": 0, "invalid": 0, "not_stored": 0}
+    assert [result["index"] for result in document["results"]] == list(range(100))
+    for result in document["results"]:
         signal = result["signal"]
         assert signal["instrument"] == f"I{result['index']}"
         assert client.get(f"{PATH}/{signal['id']}").json == signal
     assert (stored(resources), stored(resources, Event)) == (100, 100)
 
 
-def test_what_a_batch_stores_is_what_was_sent_to_the_last_digit(client: FlaskClient) -> None:
+def test_the_stored_signals_of_a_batch_equal_the_sent_ones_to_the_last_digit(client: FlaskClient) -> None:
     body = b"""{"signals":[
         {"instrument":"A","side":"buy","price":0.10,"payload":{"x":1.10,"y":12345678901234567890.5,"z":1e-7}},
         {"instrument":"B","side":"buy","price":"0.000000000000000010","time":"2026-03-02T12:00:00.000001Z"},
@@ -74,8 +74,8 @@ def test_what_a_batch_stores_is_what_was_sent_to_the_last_digit(client: FlaskCli
          "payload":{"note":"\xe2\x82\xac \\n\\"'"}}]}"""
     results = (client.post(BATCH, data=body, content_type="application/json").json or {})["results"]
     read = [client.get(f"{PATH}/{result['signal']['id']}") for result in results]
-    assert [answer.json for answer in read] == [result["signal"] for result in results]
-    assert [(answer.json or {})["price"] for answer in read] == ["0.10", "0.000000000000000010", "1000"]
+    assert [response.json for response in read] == [result["signal"] for result in results]
+    assert [(response.json or {})["price"] for response in read] == ["0.10", "0.000000000000000010", "1000"]
     assert b'"x":1.10,"y":12345678901234567890.5,"z":1E-7' in read[0].data
     assert (read[1].json or {})["time"] == "2026-03-02T12:00:00.000001Z"
     assert (read[2].json or {})["external_id"] == "a'\"\\{}"
@@ -84,10 +84,10 @@ def test_what_a_batch_stores_is_what_was_sent_to_the_last_digit(client: FlaskCli
 
 def test_every_signal_of_a_batch_has_its_event(client: FlaskClient, resources: Resources) -> None:
     headers = {"X-Request-ID": "request-9"}
-    answer = client.post(BATCH, json={"signals": [*different(3), a_signal(side="hold")]}, headers=headers)
+    response = client.post(BATCH, json={"signals": [*different(3), a_signal(side="hold")]}, headers=headers)
     with resources.database.reading() as session:
         events = session.scalars(select(Event).order_by(Event.id)).all()
-    ids = [result["signal"]["id"] for result in (answer.json or {})["results"][:3]]
+    ids = [result["signal"]["id"] for result in (response.json or {})["results"][:3]]
     assert [event.subject for event in events] == ids
     assert {(event.kind, event.request_id, event.dispatched_at) for event in events} == {
         ("signal.received", "request-9", None)
@@ -98,7 +98,7 @@ def test_in_a_mixed_batch_each_result_is_what_the_item_would_have_got_alone(
     client: FlaskClient, resources: Resources
 ) -> None:
     first = post(client, external_id="known").json or {}
-    answer = post_batch(
+    response = post_batch(
         client,
         a_signal(instrument="MSFT"),
         a_signal(external_id="known", instrument="GOOG"),
@@ -106,11 +106,11 @@ def test_in_a_mixed_batch_each_result_is_what_the_item_would_have_got_alone(
         a_signal(instrument="AAPL", price="186"),
         "no signal",
     )
-    told = answer.json or {}
-    assert answer.status_code == 207
-    assert statuses(answer) == [201, 409, 422, 409, 422]
-    assert told["summary"] == {"total": 5, "created": 1, "duplicates": 2, "invalid": 2, "not_stored": 0}
-    by_id, wrong, by_window, no_object = (result["problem"] for result in told["results"][1:])
+    document = response.json or {}
+    assert response.status_code == 207
+    assert statuses(response) == [201, 409, 422, 409, 422]
+    assert document["summary"] == {"total": 5, "created": 1, "duplicates": 2, "invalid": 2, "not_stored": 0}
+    by_id, wrong, by_window, no_object = (result["problem"] for result in document["results"][1:])
     assert (by_id["existing_signal_id"], by_id["matched_on"]) == (first["id"], "external_id")
     assert (by_window["existing_signal_id"], by_window["matched_on"]) == (first["id"], "window")
     assert by_window["differs"] == ["external_id", "price"]
@@ -118,12 +118,12 @@ def test_in_a_mixed_batch_each_result_is_what_the_item_would_have_got_alone(
     assert no_object["errors"][0]["pointer"] == "/signals/4"
     for problem in (by_id, wrong, by_window, no_object):
         assert problem["type"].startswith("/problems/")
-        assert problem["request_id"] == answer.headers["X-Request-ID"]
+        assert problem["request_id"] == response.headers["X-Request-ID"]
     assert stored(resources) == 2
 
 
 def test_of_equal_items_the_first_wins_and_later_ones_name_it(client: FlaskClient, resources: Resources) -> None:
-    answer = post_batch(
+    response = post_batch(
         client,
         a_signal(external_id="a"),
         a_signal(external_id="a", instrument="MSFT"),
@@ -132,8 +132,8 @@ def test_of_equal_items_the_first_wins_and_later_ones_name_it(client: FlaskClien
         a_signal(instrument="GOOG", time=at(299)),
         a_signal(instrument="GOOG", time=at(300)),
     )
-    results = (answer.json or {})["results"]
-    assert statuses(answer) == [201, 409, 409, 201, 409, 201]
+    results = (response.json or {})["results"]
+    assert statuses(response) == [201, 409, 409, 201, 409, 201]
     named = [(result["problem"]["duplicate_of_index"], result["problem"]["matched_on"]) for result in results[1:3]]
     assert named == [(0, "external_id"), (0, "window")]
     assert results[4]["problem"]["duplicate_of_index"] == 3
@@ -141,10 +141,10 @@ def test_of_equal_items_the_first_wins_and_later_ones_name_it(client: FlaskClien
     assert stored(resources) == 3
 
 
-def test_what_repeats_only_a_refused_item_is_new(client: FlaskClient) -> None:
+def test_an_item_that_repeats_only_a_refused_item_is_new(client: FlaskClient) -> None:
     post(client, time=at(0))
-    answer = post_batch(client, a_signal(time=at(200)), a_signal(time=at(400)))
-    assert statuses(answer) == [409, 201]
+    response = post_batch(client, a_signal(time=at(200)), a_signal(time=at(400)))
+    assert statuses(response) == [409, 201]
 
 
 def test_when_nothing_is_stored_the_status_tells_why(client: FlaskClient) -> None:
@@ -173,12 +173,12 @@ def test_an_atomic_batch_with_one_refused_item_stores_nothing(
     client: FlaskClient, resources: Resources, redis_url: str, spoiler: dict[str, str], status: int
 ) -> None:
     post(client, instrument="KNOWN")
-    answer = post_batch(client, *different(2), a_signal(**spoiler), atomic=True)
-    told = answer.json or {}
-    assert answer.status_code == status
-    assert statuses(answer) == [424, 424, status]
-    assert told["summary"]["not_stored"] == 2
-    assert told["results"][0]["problem"]["type"] == "/problems/batch-refused"
+    response = post_batch(client, *different(2), a_signal(**spoiler), atomic=True)
+    document = response.json or {}
+    assert response.status_code == status
+    assert statuses(response) == [424, 424, status]
+    assert document["summary"]["not_stored"] == 2
+    assert document["results"][0]["problem"]["type"] == "/problems/batch-refused"
     assert (stored(resources), stored(resources, Event)) == (1, 1)
     # Nothing stays behind that would refuse them later.
     assert [post(client, **signal).status_code for signal in different(2)] == [201, 201]
@@ -236,7 +236,7 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake = Intake.build(resources)
-    # Opens the connections: what a new one asks is not what a batch asks.
+    # Opens the connections: a new one executes statements of its own.
     intake.accept_all([(0, a_new_signal())], now=NOON)
     statements = statements_of(resources.database, monkeypatch)
     first = [(number, a_new_signal(instrument=f"I{number}", external_id=f"e{number}")) for number in range(100)]
@@ -251,7 +251,7 @@ def test_a_batch_costs_one_statement_in_postgresql_and_one_transaction_in_sqlite
 
 
 def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements from now on, by their first word, or by the function that they call."""
+    """A list that gets each later statement: its first word, or the function that it calls."""
     statements: list[str] = []
     execute = database.execute_raw
 
@@ -266,13 +266,13 @@ def statements_of(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[s
 
 
 def rows_read(database: Database) -> tuple[int, ...]:
-    """How many stored signals PostgreSQL has gone through so far, in the table itself and by its indexes."""
+    """How many rows PostgreSQL has read so far, in the table of signals and in its indexes."""
     database.execute_raw("SELECT pg_stat_force_next_flush()::text", ())
-    told = """
+    query = """
         SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'signals'), sum(idx_tup_read)::bigint
         FROM pg_stat_user_indexes WHERE relname = 'signals'
     """
-    return database.execute_raw(told, ())[0]
+    return database.execute_raw(query, ())[0]
 
 
 def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_table(resources: Resources) -> None:
@@ -280,7 +280,7 @@ def test_a_batch_of_new_signals_goes_through_no_stored_ones_however_young_the_ta
         pytest.skip("it makes a plan of its own for each statement")
     intake = Intake.build(resources)
     before = rows_read(resources.database)
-    # From the sixth time on PostgreSQL keeps to a plan made while the table was next to empty.
+    # From the sixth execution on PostgreSQL uses a plan that was made while the table was almost empty.
     for batch in range(20):
         news = [
             (number, a_new_signal(instrument=f"{batch}-{number}", external_id=f"{batch}-{number}"))
@@ -339,15 +339,15 @@ def test_batches_that_share_signals_in_any_order_store_each_once_and_never_lock_
     ],
 )
 def test_an_envelope_that_does_not_fit_is_refused_as_a_whole(client: FlaskClient, document: Any, pointer: str) -> None:
-    answer = client.post(BATCH, json=document)
-    assert answer.status_code == 422
-    assert answer.content_type == "application/problem+json"
-    assert pointer in {error["pointer"] for error in (answer.json or {})["errors"]}
+    response = client.post(BATCH, json=document)
+    assert response.status_code == 422
+    assert response.content_type == "application/problem+json"
+    assert pointer in {error["pointer"] for error in (response.json or {})["errors"]}
 
 
 def test_json_that_is_not_strict_refuses_the_whole_batch(client: FlaskClient) -> None:
-    answer = client.post(BATCH, data=b'{"signals":[{"a":1,"a":2}]}', content_type="application/json")
-    assert (answer.status_code, (answer.json or {})["type"]) == (400, "/problems/malformed-json")
+    response = client.post(BATCH, data=b'{"signals":[{"a":1,"a":2}]}', content_type="application/json")
+    assert (response.status_code, (response.json or {})["type"]) == (400, "/problems/malformed-json")
 
 
 @pytest.mark.parametrize(("depth", "status"), [(15, 201), (16, 400)])
@@ -361,11 +361,11 @@ def test_an_item_may_be_as_deep_as_a_signal_of_its_own(client: FlaskClient, dept
 
 def test_each_item_is_under_the_cap_of_a_single_signal(serve: Serve) -> None:
     client = serve(signals_max_payload_bytes=400)
-    answer = post_batch(
+    response = post_batch(
         client, a_signal(payload={"x": "y" * 400}), a_signal(payload={"x": "y" * 200}), *different(10)[1:]
     )
-    assert statuses(answer) == [413] + [201] * 10
-    assert (answer.json or {})["results"][0]["problem"]["type"] == "/problems/payload-too-large"
+    assert statuses(response) == [413] + [201] * 10
+    assert (response.json or {})["results"][0]["problem"]["type"] == "/problems/payload-too-large"
 
 
 def test_a_batch_over_its_cap_is_refused_before_it_is_parsed(client: FlaskClient) -> None:
@@ -383,8 +383,8 @@ def signed(
     return client.post(BATCH, data=body, content_type="application/json", headers=given)
 
 
-def external_ids(answer: TestResponse) -> list[str | None]:
-    return [result["signal"]["external_id"] for result in (answer.json or {})["results"]]
+def external_ids(response: TestResponse) -> list[str | None]:
+    return [result["signal"]["external_id"] for result in (response.json or {})["results"]]
 
 
 def test_a_signature_covers_the_whole_batch_and_its_id_names_the_places_of_items_without_one(
@@ -393,9 +393,9 @@ def test_a_signature_covers_the_whole_batch_and_its_id_names_the_places_of_items
     client = serve(signals_hmac_enabled=True, signals_hmac_key=KEY, api_keys=(f"desk:{KEY}",))
     items = [a_signal(), a_signal(instrument="MSFT", external_id="own"), a_signal(instrument="GOOG")]
     body = json.dumps({"signals": items}).encode()
-    answer = signed(client, body, clock)
-    assert external_ids(answer) == ["msg_1#0", "own", "msg_1#2"]
-    assert all(result["signal"]["signed"] for result in (answer.json or {})["results"])
+    response = signed(client, body, clock)
+    assert external_ids(response) == ["msg_1#0", "own", "msg_1#2"]
+    assert all(result["signal"]["signed"] for result in (response.json or {})["results"])
     assert signed(client, body, clock, **{"webhook-id": "msg_2"}).status_code == 401
     assert signed(client, body, clock, **{"X-Producer-Id": "desk-2"}).status_code == 401
     assert signed(client, body, clock).status_code == 409
@@ -420,7 +420,7 @@ def test_a_signed_batch_that_is_replayed_without_a_window_stores_nothing(
     assert stored(resources) == 3
 
 
-def test_another_signed_batch_is_another_whatever_it_holds(serve: Serve, clock: StoppedClock) -> None:
+def test_two_signed_batches_with_equal_contents_are_two_messages(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_key=KEY, signals_dedup_window_seconds=0)
     body = json.dumps({"signals": [a_signal(), a_signal()]}).encode()
     assert [signed(client, body, clock, name).status_code for name in ("msg_1", "msg_2")] == [201, 201]
@@ -434,18 +434,18 @@ def test_a_long_message_id_names_the_places_of_its_items_by_a_digest(serve: Serv
 
 
 @pytest.mark.parametrize("index", [0, 9_999_999])
-def test_an_item_of_a_signed_message_has_an_id_that_fits_whatever_the_messages_id_and_its_place(index: int) -> None:
+def test_every_item_of_a_signed_message_has_a_valid_external_id(index: int) -> None:
     names = [item_external_id("m" * length, index) for length in range(1, 129)]
     assert max(map(len, names)) <= 128
     assert len(set(names)) == len(names)
     assert all(name.endswith(f"#{index}") for name in names)
 
 
-def test_an_unsigned_batch_names_nobody(client: FlaskClient) -> None:
+def test_items_of_an_unsigned_batch_get_no_external_id(client: FlaskClient) -> None:
     assert external_ids(post_batch(client, a_signal())) == [None]
 
 
-def test_the_window_off_leaves_only_external_ids_to_compare(serve: Serve) -> None:
+def test_with_the_window_off_items_are_compared_by_external_id_alone(serve: Serve) -> None:
     client = serve(signals_dedup_window_seconds=0)
     signals = [a_signal(), a_signal(), a_signal(external_id="e"), a_signal(external_id="e")]
     assert statuses(post_batch(client, *signals)) == [201, 201, 201, 409]

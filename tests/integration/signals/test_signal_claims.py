@@ -1,3 +1,5 @@
+"""Claims of deduplication keys in Redis."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -48,7 +50,7 @@ def test_keys_are_shared_within_a_bucket_and_by_an_external_id_only() -> None:
     assert not set(claim_keys(RULE.identify(a_new_signal(external_id="f", version="2")))) & set(one)
 
 
-def test_a_claim_on_its_way_is_seen_as_pending_and_never_as_a_duplicate(claims: Claims) -> None:
+def test_an_unsettled_claim_is_pending_and_never_a_duplicate(claims: Claims) -> None:
     first, second = claims.take(["a", "b"]), claims.take(["b", "c"])
     assert (first.owned, first.marked, first.pending) == (("a", "b"), {}, ())
     assert (second.owned, second.marked, second.pending) == (("c",), {}, ("b",))
@@ -71,7 +73,7 @@ def test_settling_releases_what_it_does_not_mark(claims: Claims, redis: Redis) -
     assert redis.get("b") is None
 
 
-def test_only_the_first_of_a_second_is_to_publish_the_wake_up(claims: Claims, redis: Redis) -> None:
+def test_only_the_first_claim_of_a_second_publishes_the_wake_up(claims: Claims, redis: Redis) -> None:
     assert claims.settle(claims.take(["a"]), {"a": uuid7()}, wake=EVENTS)
     assert not claims.settle(claims.take(["b"]), {"b": uuid7()}, wake=EVENTS)
     redis.delete(wake_key(EVENTS))
@@ -106,7 +108,7 @@ def test_without_redis_nothing_is_claimed_and_everyone_may_publish(nowhere: str)
         claims.forget({"a": b"d:x"})
 
 
-def test_after_a_failure_redis_is_left_alone_for_a_while_and_then_asked_again(redis_url: str, nowhere: str) -> None:
+def test_after_a_failure_redis_is_not_used_for_a_pause_and_then_tried_again(redis_url: str, nowhere: str) -> None:
     seconds = 100.0
     with connect(nowhere, 0.2) as redis, connect(redis_url, 1.0) as back:
         claims = Claims(redis, window_seconds=300, monotonic=lambda: seconds)
@@ -118,7 +120,7 @@ def test_after_a_failure_redis_is_left_alone_for_a_while_and_then_asked_again(re
         assert claims.take(["a"]).available
 
 
-def test_a_redis_that_refuses_writes_is_as_good_as_none(claims: Claims, redis: Redis) -> None:
+def test_a_redis_that_refuses_writes_is_treated_as_unavailable(claims: Claims, redis: Redis) -> None:
     redis.config_set("maxmemory", "1")
     try:
         assert not claims.take(["a"]).available

@@ -1,3 +1,5 @@
+"""Duplicates of posted signals, with Redis up, unreachable and emptied."""
+
 from __future__ import annotations
 
 import time
@@ -23,7 +25,7 @@ from tests.integration.signals.conftest import Serve, StoppedClock
 
 
 class Rig:
-    """A service whose Redis is up, away, or empties itself before each post."""
+    """A service whose Redis is up, unreachable, or emptied before each post."""
 
     def __init__(self, serve: Serve, redis: str, redis_url: str, nowhere: str) -> None:
         self._serve = serve
@@ -45,7 +47,7 @@ class Rig:
 
 @pytest.fixture(params=["up", "away", "flushed"])
 def rig(request: pytest.FixtureRequest, serve: Serve, redis_url: str, nowhere: str) -> Iterator[Rig]:
-    """Every promise about duplicates is tried with each state of Redis: the answers must be the same."""
+    """Every rule about duplicates is tested with each state of Redis: the responses must be the same."""
     built = Rig(serve, request.param, redis_url, nowhere)
     yield built
     built.close()
@@ -60,11 +62,11 @@ def test_a_second_post_of_the_same_external_id_is_refused_for_ever(rig: Rig, clo
     first = rig.post(client, external_id="e1").json or {}
     clock.advance(400 * 86_400)
     for _ in range(2):
-        answer = rig.post(client, external_id="e1", instrument="MSFT", side="sell")
-        problem = answer.json or {}
-        assert answer.status_code == 409
+        response = rig.post(client, external_id="e1", instrument="MSFT", side="sell")
+        problem = response.json or {}
+        assert response.status_code == 409
         assert problem["type"].endswith("duplicate-signal")
-        assert answer.headers["Location"] == f"{PATH}/{first['id']}"
+        assert response.headers["Location"] == f"{PATH}/{first['id']}"
         assert (problem["existing_signal_id"], problem["matched_on"]) == (first["id"], "external_id")
         assert problem["differs"] == ["instrument", "side"]
     assert rig.post(client, external_id="e2", instrument="MSFT").status_code == 201
@@ -80,9 +82,9 @@ def test_live_signals_collide_until_the_window_has_passed(rig: Rig, clock: Stopp
     client = rig.serve()
     first = rig.post(client).json or {}
     clock.advance(299.999)
-    answer = rig.post(client, price="1", payload={"note": "again"})
-    problem = answer.json or {}
-    assert answer.status_code == 409
+    response = rig.post(client, price="1", payload={"note": "again"})
+    problem = response.json or {}
+    assert response.status_code == 409
     assert (problem["existing_signal_id"], problem["matched_on"]) == (first["id"], "window")
     assert problem["differs"] == ["price", "payload"]
     clock.advance(0.001)
@@ -112,8 +114,8 @@ def test_a_history_of_hours_posted_at_once_does_not_collide(rig: Rig) -> None:
 def test_a_signal_between_two_others_collides_with_one_of_them(rig: Rig) -> None:
     client = rig.serve()
     first, second = (rig.post(client, time=at(seconds)).json or {} for seconds in (0, 300))
-    answer = rig.post(client, time=at(200)).json or {}
-    assert answer["existing_signal_id"] in (first["id"], second["id"])
+    response = rig.post(client, time=at(200)).json or {}
+    assert response["existing_signal_id"] in (first["id"], second["id"])
 
 
 @pytest.mark.parametrize(
@@ -150,9 +152,9 @@ def marker_keys(settings: Settings) -> tuple[str, ...]:
     return redis_claims.claim_keys(DedupRule(settings.signals_dedup_window_seconds).identify(a_new_signal()))
 
 
-def test_a_known_duplicate_is_answered_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:
+def test_a_known_duplicate_is_refused_while_nobody_can_write(client: FlaskClient, resources: Resources) -> None:
     post(client, external_id="e")
-    # Somebody else holds what a writer needs: the fast path must do with reading.
+    # Another transaction holds the lock of writers: the fast path must only read.
     hold = "DELETE FROM leases" if resources.database.is_sqlite else "LOCK TABLE signals IN SHARE MODE"
     with resources.database.transaction() as session:
         session.execute(text(hold))
@@ -169,9 +171,9 @@ def test_no_value_in_redis_makes_a_new_signal_a_duplicate(
     with Redis.from_url(redis_url) as redis:
         (key,) = marker_keys(settings)
         redis.set(key, value)
-        answer = post(client)
-        assert answer.status_code == 201
-        assert redis.get(key) == f"d:{(answer.json or {})['id']}".encode()
+        response = post(client)
+        assert response.status_code == 201
+        assert redis.get(key) == f"d:{(response.json or {})['id']}".encode()
 
 
 def test_a_marker_of_a_deleted_signal_is_forgotten(client: FlaskClient, resources: Resources) -> None:
@@ -196,10 +198,10 @@ def test_without_the_database_there_is_no_false_answer_and_no_claim_stays(
 ) -> None:
     away = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none", database_timeout_seconds=1.0)
     client = serve(database_url=away.database_url, database_timeout_seconds=1.0)
-    answer = post(client, external_id="e")
-    assert answer.status_code == 503
-    assert (answer.json or {})["type"].endswith("unavailable")
-    assert int(answer.headers["Retry-After"]) > 0
+    response = post(client, external_id="e")
+    assert response.status_code == 503
+    assert (response.json or {})["type"].endswith("unavailable")
+    assert int(response.headers["Retry-After"]) > 0
     assert client.get(PATH).status_code == 503
     with Redis.from_url(redis_url) as redis:
         assert redis.keys("signal:*") == []
@@ -223,7 +225,7 @@ def test_a_frozen_redis_delays_a_signal_for_less_than_two_seconds_and_changes_no
         assert post(client, external_id="before").status_code == 409
         second = time.monotonic() - started - first
         redis.client_unpause()
-    # The first one pays for finding out, the next ones leave Redis alone.
+    # The first signal waits for the timeout of Redis, the next ones do not use Redis.
     assert first < 2
     assert second < 1
     assert post(client, external_id="during").status_code == 409

@@ -1,4 +1,4 @@
-"""All signals as a file: complete, exact, and in the memory of a single page."""
+"""The export of signals: complete, exact, and in the memory of a few pages."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def read(after_id, limit):
 
 write = {"csv": export.as_csv, "ndjson": export.as_ndjson}[sys.argv[2]]
 lines = grown = 0
-for number, piece in enumerate(write(export.read_pages(read))):
-    lines += piece.count(b"\\n")
+for number, chunk in enumerate(write(export.read_pages(read))):
+    lines += chunk.count(b"\\n")
     if number == 2:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown)
@@ -175,7 +175,7 @@ def test_signals_that_come_while_a_file_is_written_are_not_in_it(resources: Reso
 
 @pytest.mark.parametrize("path", [CSV, NDJSON])
 @pytest.mark.parametrize("query", ["limit=5", "cursor=x", "since=yesterday", "side=hold", "x=1"])
-def test_what_is_no_filter_is_refused(client: FlaskClient, path: str, query: str) -> None:
+def test_an_unknown_or_invalid_filter_is_refused(client: FlaskClient, path: str, query: str) -> None:
     response = client.get(f"{path}?{query}")
     assert (response.status_code, response.content_type) == (422, "application/problem+json")
 

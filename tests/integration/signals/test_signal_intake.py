@@ -1,4 +1,4 @@
-"""Signals that come at once are stored together, and none is the worse for the others' company."""
+"""Signals that arrive at the same time are stored together, and none affects the result of another."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def other(number: int, **changes: Any) -> NewSignal:
 
 @contextmanager
 def first_store_delayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The first storing waits until the block ends; gives how many signals each storing had."""
+    """Delay the first call of `store` until the block ends. Yields the number of signals of each call."""
     sizes: list[int] = []
     go_on = threading.Event()
 
@@ -58,7 +58,7 @@ def first_store_delayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def together(intake: Intake, signals: Sequence[NewSignal], monkeypatch: pytest.MonkeyPatch) -> list[Result]:
-    """What becomes of signals that all come while another one is being stored, and so are stored by one call."""
+    """The results of signals that arrive while another one is being stored, and so are stored by one call."""
     with ThreadPoolExecutor(len(signals) + 1) as pool:
         with first_store_delayed(monkeypatch) as sizes:
             pool.submit(intake.accept, other(99), now=NOON)
@@ -84,14 +84,14 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def stored(database: Database) -> dict[str, str | None]:
-    """The instruments stored, each with the request its event names."""
+    """The stored instruments, each with the request id of its event."""
     with database.reading() as session:
         signals = session.scalars(select(Signal)).all()
         requests = {event.subject: event.request_id for event in session.scalars(select(Event))}
         return {signal.instrument: requests[str(signal.id)] for signal in signals}
 
 
-def test_they_are_stored_in_one_transaction_each_with_its_event(
+def test_waiting_signals_are_stored_in_one_transaction_each_with_its_event(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes = together(intake, [other(number) for number in range(5)], monkeypatch)
@@ -101,7 +101,7 @@ def test_they_are_stored_in_one_transaction_each_with_its_event(
     assert stored(resources.database) == {"I99": ""} | {f"I{number}": f"r{number + 1}" for number in range(5)}
 
 
-def test_of_equal_ones_among_them_the_first_is_stored_and_named(
+def test_of_equal_waiting_signals_the_first_is_stored_and_named(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intake.accept(other(7), now=NOON)
@@ -119,7 +119,7 @@ def test_of_equal_ones_among_them_the_first_is_stored_and_named(
     assert set(stored(resources.database)) == {"I99", "I7", "I1", "I2", "I3"}
 
 
-def test_what_the_database_refuses_takes_none_of_the_others_with_it(
+def test_a_signal_that_the_database_refuses_does_not_affect_the_others(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = other(2, side=None) if resources.database.is_sqlite else other(2, version="x" * 10_000)
@@ -139,7 +139,7 @@ def test_without_the_database_all_fail_and_no_claim_stays(
     assert isinstance(Intake.build(resources).accept(other(1), now=NOON), SignalRow)
 
 
-def test_one_that_has_to_wait_for_somebody_else_holds_up_none_of_the_others(
+def test_a_signal_that_waits_for_a_lock_does_not_delay_the_others(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = resources.database
@@ -156,7 +156,7 @@ def test_one_that_has_to_wait_for_somebody_else_holds_up_none_of_the_others(
         assert all(isinstance(outcome, SignalRow) for outcome in waiting.result(10))
 
 
-def test_they_are_claimed_by_one_command_and_settled_by_another(
+def test_waiting_signals_are_claimed_by_one_command_and_settled_by_another(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resources.redis.config_resetstat()
@@ -208,7 +208,7 @@ def counts() -> dict[tuple[str, str], float]:
 
 
 def counted(work: Callable[[], Any]) -> dict[tuple[str, str], float]:
-    """What the metric of deduplication gains by the work."""
+    """How much each series of the metric of deduplication grows during the work."""
     before = counts()
     with suppress(DuplicateSignal):
         work()
@@ -239,7 +239,7 @@ def test_each_signal_is_counted_once_for_redis_and_once_for_the_database(intake:
     assert counted(lambda: intake.accept(other(4), now=NOON)) == {("redis", "stale"): 1, ("database", "new"): 1}
 
 
-def test_what_is_found_stored_while_others_are_stored_needs_no_second_statement(
+def test_a_duplicate_that_storing_finds_needs_no_second_statement(
     intake: Intake, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = intake.accept(other(1), now=NOON)

@@ -1,4 +1,4 @@
-"""Processes older than migration 0008 go on storing beside newer ones: the same rules, and the same locks."""
+"""Processes older than migration 0008 store signals beside newer ones, with the same rules and the same locks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def database(postgresql_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def old_process(postgresql_url: str) -> Iterator[Connection]:
-    """A connection whose transactions end when the test says so."""
+    """A connection whose transactions the test ends."""
     with psycopg.connect(postgresql_url.replace("postgresql+psycopg://", "postgresql://")) as connection:
         yield connection
 
@@ -46,7 +46,7 @@ def incoming(new: NewSignal) -> IncomingSignal:
 
 
 def old_locks(items: list[IncomingSignal]) -> list[int]:
-    """As the releases before computed them."""
+    """The numbers of the locks as earlier releases compute them."""
     keys = {key for item in items for key in (item.identity.window_key, item.identity.external_key) if key}
     return sorted(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True) for key in keys)
 
@@ -56,17 +56,17 @@ def store_signal(connection: Connection, items: list[IncomingSignal], *, wait: b
     row = queries.to_row(item)
     parameters = [old_locks(items), wait, RULE.window, uuid7(), events.SIGNAL_RECEIVED, "r", *row]
     places = ", ".join(f"${number}" for number in range(2, len(parameters) + 1))
-    answer = RawCursor(connection).execute(f"SELECT store_signal($1::bigint[], {places})", parameters).fetchone()
-    return answer == (True,)
+    result = RawCursor(connection).execute(f"SELECT store_signal($1::bigint[], {places})", parameters).fetchone()
+    return result == (True,)
 
 
 def store_batch(connection: Connection, items: list[IncomingSignal], *, function: str = "store_batch") -> bool:
     rows = [queries.to_row(item)._asdict() | {"event_id": uuid7()} for item in items]
-    answer = RawCursor(connection).execute(
+    result = RawCursor(connection).execute(
         f"SELECT {function}($1::bigint[], $2, $3, $4, $5::json)",
         [old_locks(items), RULE.window, events.SIGNAL_RECEIVED, "r", records(rows)],
     )
-    return answer.fetchone() == (True,)
+    return result.fetchone() == (True,)
 
 
 def store_signals(connection: Connection, items: list[IncomingSignal]) -> bool:
@@ -77,7 +77,9 @@ OLD = pytest.mark.parametrize("old_store", [store_signal, store_batch, store_sig
 
 
 @OLD
-def test_each_finds_what_the_other_has_stored(database: Database, old_process: Connection, old_store: Stores) -> None:
+def test_old_and_new_processes_find_each_others_signals(
+    database: Database, old_process: Connection, old_store: Stores
+) -> None:
     by_old, by_new = incoming(a_new_signal(external_id="a")), incoming(a_new_signal(instrument="MSFT"))
     assert old_store(old_process, [by_old])
     old_process.commit()

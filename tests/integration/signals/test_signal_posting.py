@@ -1,3 +1,5 @@
+"""Posting one signal: bodies, validation, signatures and metrics."""
+
 from __future__ import annotations
 
 import json
@@ -68,7 +70,7 @@ def test_the_digits_of_numbers_survive_in_responses(client: FlaskClient) -> None
         assert b'"x":1.10,"y":12345678901234567890.5,"z":1E-7' in read.data
 
 
-def test_a_signal_is_stored_with_the_event_that_tells_of_it(client: FlaskClient, resources: Resources) -> None:
+def test_a_signal_is_stored_with_its_event(client: FlaskClient, resources: Resources) -> None:
     response = client.post(PATH, json=a_signal(), headers={"X-Request-ID": "request-7"})
     with resources.database.reading() as session:
         (event,) = session.scalars(select(Event)).all()
@@ -132,7 +134,7 @@ def test_the_size_is_checked_before_anything_is_parsed(client: FlaskClient) -> N
     assert is_problem(client.post(PATH, data=b"{" * 32_769, content_type="application/json"), 413, "payload-too-large")
 
 
-def test_what_does_not_fit_is_named_by_pointers_and_not_stored(client: FlaskClient, resources: Resources) -> None:
+def test_an_invalid_signal_is_refused_with_pointers_and_not_stored(client: FlaskClient, resources: Resources) -> None:
     response = post(client, side="hold", payload={"take_profit": [1, -2]}, colour="red")
     assert is_problem(response, 422, "validation-failed")
     pointers = {error["pointer"] for error in (response.json or {})["errors"]}
@@ -140,14 +142,14 @@ def test_what_does_not_fit_is_named_by_pointers_and_not_stored(client: FlaskClie
     assert stored(resources) == 0
 
 
-def test_a_time_too_far_ahead_does_not_fit(client: FlaskClient, clock: StoppedClock) -> None:
+def test_a_time_too_far_ahead_is_refused(client: FlaskClient, clock: StoppedClock) -> None:
     ahead = (clock.now + timedelta(seconds=61)).isoformat()
     assert is_problem(post(client, time=ahead), 422, "validation-failed")
     assert post(client, time=(clock.now + timedelta(seconds=60)).isoformat()).status_code == 201
 
 
 def signed(client: FlaskClient, clock: StoppedClock, body: Any = None, **how: Any) -> TestResponse:
-    """Post a body with a Standard Webhooks signature; `how` spoils parts of it."""
+    """Post a body with a Standard Webhooks signature; `how` replaces parts of it."""
     data = json.dumps(body or a_signal()).encode()
     headers = signatures.sign(
         data, key=how.get("key", KEY), message_id=how.get("message_id", "msg_1"), now=how.get("now", clock.now)
@@ -156,7 +158,7 @@ def signed(client: FlaskClient, clock: StoppedClock, body: Any = None, **how: An
     return client.post(PATH, data=how.get("sent", data), content_type="application/json", headers=headers)
 
 
-def test_a_signed_signal_says_so_and_takes_the_messages_id(serve: Serve, clock: StoppedClock) -> None:
+def test_a_signed_signal_is_marked_as_signed_and_gets_the_messages_id(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_enabled=True, signals_hmac_key=KEY)
     signal = signed(client, clock).json or {}
     assert (signal["signed"], signal["external_id"]) == (True, "msg_1")
@@ -164,7 +166,7 @@ def test_a_signed_signal_says_so_and_takes_the_messages_id(serve: Serve, clock: 
     assert is_problem(signed(client, clock, body=a_signal(instrument="MSFT")), 409, "duplicate-signal")
 
 
-def test_a_signature_that_is_there_must_hold_even_where_none_is_required(serve: Serve, clock: StoppedClock) -> None:
+def test_a_wrong_signature_is_refused_even_where_none_is_required(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_key=KEY)
     assert is_problem(signed(client, clock, key="another key"), 401, "unauthenticated")
     assert signed(client, clock).status_code == 201
@@ -199,7 +201,7 @@ def test_where_signatures_are_required_an_unsigned_signal_is_refused_before_it_i
     assert is_problem(client.post(PATH, data=b"{", content_type="application/json"), 401, "unauthenticated")
 
 
-def test_an_oversized_body_is_refused_before_its_signature_is_looked_at(serve: Serve) -> None:
+def test_an_oversized_body_is_refused_before_its_signature_is_checked(serve: Serve) -> None:
     client = serve(signals_hmac_enabled=True, signals_hmac_key=KEY)
     assert is_problem(client.post(PATH, data=b" " * 40_000, content_type="application/json"), 413, "payload-too-large")
 
@@ -210,7 +212,7 @@ def test_a_signed_message_cannot_be_sent_again_under_another_name(serve: Serve, 
     assert is_problem(signed(client, clock, producer="desk-2"), 401, "unauthenticated")
 
 
-def test_a_signature_does_instead_of_a_key_and_only_for_posting(serve: Serve, clock: StoppedClock) -> None:
+def test_a_signature_replaces_an_api_key_for_posting_alone(serve: Serve, clock: StoppedClock) -> None:
     client = serve(signals_hmac_key=KEY, api_keys=(f"desk:{KEY}",))
     assert signed(client, clock).status_code == 201
     assert is_problem(post(client), 401, "unauthenticated")

@@ -1,4 +1,4 @@
-"""A producer over its rate: told to wait, in time and in the headers it may plan by."""
+"""A producer over its rate limit gets 429 with the time to wait, and headers with its budget."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.signals.conftest import Serve
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
-    """One database is enough: the limit does not know of it."""
+    """One database is enough: the limit does not use it."""
     return sqlite_url
 
 

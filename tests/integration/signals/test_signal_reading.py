@@ -1,3 +1,5 @@
+"""Reading one signal, and the list with its filters and pages."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -31,7 +33,7 @@ def listed(client: FlaskClient, query: str = "") -> list[dict[str, Any]]:
     return signals
 
 
-def test_the_list_begins_with_what_came_last(client: FlaskClient, posted: list[dict[str, Any]]) -> None:
+def test_the_list_begins_with_the_latest_signal(client: FlaskClient, posted: list[dict[str, Any]]) -> None:
     assert listed(client) == posted[::-1]
 
 

@@ -1,3 +1,5 @@
+"""Storing signals on both databases: exact values, duplicates, locks and atomic lists."""
+
 from __future__ import annotations
 
 import threading
@@ -65,7 +67,7 @@ def count(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(Signal)) or 0
 
 
-def test_what_is_stored_is_what_was_sent_to_the_last_digit(database: Database) -> None:
+def test_a_stored_signal_equals_the_sent_one_to_the_last_digit(database: Database) -> None:
     payload = {"take_profit": [Decimal("190.10"), 200], "deep": {"n": Decimal("0.1000000000000000000000001")}}
     new = a_new_signal(
         price=Decimal("0.000000000000000010"),
@@ -89,7 +91,7 @@ def test_a_signal_that_is_not_there_is_not_found(database: Database) -> None:
         queries.get(session, uuid7())
 
 
-def test_a_signal_is_not_kept_without_the_event_that_tells_of_it(database: Database) -> None:
+def test_a_signal_is_not_stored_without_its_event(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("ALTER TABLE events RENAME TO elsewhere"))
     try:
@@ -154,7 +156,7 @@ def test_of_signals_of_one_key_stored_at_the_same_time_one_is_stored(database: D
 
 
 def is_same(new: NewSignal, stored: NewSignal, rule: DedupRule) -> bool:
-    """The rules of the contract in their plainest form: what the database must agree with."""
+    """The rules of deduplication in Python. The database must decide in the same way."""
     if new.external_id is not None and new.external_id == stored.external_id:
         return True
     alike = all(getattr(new, name) == getattr(stored, name) for name in rule.fields)
@@ -244,7 +246,7 @@ def forget_all(database: Database) -> None:
 
 
 def comparable(outcome: Outcome) -> tuple[NewSignal, MatchedOn | None]:
-    """The stored signal and the rule: what is the same whatever the id."""
+    """The stored signal without its id, and the rule that it matched."""
     if isinstance(outcome, Existing):
         return queries.as_new_signal(outcome.signal), outcome.matched_on
     assert isinstance(outcome, SignalRow)
@@ -270,7 +272,7 @@ def test_equal_signals_of_a_list_name_the_first_of_them(database: Database) -> N
     assert by_window == Existing(second, MatchedOn.WINDOW)  # type: ignore[arg-type]
 
 
-def test_what_only_a_refused_signal_of_the_list_is_like_is_stored(database: Database) -> None:
+def test_a_signal_that_repeats_only_a_refused_signal_of_the_list_is_stored(database: Database) -> None:
     ingest(database, a_new_signal())
     news = [a_new_signal(time=NOON + timedelta(seconds=seconds)) for seconds in (200, 400)]
     refused, stored = store(database, [incoming(new) for new in news], RULE, wait_for_lock=True)
@@ -319,7 +321,7 @@ def test_a_lock_that_is_not_free_leaves_its_signal_out_and_stores_the_others(dat
     ]
 
 
-def test_whoever_waits_for_a_lock_sees_what_its_holder_has_stored(database: Database) -> None:
+def test_a_writer_that_waited_for_a_lock_sees_what_its_holder_has_stored(database: Database) -> None:
     if database.is_sqlite:
         pytest.skip("it has one writer at a time")
     first, second = incoming(a_new_signal()), incoming(a_new_signal(price=Decimal(1)))
@@ -347,7 +349,7 @@ def test_a_writer_without_locks_that_comes_between_is_found_by_a_second_try(data
 
 
 def wait_until_blocked(database: Database) -> None:
-    """Until a transaction of this PostgreSQL waits for a lock."""
+    """Return as soon as a transaction of this PostgreSQL waits for a lock."""
     until = time.monotonic() + 10
     while not database.execute_raw("SELECT 1 FROM pg_locks WHERE NOT granted", ()):
         assert time.monotonic() < until
@@ -363,7 +365,7 @@ def test_a_value_that_the_database_refuses_stores_none_of_the_list(database: Dat
     assert count(database) == 0
 
 
-def test_a_search_goes_from_the_newest_and_on_from_where_it_was(database: Database) -> None:
+def test_a_search_begins_with_the_newest_signal_and_continues_after_a_given_id(database: Database) -> None:
     stored = [ingest(database, a_new_signal(time=NOON + timedelta(hours=-hour))).id for hour in range(5)]
     with database.reading() as session:
         first = [signal.id for signal in queries.search(session, SignalFilter(), after_id=None, limit=2)]

@@ -1,4 +1,4 @@
-"""One signed message is one producer's: whatever Redis remembers, and however many processes receive it at once."""
+"""A signed message belongs to one producer, with or without Redis, also if many processes receive it at once."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def send(path: str, clock: StoppedClock) -> Send:
         documents = signals or (a_signal(),)
         body = json.dumps(documents[0] if path == PATH else {"signals": documents}).encode()
         signed = signatures.sign(body, key=key, message_id=message_id, now=clock.now)
-        given = {"X-Producer-Id": producer, **signed, **headers}
-        return client.post(path, data=body, content_type="application/json", headers=given)
+        all_headers = {"X-Producer-Id": producer, **signed, **headers}
+        return client.post(path, data=body, content_type="application/json", headers=all_headers)
 
     return post_signed
 
@@ -145,7 +145,7 @@ def test_of_many_producers_at_once_one_gets_a_message(
     assert len(producers(resources)) == 5
 
 
-def test_an_unsigned_signal_leaves_nothing_to_remember(serve: Serve, resources: Resources) -> None:
+def test_an_unsigned_signal_stores_no_signed_message(serve: Serve, resources: Resources) -> None:
     assert post(serve(signals_hmac_key=KEY)).status_code == 201
     with resources.database.reading() as session:
         assert session.scalar(text("SELECT count(*) FROM signed_messages")) == 0

@@ -1,4 +1,4 @@
-"""Producers and their signatures: who may say whose message this is."""
+"""Which producer a message belongs to, by its name and its signature."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def check(database: Database, headers: Any, settings: Settings = OPEN, producer:
 
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 64])
-def test_a_producer_may_be_called_so(name: str) -> None:
+def test_a_valid_producer_name_is_accepted(name: str) -> None:
     assert access.producer_id(REQUIRED, {"X-Producer-Id": name}) == name
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "x" * 65, "a/b", "\xe4", "a\n"])
-def test_a_producer_may_not_be_called_so(name: str) -> None:
+def test_an_invalid_producer_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationFailed) as raised:
         access.producer_id(OPEN, {"X-Producer-Id": name})
     assert raised.value.errors[0].pointer == "/headers/X-Producer-Id"
@@ -81,12 +81,12 @@ def test_without_a_key_no_signature_is_right(database: Database) -> None:
         check(database, signed(key=""), Settings())
 
 
-def test_a_message_may_come_again_from_its_producer(database: Database) -> None:
+def test_a_producer_may_send_its_message_again(database: Database) -> None:
     assert check(database, signed())
     assert check(database, signed())
 
 
-def test_a_message_may_not_come_again_under_another_name(database: Database) -> None:
+def test_a_message_is_refused_under_the_name_of_another_producer(database: Database) -> None:
     check(database, signed(), producer="a")
     with pytest.raises(Unauthenticated, match=signatures.REFUSAL):
         check(database, signed(), producer="b")
@@ -116,7 +116,7 @@ def test_a_message_is_forgotten_after_twice_the_tolerance_and_not_before(databas
             assert access.forget_messages(OPEN, session, now=now, limit=10) == forgotten
 
 
-def test_only_so_many_messages_are_forgotten_at_once(database: Database) -> None:
+def test_old_messages_are_deleted_in_batches_of_limited_size(database: Database) -> None:
     for number in range(3):
         check(database, signed(f"msg_{number}"))
     with database.transaction() as session:

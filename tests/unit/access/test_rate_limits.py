@@ -1,4 +1,4 @@
-"""How much a producer may send: the same answers from Redis and from a process's own memory."""
+"""Rate limits of producers: Redis and the memory of a process decide in the same way."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def ticks() -> Ticks:
 
 @pytest.fixture(params=["redis", "memory"])
 def limiter(request: pytest.FixtureRequest, ticks: Ticks) -> RateLimiter:
-    """Ten an hour: what a test takes is not given back while it runs."""
+    """A limit of ten an hour: the budget does not grow noticeably during a test."""
     if request.param == "redis":
         return RateLimiter(request.getfixturevalue("redis"), Rate(10, 3_600))
     return RateLimiter(request.getfixturevalue("nowhere"), Rate(10, 3_600), ticks)
 
 
-def test_the_whole_budget_may_be_spent_at_once_and_not_one_more(limiter: RateLimiter) -> None:
+def test_the_whole_budget_may_be_spent_at_once_and_no_more(limiter: RateLimiter) -> None:
     budgets = [limiter.spend("a", 1) for _ in range(11)]
     assert [budget.remaining for budget in budgets] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0]
     assert [budget.wait_seconds > 0 for budget in budgets] == [False] * 10 + [True]
@@ -67,7 +67,7 @@ def test_a_budget_that_time_does_not_divide_holds_all_of_its_signals(redis: Redi
     assert limiter.spend("a", 1).wait_seconds > 0
 
 
-def test_a_batch_costs_as_many_as_it_has(limiter: RateLimiter) -> None:
+def test_a_batch_spends_one_for_each_of_its_signals(limiter: RateLimiter) -> None:
     assert limiter.spend("a", 7).remaining == 3
     assert limiter.spend("a", 4).wait_seconds > 0
     assert limiter.spend("a", 3).wait_seconds == 0
@@ -124,7 +124,7 @@ def test_of_many_at_once_no_more_than_the_budget_pass(limiter: RateLimiter) -> N
     assert sum(budget.wait_seconds == 0 for budget in budgets) == 10
 
 
-def test_without_redis_each_process_limits_for_itself_and_says_so_once(nowhere: Redis, ticks: Ticks) -> None:
+def test_without_redis_each_process_limits_by_itself_and_logs_it_once(nowhere: Redis, ticks: Ticks) -> None:
     limiter = RateLimiter(nowhere, Rate(2, 60), ticks)
     with capture_logs() as logs:
         budgets = [limiter.spend("a", 1).wait_seconds > 0 for _ in range(3)]
@@ -132,7 +132,7 @@ def test_without_redis_each_process_limits_for_itself_and_says_so_once(nowhere: 
     assert [line["event"] for line in logs] == ["rate_limits_unavailable"]
 
 
-def test_redis_is_asked_again_after_a_pause(redis: Redis, ticks: Ticks) -> None:
+def test_redis_is_used_again_after_a_pause(redis: Redis, ticks: Ticks) -> None:
     limiter = RateLimiter(redis, Rate(2, 60), ticks)
     limiter._breaker.record_failure("refused")
     limiter.spend("a", 1)
@@ -142,7 +142,7 @@ def test_redis_is_asked_again_after_a_pause(redis: Redis, ticks: Ticks) -> None:
     assert redis.exists("rate:a")
 
 
-def test_a_process_does_not_remember_endless_producers(
+def test_a_process_remembers_a_limited_number_of_producers(
     nowhere: Redis, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "MAX_PRODUCERS", 10)
@@ -155,7 +155,7 @@ def test_a_process_does_not_remember_endless_producers(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(count=st.integers(1, 1_000), spent=st.lists(st.integers(1, 1_500), min_size=1, max_size=6))
-def test_redis_and_memory_answer_alike(redis: Redis, nowhere: Redis, count: int, spent: list[int]) -> None:
+def test_redis_and_memory_decide_alike(redis: Redis, nowhere: Redis, count: int, spent: list[int]) -> None:
     redis.flushall()
     rate = Rate(count, 86_400)
     ticks = Ticks()

@@ -1,4 +1,4 @@
-"""The store on a real disk: whole files or none, only below its folder, by date."""
+"""The store on a real disk: files are complete, stay below its folder, and are kept by date."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_written_is_read(store: MediaStore) -> None:
     assert (store.folder / PATH).read_bytes() == b"image"
 
 
-def test_a_second_write_takes_the_place_of_the_first(store: MediaStore) -> None:
+def test_a_second_write_replaces_the_first(store: MediaStore) -> None:
     store.write(PATH, b"first")
     store.write(PATH, b"second")
     assert store.read(PATH) == b"second"
@@ -48,7 +48,7 @@ def test_a_missing_file_is_none(store: MediaStore) -> None:
     assert store.remove(PATH) is None
 
 
-def test_a_folder_is_no_file(store: MediaStore) -> None:
+def test_a_folder_is_not_a_file(store: MediaStore) -> None:
     store.write(PATH, b"image")
     assert store.read("charts/2026") is None
     assert store.read(f"{PATH}/inside") is None
@@ -88,7 +88,7 @@ def test_a_file_of_the_largest_size_is_kept_and_one_byte_more_is_refused(store: 
         "charts/ä.png",
     ],
 )
-def test_a_path_that_could_leave_the_folder_is_refused_everywhere(store: MediaStore, path: str) -> None:
+def test_a_path_that_could_leave_the_folder_is_refused_by_every_method(store: MediaStore, path: str) -> None:
     with pytest.raises(BadMediaPath):
         store.write(path, b"image")
     for look in (store.read, store.exists, store.remove):
@@ -109,7 +109,7 @@ def test_a_relative_folder_stays_where_it_was_when_the_process_moves(
 
 @contextmanager
 def a_full_disk(room: int) -> Iterator[None]:
-    """A limit of this process that makes the kernel refuse to let any file grow over `room` bytes."""
+    """Make the kernel refuse that any file of this process grows over `room` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
@@ -118,7 +118,7 @@ def a_full_disk(room: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_disk_that_refuses_leaves_nothing_behind(store: MediaStore) -> None:
+def test_a_failed_write_leaves_no_file_behind(store: MediaStore) -> None:
     store.write(PATH, b"before")
     with a_full_disk(room=100), pytest.raises(OSError, match="File too large"):
         store.write(PATH, b"x" * 1_000)
@@ -138,7 +138,9 @@ def test_everything_is_synced_before_write_returns(store: MediaStore, monkeypatc
     assert synced[6:] == [str(store.folder / DAY.prefix)]
 
 
-def test_a_folder_dropped_under_a_writer_is_made_again(store: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_dropped_during_a_write_is_made_again(
+    store: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_whole = store_module._write_whole
     lost: list[Path] = []
 
@@ -187,7 +189,7 @@ def test_days_come_oldest_first_over_all_kinds(store: MediaStore) -> None:
     ]
 
 
-def test_folders_that_are_no_days_are_left_alone(store: MediaStore) -> None:
+def test_folders_that_are_not_days_are_left_alone(store: MediaStore) -> None:
     for strange in (
         "charts/2026/13/01",
         "charts/2026/2/3",
@@ -238,7 +240,7 @@ def test_a_file_that_vanishes_while_listed_is_left_out(store: MediaStore) -> Non
     assert first in names
 
 
-def test_two_that_drop_one_day_count_each_file_once(store: MediaStore) -> None:
+def test_threads_that_drop_one_day_count_each_file_once(store: MediaStore) -> None:
     for number in range(200):
         store.write(f"charts/2026/11/24/{number}.png", b"x")
     reports: list[Report] = []

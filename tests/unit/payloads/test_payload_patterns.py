@@ -121,8 +121,8 @@ def test_what_is_refused_leaves_nothing_in_the_log_of_the_process(capfd):
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", r"\w", "(a|b)", "(?:a|ab)", "(?:a|a)", "(a?b?)", "(?:ab?)"])
 REPETITIONS = st.sampled_from(["", "", "*", "+", "?", "{0,9}", "{2,5}", "{3}", "*?"])
-PIECES = st.builds("{}{}".format, ATOMS, REPETITIONS)
-BRANCHES = st.lists(PIECES, min_size=1, max_size=4).map("".join)
+REPEATED_ATOMS = st.builds("{}{}".format, ATOMS, REPETITIONS)
+BRANCHES = st.lists(REPEATED_ATOMS, min_size=1, max_size=4).map("".join)
 PATTERNS = st.builds(
     lambda start, branches, end: f"{start}(?:{'|'.join(branches)}){end}",
     st.sampled_from(["", "^"]),

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from app.payloads.domain import PayloadSchema, Rules
+from app.payloads.domain import PayloadJsonSchema, Rules
 from app.payloads.registry import Registry
 from app.shared.errors import ValidationFailed
 
-WITH_A = Rules({("desk", "1"): PayloadSchema.read(b'{"required": ["a"]}')})
+WITH_A = Rules({("desk", "1"): PayloadJsonSchema.read(b'{"required": ["a"]}')})
 
 
 class Source:

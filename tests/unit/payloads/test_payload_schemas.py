@@ -14,18 +14,18 @@ from jsonschema import Draft202012Validator
 from app.payloads import commands, patterns
 from app.payloads import keywords as keywords_module
 from app.payloads.documents import BadSchema
-from app.payloads.domain import MAX_BYTES, MAX_ERRORS, PayloadSchema, Rules
+from app.payloads.domain import MAX_BYTES, MAX_ERRORS, PayloadJsonSchema, Rules
 from app.shared import exact_json
 from app.signals.api import schemas as signal_schemas
 
 PRICE = {"type": "number", "exclusiveMinimum": 0.5, "multipleOf": 0.01}
 
 
-def a_schema(**keywords: Any) -> PayloadSchema:
-    return PayloadSchema.read(json.dumps(keywords).encode())
+def a_schema(**keywords: Any) -> PayloadJsonSchema:
+    return PayloadJsonSchema.read(json.dumps(keywords).encode())
 
 
-def errors(schema: PayloadSchema, payload: str) -> dict[str, str]:
+def errors(schema: PayloadJsonSchema, payload: str) -> dict[str, str]:
     return {error.pointer: error.message for error in schema.errors(exact_json.loads(payload.encode()))}
 
 
@@ -185,7 +185,7 @@ def test_the_number_of_errors_is_limited():
 )
 def test_an_unsupported_schema_is_refused_with_a_pointer_and_a_reason(document, message):
     with pytest.raises(BadSchema) as refused:
-        PayloadSchema.read(document)
+        PayloadJsonSchema.read(document)
     assert message in str(refused.value)
 
 
@@ -294,5 +294,5 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS, st.dictionaries(st.sampled_from("abc"), VALUES))
 def test_the_result_is_that_of_the_standard_validator(schema, payload):
     document = schema | {"$defs": {"x": {"type": ["string", "object"], "minLength": 1}}}
-    ours = PayloadSchema.read(json.dumps(document).encode())
+    ours = PayloadJsonSchema.read(json.dumps(document).encode())
     assert (ours.errors(payload) == []) == Draft202012Validator(document).is_valid(payload)

@@ -1,3 +1,5 @@
+"""Parsing and writing times."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,7 +25,7 @@ MAX_MS = 253_402_300_799_999  # the end of the year 9999
         ("2026-03-02T12:00:00.1234567890123Z", NOON + timedelta(microseconds=123_456)),
     ],
 )
-def test_an_rfc_3339_text_is_its_time_cut_after_the_microsecond(text: str, expected: datetime) -> None:
+def test_an_rfc_3339_text_is_parsed_to_the_microsecond(text: str, expected: datetime) -> None:
     assert parse_rfc3339(text) == expected
 
 
@@ -35,7 +37,7 @@ def test_an_rfc_3339_text_is_its_time_cut_after_the_microsecond(text: str, expec
         *("2026-03-02T12:00:00Z\n", "\u0662026-03-02T12:00:00Z", "2026-W10-1T12:00:00Z"),
     ],
 )
-def test_another_text_is_refused(text: str) -> None:
+def test_a_text_that_is_not_rfc_3339_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_rfc3339(text)
 
@@ -51,13 +53,13 @@ def test_a_written_time_in_utc_can_be_parsed(moment: datetime) -> None:
 
 
 @given(st.integers(-62_135_596_800_000, MAX_MS))
-def test_milliseconds_become_a_time_and_the_same_milliseconds(milliseconds: int) -> None:
+def test_milliseconds_survive_the_conversion_to_a_time_and_back(milliseconds: int) -> None:
     moment = from_epoch_ms(milliseconds)
     assert epoch_ms(moment) == milliseconds
     assert epoch_ms(moment + timedelta(microseconds=999)) == milliseconds
 
 
-def test_recent_seconds_are_told_from_milliseconds() -> None:
+def test_a_recent_time_in_seconds_is_distinguished_from_milliseconds() -> None:
     assert looks_like_seconds(1_772_452_800)
     assert not looks_like_seconds(1_772_452_800_123)
     assert not looks_like_seconds(0)

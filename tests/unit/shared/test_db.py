@@ -1,4 +1,4 @@
-"""Column types that keep what they are given, and transactions that keep their word, on both databases."""
+"""Column types, transactions, timeouts and raw statements, on both databases."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def keep(database: Database, **values) -> Any:
 
 @SAME_DATABASE
 @given(st.decimals(min_value=-(10**20), max_value=10**20, allow_nan=False, places=18))
-def test_a_decimal_comes_back_with_every_digit(database: Database, number: Any) -> None:
+def test_a_stored_decimal_is_read_with_every_digit(database: Database, number: Any) -> None:
     back = keep(database, number=number).number
     assert back == number
     assert isinstance(back, Decimal)
 
 
-def test_trailing_zeros_of_a_decimal_stay(database: Database) -> None:
+def test_a_stored_decimal_keeps_its_trailing_zeros(database: Database) -> None:
     assert str(keep(database, number=Decimal("1.1000")).number) == "1.1000"
 
 
@@ -71,22 +71,22 @@ def test_trailing_zeros_of_a_decimal_stay(database: Database) -> None:
         timezones=st.timezones(),
     )
 )
-def test_a_moment_comes_back_in_utc_to_the_microsecond(database: Database, moment: Any) -> None:
+def test_a_stored_time_is_read_in_utc_to_the_microsecond(database: Database, moment: Any) -> None:
     back = keep(database, moment=moment).moment
     assert back == moment.astimezone(UTC)
     assert back.utcoffset() == timedelta(0)
 
 
-def test_a_naive_moment_is_refused(database: Database) -> None:
+def test_a_time_without_a_zone_is_refused(database: Database) -> None:
     with pytest.raises(StatementError, match="naive"):
         keep(database, moment=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-def test_nothing_comes_back_as_nothing(database: Database) -> None:
+def test_null_is_read_as_none(database: Database) -> None:
     assert keep(database, number=None, moment=None)[1:] == (None, None)
 
 
-def test_moments_of_any_zone_compare_in_the_database(database: Database) -> None:
+def test_times_of_all_zones_compare_in_the_database(database: Database) -> None:
     moment = datetime(2026, 11, 24, 12, tzinfo=timezone(timedelta(hours=5)))
     keep(database, moment=moment)
     with database.reading() as session:
@@ -94,7 +94,7 @@ def test_moments_of_any_zone_compare_in_the_database(database: Database) -> None
     assert len(found) == 1
 
 
-def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+def test_a_transaction_that_raises_is_rolled_back(database: Database) -> None:
     def break_in_the_middle() -> None:
         with database.transaction() as session:
             session.execute(insert(TABLE).values(id=1))
@@ -138,7 +138,7 @@ def test_a_second_sqlite_writer_gives_up_in_time(sqlite_url: str, other: str) ->
     first.dispose()
 
 
-def test_a_foreign_writer_of_sqlite_is_waited_for_as_long(sqlite_url: str) -> None:
+def test_a_writer_of_sqlite_waits_for_another_program_until_its_timeout(sqlite_url: str) -> None:
     database = Database(sqlite_url, timeout_seconds=0.1)
     with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as stranger:
         stranger.execute("BEGIN IMMEDIATE")
@@ -152,19 +152,19 @@ def test_a_foreign_writer_of_sqlite_is_waited_for_as_long(sqlite_url: str) -> No
 
 def test_processes_that_write_to_sqlite_at_once_all_get_the_lock_in_time(sqlite_url: str) -> None:
     databases = [Database(sqlite_url) for _ in range(3)]
-    longest = {0: 0.0, 1: 0.0, 2: 0.0}
+    max_waits = {0: 0.0, 1: 0.0, 2: 0.0}
 
     def write(number: int) -> None:
         for _ in range(20):
             began = time.monotonic()
             with databases[number].transaction() as session:
                 session.execute(text("SELECT 1"))
-                longest[number] = max(longest[number], time.monotonic() - began)
+                max_waits[number] = max(max_waits[number], time.monotonic() - began)
                 time.sleep(0.01)
 
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(write, longest))
-    assert max(longest.values()) < 0.5
+        list(pool.map(write, max_waits))
+    assert max(max_waits.values()) < 0.5
     for database in databases:
         database.dispose()
 
@@ -204,13 +204,13 @@ def test_sqlite_keeps_foreign_keys_and_a_write_ahead_log(sqlite_url: str) -> Non
     database.dispose()
 
 
-def test_ids_made_one_after_the_other_sort_that_way() -> None:
+def test_ids_sort_in_the_order_in_which_they_are_made() -> None:
     ids = [uuid7() for _ in range(1000)]
     assert ids == sorted(ids)
     assert {made.version for made in ids} == {7}
 
 
-def test_only_a_transaction_that_need_not_be_durable_leaves_the_disk_for_later(database: Database) -> None:
+def test_only_a_transaction_that_need_not_be_durable_commits_without_waiting_for_the_disk(database: Database) -> None:
     question = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
     values = []
     for durable in (True, False, True):
@@ -219,7 +219,7 @@ def test_only_a_transaction_that_need_not_be_durable_leaves_the_disk_for_later(d
     assert values == (["2", "1", "2"] if database.is_sqlite else ["on", "off", "on"])
 
 
-def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_connection_whole(
+def test_a_raw_statement_that_fails_raises_an_error_of_sqlalchemy_and_its_connection_stays_usable(
     postgresql_url: str,
 ) -> None:
     database = Database(postgresql_url, pool_size=1)
@@ -231,7 +231,7 @@ def test_a_statement_at_once_that_fails_raises_as_any_other_and_leaves_the_conne
     database.dispose()
 
 
-def test_a_statement_at_once_without_a_server_is_refused_as_any_other(tmp_path: Path) -> None:
+def test_a_raw_statement_without_a_server_raises_an_error_of_sqlalchemy(tmp_path: Path) -> None:
     database = Database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
     with pytest.raises(OperationalError):
         database.execute_raw("SELECT 1", ())

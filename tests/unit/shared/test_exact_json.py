@@ -1,4 +1,4 @@
-"""What is JSON here and what is not, and that no digit is lost on the way."""
+"""Strict JSON: which bodies are refused, and that numbers keep every digit."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Failpoints end a process where they are armed."""
+
 from __future__ import annotations
 
 import subprocess
@@ -19,7 +21,7 @@ for about in ("first", "second", "third"):
 
 
 def passages(text: str) -> tuple[int, list[str]]:
-    """The exit status of a process with this armed, and the passages it got through."""
+    """The exit status of a process with this failpoint armed, and the passages that it completed."""
     command = [sys.executable, "-c", PASSAGES.format(text=text)]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return child.returncode, child.stdout.split()

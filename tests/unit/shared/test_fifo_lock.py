@@ -21,7 +21,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 class Runner:
-    """Threads that hold the lock once each and note in which order."""
+    """Threads that hold the lock once each and record the order."""
 
     def __init__(self, lock: FifoLock) -> None:
         self.lock = lock

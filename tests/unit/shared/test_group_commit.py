@@ -1,4 +1,4 @@
-"""Tasks of several threads done together, by one of them."""
+"""Group commit: one thread does the tasks of several threads in one call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.shared.group_commit import GroupCommit
 
 
 class Work:
-    """Squares numbers, and can be held up in the middle of a call."""
+    """Squares numbers. A test can block it in the middle of a call."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
@@ -46,7 +46,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def queue_up(
     pool: ThreadPoolExecutor, group_commit: GroupCommit[int, int], numbers: Sequence[int]
 ) -> list[Future[int]]:
-    """Each begins to wait after the one before it."""
+    """Submit the numbers so that they wait in this order."""
     futures = []
     for number in numbers:
         before = len(group_commit._waiting)
@@ -56,14 +56,14 @@ def queue_up(
     return futures
 
 
-def test_one_alone_works_at_once_and_in_its_own_thread(work: Work) -> None:
+def test_a_single_task_runs_at_once_in_its_own_thread(work: Work) -> None:
     work.go_on.set()
     assert [GroupCommit(work, 8).run(3), GroupCommit(work, 8).run(4)] == [9, 16]
     assert work.calls == [[3], [4]]
     assert set(work.threads) == {threading.get_ident()}
 
 
-def test_those_who_come_meanwhile_are_done_together_and_each_gets_its_own_result(
+def test_tasks_that_arrive_during_a_call_are_done_together_and_each_gets_its_own_result(
     work: Work, pool: ThreadPoolExecutor
 ) -> None:
     group_commit = GroupCommit(work, 8)
@@ -75,7 +75,7 @@ def test_those_who_come_meanwhile_are_done_together_and_each_gets_its_own_result
     assert work.calls == [[1], [2, 3, 4]]
 
 
-def test_more_than_may_be_done_together_take_turns(work: Work, pool: ThreadPoolExecutor) -> None:
+def test_more_tasks_than_the_limit_are_done_in_several_calls(work: Work, pool: ThreadPoolExecutor) -> None:
     group_commit = GroupCommit(work, 2)
     first = pool.submit(group_commit.run, 1)
     assert work.begun.acquire(timeout=10)
@@ -85,7 +85,7 @@ def test_more_than_may_be_done_together_take_turns(work: Work, pool: ThreadPoolE
     assert work.calls == [[1], [2, 3], [4, 5], [6]]
 
 
-def test_an_error_is_raised_to_all_who_wait_by_then_and_to_nobody_after(work: Work, pool: ThreadPoolExecutor) -> None:
+def test_an_error_is_raised_to_all_waiting_threads_and_to_no_later_one(work: Work, pool: ThreadPoolExecutor) -> None:
     group_commit = GroupCommit(work, 2)
     work.error = ZeroDivisionError("away")
     first = pool.submit(group_commit.run, 1)
@@ -100,7 +100,7 @@ def test_an_error_is_raised_to_all_who_wait_by_then_and_to_nobody_after(work: Wo
     assert group_commit.run(5) == 25
 
 
-def test_a_result_too_few_is_an_error_for_all(pool: ThreadPoolExecutor) -> None:
+def test_a_missing_result_is_an_error_for_all_tasks(pool: ThreadPoolExecutor) -> None:
     group_commit: GroupCommit[int, int] = GroupCommit(lambda numbers: numbers[1:], 8)
     with pytest.raises(ValueError, match="shorter"):
         group_commit.run(1)

@@ -1,3 +1,5 @@
+"""Names of instruments, and timeframes."""
+
 from __future__ import annotations
 
 import pytest
@@ -12,7 +14,7 @@ def test_an_instrument_is_upper_cased(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A" * 33, "EUR USD", "EUR\n", "A\0", "straße", "\u0131", "\u017f", "A%2FB"])
-def test_another_text_is_refused_with_the_rule(text: str) -> None:
+def test_an_invalid_instrument_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match="1-32 of A-Z 0-9"):
         normalize_instrument(text)
 

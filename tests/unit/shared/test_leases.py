@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, on both databases."""
+"""Leases: each has one holder at a time, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def take(resources: Resources, name: str = "sweep", now: Any = NOW, seconds: flo
         return leases.take(session, name, now, seconds)
 
 
-def test_the_first_to_come_holds_the_lease_and_the_second_does_not(resources: Resources) -> None:
+def test_a_lease_that_somebody_holds_is_not_given_again(resources: Resources) -> None:
     assert take(resources)
     assert not take(resources)
 
@@ -30,12 +30,12 @@ def test_a_lease_ends_at_its_time(resources: Resources) -> None:
     assert take(resources, now=NOW + timedelta(seconds=10))
 
 
-def test_leases_of_other_names_are_others(resources: Resources) -> None:
+def test_leases_with_different_names_are_independent(resources: Resources) -> None:
     assert take(resources)
     assert take(resources, name="cleanup")
 
 
-def test_of_many_at_once_one_gets_it(resources: Resources) -> None:
+def test_of_many_threads_at_once_one_gets_the_lease(resources: Resources) -> None:
     def try_once(_: int) -> bool:
         try:
             return take(resources)

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, whatever is logged."""
+"""Logs: each line is one JSON object, whatever is logged."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_long_text_is_cut(lines: Any) -> None:
 
 def test_a_traceback_stays_whole_in_its_line(lines: Any) -> None:
     try:
-        open("x" * 1000)  # noqa: PTH123, SIM115 - only its error is wanted
+        open("x" * 1000)  # noqa: PTH123, SIM115 - the test needs only its error
     except OSError:
         structlog.get_logger("a").exception("broke")
     (line,) = lines()
@@ -85,7 +85,7 @@ def test_configuring_twice_writes_once(lines: Any) -> None:
     assert len(logging.getLogger().handlers) == 1
 
 
-def test_what_a_server_logs_of_a_request_has_no_key_in_it(lines: Any) -> None:
+def test_a_servers_log_line_about_a_request_contains_no_hook_token(lines: Any) -> None:
     token = "hook_" + "aB3-_" * 8
     error = ValueError(f"POST /api/v1/hooks/{token} failed")
     message = "Error handling request %s %s"

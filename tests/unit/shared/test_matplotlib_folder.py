@@ -1,4 +1,4 @@
-"""Matplotlib's folder: made where it can be. A root without any: tests/integration/test_read_only_root.py."""
+"""The folder of Matplotlib is created if it can be. Read-only root: tests/integration/test_read_only_root.py."""
 
 from __future__ import annotations
 

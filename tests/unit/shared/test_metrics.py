@@ -1,4 +1,4 @@
-"""Metrics of many processes: their numbers add up, their files do not, and labels end somewhere."""
+"""Metrics of many processes: values are summed, files are reused, and the number of label values is limited."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_a_command_whose_reply_came_too_late_is_not_sent_again(redis: Redis, red
         redis.client_unpause()
 
 
-def test_a_server_that_does_not_answer_is_waited_for_once() -> None:
+def test_a_server_that_does_not_answer_costs_one_timeout() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as frozen,
         connect(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0", 0.2) as client,

@@ -1,4 +1,4 @@
-"""Signed messages: what holds, and that everything else is refused in the same words."""
+"""Signed messages: which are verified, and that all others are refused with the same text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def signed(message_id: Any = "msg_1", key: Any = KEY, now: Any = NOW, body: byte
 
 
 def test_a_published_example_of_standard_webhooks_verifies() -> None:
-    """The vector of the Standard Webhooks specification's libraries."""
+    """The test vector that the libraries of Standard Webhooks share."""
     key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     headers = {
@@ -41,16 +41,16 @@ def test_a_published_example_of_standard_webhooks_verifies() -> None:
     assert verify(headers, body, (key,), when).message_id == "msg_p5jXN8AQM9LWM0D4loKWxJek"
 
 
-def test_what_sign_signs_verify_verifies() -> None:
+def test_a_message_that_sign_signs_is_verified() -> None:
     assert verify(signed()).message_id == "msg_1"
 
 
-def test_an_encoded_key_is_the_bytes_it_encodes() -> None:
+def test_a_key_in_base64_is_decoded() -> None:
     encoded = "whsec_" + base64.b64encode(KEY.encode()).decode()
     assert verify(signed(key=encoded)).message_id == "msg_1"
 
 
-def test_a_key_that_is_not_base64_after_its_prefix_is_an_error_to_find_at_start() -> None:
+def test_a_key_with_the_prefix_that_is_not_base64_is_a_problem_of_the_settings() -> None:
     with pytest.raises(ValueError, match="base64"):
         signatures.key_bytes("whsec_***")
 
@@ -66,7 +66,7 @@ def test_a_message_has_a_digest_for_each_key_whichever_signature_was_given() -> 
     assert len(new.digests) == 2
 
 
-def test_digests_tell_messages_apart_and_hold_no_signature() -> None:
+def test_digests_of_different_messages_differ_and_contain_no_signature() -> None:
     (one,), (other,) = verify(signed("msg_1")).digests, verify(signed("msg_2")).digests
     assert one != other
     assert one not in str(signed("msg_1"))
@@ -82,13 +82,13 @@ def test_the_older_scheme_gives_no_digest() -> None:
     assert verify(headers, legacy=True).digests == ()
 
 
-def test_any_of_several_signatures_will_do() -> None:
+def test_one_valid_signature_of_several_is_enough() -> None:
     headers = signed()
     headers["webhook-signature"] = "v1a,ZWQ= v1,bm8= " + headers["webhook-signature"]
     assert verify(headers)
 
 
-def test_signatures_beyond_the_sixteenth_are_not_looked_at() -> None:
+def test_signatures_after_the_sixteenth_are_ignored() -> None:
     headers = signed()
     headers["webhook-signature"] = "v1,bm8= " * 16 + headers["webhook-signature"]
     with pytest.raises(Unauthenticated):
@@ -96,12 +96,12 @@ def test_signatures_beyond_the_sixteenth_are_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
-def test_a_message_within_the_tolerance_holds(seconds: int) -> None:
+def test_a_message_within_the_tolerance_is_verified(seconds: int) -> None:
     assert verify(signed(now=NOW + timedelta(seconds=seconds)))
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, 10**9])
-def test_a_message_out_of_its_time_is_refused(seconds: int) -> None:
+def test_a_message_outside_the_tolerance_is_refused(seconds: int) -> None:
     with pytest.raises(Unauthenticated):
         verify(signed(now=NOW + timedelta(seconds=seconds)))
 
@@ -150,7 +150,7 @@ def test_any_flipped_bit_of_a_signed_message_is_refused(data: Any) -> None:
         verify(*changed)
 
 
-def test_no_key_verifies_nothing() -> None:
+def test_without_a_key_no_message_is_verified() -> None:
     with pytest.raises(Unauthenticated):
         verify(signed(), keys=())
 
@@ -177,11 +177,11 @@ def test_a_wrong_older_signature_is_refused(value: Any) -> None:
         verify({"X-Signature": value}, legacy=True)
 
 
-def test_an_older_signature_does_not_mend_a_wrong_new_one() -> None:
+def test_a_valid_older_signature_does_not_replace_a_wrong_new_one() -> None:
     with pytest.raises(Unauthenticated):
         verify(signed(key="x" * 40) | legacy_header(), legacy=True)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature", "X-Signature"])
-def test_one_header_of_a_scheme_makes_a_message_claim_to_be_signed(name: str) -> None:
+def test_a_message_with_one_header_of_a_scheme_counts_as_signed(name: str) -> None:
     assert signatures.is_signed({name: ""})
