@@ -6,7 +6,6 @@ The parent process loads the application once, then Granian forks one child per 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import multiprocessing
 import os
@@ -34,10 +33,6 @@ TARGET: Final = "app.server:application"
 MAX_HEAD_BYTES: Final = 65_536
 PARENT_POLL_SECONDS: Final = 0.5
 RESTART_SECONDS: Final = 0.5
-GARBAGE_THRESHOLD: Final = 20_000
-"""New objects until the next collection. A request makes hundreds, hardly any of them in cycles; with Python's default
-of 700, a batch of signals would trigger dozens of collections.
-"""
 
 
 class ThreadsWarningFilter(logging.Filter):
@@ -74,7 +69,6 @@ def main() -> None:
     address = _free_address(settings)
     # Children share the memory of the loaded application and the draining flag.
     multiprocessing.set_start_method("fork")
-    _tune_garbage_collection()
     shutdown = _Shutdown(settings.web_drain_seconds)
     while not shutdown.requested:
         server = _server(settings, address)
@@ -86,13 +80,6 @@ def application() -> Flask:
     """The application, loaded by the parent process. Granian calls this once in each worker process."""
     _stop_with_parent(wsgi.settings.web_graceful_timeout_seconds)
     return wsgi.app
-
-
-def _tune_garbage_collection() -> None:
-    """Leave what is loaded by now out of every collection, and collect less often. Worker processes inherit both."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 def _server(settings: Settings, address: str) -> Any:

@@ -115,6 +115,4 @@ def main(threads: int) -> None:
 
 if __name__ == "__main__":
     application = server.application().wsgi_app
-    # As the parent of the web processes does, in checkouts that have it.
-    getattr(server, "_tune_garbage_collection", lambda: None)()
     main(int(sys.argv[1]))

@@ -21,10 +21,10 @@ from app.charts.rendering import engine
 from app.resources import Resources
 from app.shared import logs
 from app.shared.metrics import registry
-from app.shared.queue import CHARTS, MAINTENANCE, QUEUES
+from app.shared.queue import CHARTS, CLEAN_UP, MAINTENANCE, QUEUES, SWEEP
 from app.startup import preflight
 from config import Settings, SettingsError
-from worker import metrics, schedule
+from worker import metrics
 
 log = logs.get_logger(__name__)
 
@@ -34,6 +34,12 @@ def _settings() -> Settings:
         return Settings.from_env()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """An entry of beat's schedule. Each task is idempotent and takes a lease, so a second beat does no harm."""
+    # A message expires after one period: while no worker runs, later ones would only pile up behind it.
+    return {"task": task, "schedule": seconds, "options": {"queue": MAINTENANCE, "expires": seconds}}
 
 
 settings = _settings()
@@ -70,7 +76,10 @@ app.conf.update(
     worker_soft_shutdown_timeout=30.0,
     worker_enable_soft_shutdown_on_idle=True,
     worker_max_memory_per_child=400_000,
-    beat_schedule=schedule.entries(settings),
+    beat_schedule={
+        "sweep": _every(settings.sweep_interval_seconds, SWEEP),
+        "clean-up": _every(settings.cleanup_interval_seconds, CLEAN_UP),
+    },
     beat_max_loop_interval=min(5.0, settings.sweep_interval_seconds),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import (
@@ -68,30 +68,22 @@ def read(session: Session, instrument: str, timeframe: str, *, until_ms: int | N
 
     Bars have a volume in all rows or in none: if one of these bars has no volume, all are returned without.
     """
-    newest_first = (
-        select(*(_BARS.c[name] for name in _COLUMNS))
-        .where(_series(instrument, timeframe), *_until(until_ms))
-        .order_by(_BARS.c.time.desc())
-        .limit(limit)
-    )
+    newest_first = _select(instrument, timeframe).order_by(_BARS.c.time.desc()).limit(limit)
+    if until_ms is not None:
+        newest_first = newest_first.where(_BARS.c.time <= until_ms)
     return _bars([*reversed(session.execute(newest_first).all())])
 
 
 def read_first(session: Session, instrument: str, timeframe: str, *, limit: int) -> Bars:
     """The first `limit` bars, oldest first, as `read` returns them."""
-    oldest_first = (
-        select(*(_BARS.c[name] for name in _COLUMNS))
-        .where(_series(instrument, timeframe))
-        .order_by(_BARS.c.time)
-        .limit(limit)
-    )
+    oldest_first = _select(instrument, timeframe).order_by(_BARS.c.time).limit(limit)
     return _bars(session.execute(oldest_first).all())
 
 
-def finest_timeframe(session: Session, instrument: str, *, until_ms: int | None = None) -> str | None:
-    """The shortest timeframe with bars of the instrument (at or before `until_ms`); None if there are none."""
+def finest_timeframe(session: Session, instrument: str) -> str | None:
+    """The shortest timeframe with bars of the instrument; None if there are none."""
     # One index lookup for each timeframe; DISTINCT would scan all bars of the instrument.
-    conditions = [exists().where(_series(instrument, timeframe), *_until(until_ms)) for timeframe in TIMEFRAME_SECONDS]
+    conditions = [exists().where(_series(instrument, timeframe)) for timeframe in TIMEFRAME_SECONDS]
     stored = zip(TIMEFRAME_SECONDS, session.execute(select(*conditions)).one(), strict=True)
     return next((timeframe for timeframe, has_bars in stored if has_bars), None)
 
@@ -151,6 +143,10 @@ def _columns(bars: Bars, part: slice) -> dict[str, Sequence[Any]]:
     return {name: (getattr(bars, name) or missing)[part] for name in _COLUMNS}
 
 
+def _select(instrument: str, timeframe: str) -> Select[Any]:
+    return select(*(_BARS.c[name] for name in _COLUMNS)).where(_series(instrument, timeframe))
+
+
 def _series(instrument: str, timeframe: str) -> ColumnElement[bool]:
     return and_(_BARS.c.instrument == instrument, _BARS.c.timeframe == timeframe)
 
@@ -160,11 +156,6 @@ def _bars(rows: Sequence[Row[Any]]) -> Bars:
         return Bars((), (), (), (), ())
     time, opened, high, low, close, volume = zip(*rows, strict=True)
     return Bars(time, opened, high, low, close, None if None in volume else volume)
-
-
-def _until(until_ms: int | None) -> Iterator[ColumnElement[bool]]:
-    if until_ms is not None:
-        yield _BARS.c.time <= until_ms
 
 
 def _on_postgresql(session: Session) -> bool:

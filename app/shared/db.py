@@ -232,10 +232,6 @@ class Database:
     def dispose(self) -> None:
         self.engine.dispose()
 
-    def forget_connections(self) -> None:
-        """Drop connections inherited over a fork without closing them under the parent."""
-        self.engine.dispose(close=False)
-
 
 def _refuse_change(_connection: Connection, statement: Executable, *_: Any) -> None:
     if statement.is_dml:

@@ -17,6 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import InvalidatePoolError
 
 SERVER_FIRST_SECONDS: Final = 0.5
 TRUSTED_SECONDS: Final = 1.0
@@ -67,7 +68,7 @@ def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engin
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeout_seconds,
-        pool_pre_ping=True,
+        pool_reset_on_return=None,
         hide_parameters=True,
         connect_args={
             "connect_timeout": max(1, round(timeout_seconds)),
@@ -90,6 +91,7 @@ def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engin
         connection = _BoundedConnection.connect(*arguments, **parameters, autocommit=True)
         # Longer than the server's limit, after which the connection is still usable.
         connection.max_wait_seconds = timeout_seconds + SERVER_FIRST_SECONDS
+        connection.last_reply_at = time.monotonic()
         return connection
 
     _avoid_round_trips(engine, timeout_seconds / PING_SHARE)
@@ -97,24 +99,28 @@ def postgresql_engine(url: str, pool_size: int, timeout_seconds: float) -> Engin
 
 
 def _avoid_round_trips(engine: Engine, ping_seconds: float) -> None:
-    """Skip pings of connections that were used a moment ago, and rollbacks where no transaction is open."""
-    ping, rollback = engine.dialect.do_ping, engine.dialect.do_rollback
+    """Ping connections that have been idle for a while, and roll back only open transactions."""
 
-    def short_ping(connection: Any) -> bool:
+    @event.listens_for(engine, "checkout")
+    def check(connection: _BoundedConnection, _record: Any, _proxy: Any) -> None:
         # Under load one round trip in three would be a ping. A connection that breaks meanwhile costs one 503.
         if time.monotonic() - connection.last_reply_at < TRUSTED_SECONDS:
-            return True
-        # After a dead connection there must be time left to open a new one.
-        with connection.limited_wait(ping_seconds):
-            return ping(connection)
+            return
+        try:
+            # After a dead connection there must be time left to open a new one.
+            with connection.limited_wait(ping_seconds):
+                connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            if connection.closed:
+                # The pool opens new connections in place of all that it has.
+                raise InvalidatePoolError from error
+            raise
 
-    def rollback_if_open(connection: Any) -> None:
+    @event.listens_for(engine, "reset")
+    def roll_back(connection: _BoundedConnection, _record: Any, _state: Any) -> None:
         # The driver also skips the round trip, but takes longer to find out.
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            rollback(connection)
-
-    engine.dialect.do_ping = short_ping  # type: ignore[method-assign, assignment]
-    engine.dialect.do_rollback = rollback_if_open  # type: ignore[method-assign, assignment]
+            connection.rollback()
 
 
 def database_file(url: URL) -> Path | None:

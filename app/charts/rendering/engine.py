@@ -6,10 +6,23 @@ The module can be imported without matplotlib and Pillow. Every image is then a 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from app.charts.domain import PRICE_TYPES, ChartSpec, EquityCurve, HLine, MacdPanel, RsiPanel, Sample, VolumePanel
+from app.charts.domain import (
+    PRICE_TYPES,
+    ChartData,
+    ChartSpec,
+    ChartType,
+    EquityCurve,
+    HLine,
+    MacdPanel,
+    RsiPanel,
+    Sample,
+    VolumePanel,
+)
 from app.charts.rendering.image import Image
 from app.charts.rendering.placeholder import placeholder
 from app.market.domain import Bars
@@ -25,12 +38,6 @@ except ImportError as error:
         """Load no fonts: without matplotlib and Pillow no text is drawn."""
         return []
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from app.charts.domain import ChartData, ChartType
 
 __all__ = ["render", "use_fonts", "warm_up"]
 

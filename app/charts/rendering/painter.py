@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from app.charts.domain import ChartSpec
 from app.charts.rendering.canvas import png, webp
 from app.charts.rendering.canvas.fallback_text import missing
 from app.charts.rendering.canvas.raster import RasterCanvas
@@ -17,12 +18,8 @@ from app.charts.rendering.charts.price import annotation_warnings, draw_price_ch
 from app.charts.rendering.charts.price_plan import plan_price
 from app.charts.rendering.image import Image
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.theme import color_warnings
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme, color_warnings
 
 __all__ = ["paint", "use_fonts"]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from app.charts.rendering.canvas.font_files import fonts_digest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENGINE_NUMBER: Final = "2"
 FONT_ID: Final = "dejavu-2.37"

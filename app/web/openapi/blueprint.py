@@ -46,12 +46,7 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = Parser()
 
-    def body(
-        self, schema: Any, *, example: Any = None, content_type: str = "application/json", description: str = ""
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def body(self, schema: Any, *, example: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Describe a body that the view reads by itself, in its own order of checks. Nothing is parsed here."""
-        media_type = {"schema": schema} if example is None else {"schema": schema, "example": example}
-        request_body: dict[str, Any] = {"required": True, "content": {content_type: media_type}}
-        if description:
-            request_body["description"] = description
-        return self.doc(requestBody=request_body)
+        content = {"application/json": {"schema": schema, "example": example}}
+        return self.doc(requestBody={"required": True, "content": content})

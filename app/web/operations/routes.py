@@ -127,7 +127,6 @@ def register(app: Flask, resources: Resources, *collectors: Collector) -> None:
     """Measure and log each request. `/metrics` also shows what `collectors` collect at each scrape."""
     app.extensions[_COLLECTORS] = collectors
     app.extensions[_STORAGE] = StorageCheck(resources.database, resources.clock)
-    request_metrics.register(app)
     app.before_request(_start_timer)
     app.after_request(_log_request)
 
@@ -137,14 +136,17 @@ def _start_timer() -> None:
 
 
 def _log_request(response: Response) -> Response:
+    seconds = time.perf_counter() - g.started
+    rule = request_metrics.url_rule(request)
+    request_metrics.record(request.method, rule, response.status_code, seconds)
     level = log.debug if request.endpoint in HEALTH_CHECKS else log.info
     level(
         "request",
         method=request.method,
-        rule=request_metrics.url_rule(request),
+        rule=rule,
         path=_SECRET.sub("...", request.path),
         status=response.status_code,
-        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        ms=round(seconds * 1000, 2),
         bytes=response.content_length,
         caller=caller(),
     )

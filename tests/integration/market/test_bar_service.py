@@ -114,23 +114,19 @@ def test_the_last_bars_up_to_and_with_a_time_come_oldest_first(database: Databas
     assert len(read(database, "UNKNOWN")) == 0
 
 
-def test_the_finest_timeframe_counts_only_bars_of_its_instrument_up_to_its_time(database: Database) -> None:
+def test_the_finest_timeframe_counts_only_bars_of_its_instrument(database: Database) -> None:
     upsert(database, some_bars(5, 2))
     with database.reading() as session:
         assert service.finest_timeframe(session, "EURUSD") == "1h"
-        assert service.finest_timeframe(session, "EURUSD", until_ms=5 * HOUR) == "1h"
-        assert service.finest_timeframe(session, "EURUSD", until_ms=5 * HOUR - 1) is None
         assert service.finest_timeframe(session, "GBPUSD") is None
 
 
-def test_the_finest_timeframe_is_the_shortest_that_has_bars_by_then(database: Database) -> None:
+def test_the_finest_timeframe_is_the_shortest_that_has_bars(database: Database) -> None:
     upsert(database, some_bars(0, 2), timeframe="1w")
     upsert(database, some_bars(0, 2), timeframe="1d")
     upsert(database, some_bars(9, 2), timeframe="15m")
     with database.reading() as session:
         assert service.finest_timeframe(session, "EURUSD") == "15m"
-        assert service.finest_timeframe(session, "EURUSD", until_ms=8 * HOUR) == "1d"
-        assert service.finest_timeframe(session, "EURUSD", until_ms=-1) is None
         assert service.finest_timeframe(session, "GBPUSD") is None
 
 

@@ -6,11 +6,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 
+from app.shared import engines
 from app.shared.db import Database, ExactDecimal, UtcDateTime, uuid7
 
 TABLE = Table(
@@ -233,4 +235,73 @@ def test_a_raw_statement_without_a_server_raises_an_error_of_sqlalchemy(tmp_path
     database = Database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
     with pytest.raises(OperationalError):
         database.execute_raw("SELECT 1", ())
+    database.dispose()
+
+
+def terminate(database: Database, pids: list[int]) -> None:
+    for pid in pids:
+        database.execute_raw("SELECT pg_terminate_backend($1, 5000)", (pid,))
+
+
+@contextmanager
+def idle_connections(url: str) -> Iterator[tuple[Database, list[int]]]:
+    """A database with two idle connections, and their process ids in the server."""
+    database = Database(url, pool_size=2)
+    pid = text("SELECT pg_backend_pid()")
+    with database.reading() as first, database.reading() as second:
+        pids = [first.scalar(pid), second.scalar(pid)]
+    yield database, pids
+    database.dispose()
+
+
+def test_dead_connections_that_were_idle_are_replaced_without_an_error(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "TRUSTED_SECONDS", 0)
+    other = Database(postgresql_url)
+    with idle_connections(postgresql_url) as (database, pids):
+        terminate(other, pids)
+        with database.reading() as first, database.transaction() as second:
+            assert first.scalar(text("SELECT 1")) == second.scalar(text("SELECT 1")) == 1
+        assert database.execute_raw("SELECT $1::int", (1,)) == [(1,)]
+    other.dispose()
+
+
+def test_one_ping_that_fails_replaces_all_connections(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Database(postgresql_url)
+    with idle_connections(postgresql_url) as (database, pids):
+        terminate(other, pids)
+        monkeypatch.setattr(engines, "TRUSTED_SECONDS", 0)
+        assert database.execute_raw("SELECT 1", ()) == [(1,)]
+        # The second connection, which nobody has pinged, is not used either.
+        monkeypatch.setattr(engines, "TRUSTED_SECONDS", 60)
+        with database.reading() as first, database.reading() as second:
+            assert first.scalar(text("SELECT 1")) == second.scalar(text("SELECT 1")) == 1
+    other.dispose()
+
+
+@pytest.mark.parametrize(("trusted_seconds", "pings"), [(60, 0), (0, 1)])
+def test_only_a_connection_without_a_recent_reply_is_pinged(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch, trusted_seconds: int, pings: int
+) -> None:
+    monkeypatch.setattr(engines, "TRUSTED_SECONDS", trusted_seconds)
+    database = Database(postgresql_url, pool_size=1)
+    assert database.execute_raw("SELECT 1", ()) == [(1,)]
+    with closing(database.engine.raw_connection()) as pooled:
+        connection: Any = pooled.driver_connection
+    with mock.patch.object(connection, "wait", wraps=connection.wait) as wait:
+        assert database.execute_raw("SELECT 1", ()) == [(1,)]
+    assert wait.call_count == 1 + pings
+    database.dispose()
+
+
+def test_a_transaction_left_open_is_rolled_back_before_the_connection_is_used_again(postgresql_url: str) -> None:
+    database = Database(postgresql_url, pool_size=1)
+    TABLE.create(database.engine, checkfirst=True)
+    with closing(database.engine.raw_connection()) as pooled:
+        connection: Any = pooled.driver_connection
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO kept (id) VALUES (1)")
+    assert database.execute_raw("SELECT count(*) FROM kept", ()) == [(0,)]
+    TABLE.drop(database.engine)
     database.dispose()

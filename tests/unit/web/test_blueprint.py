@@ -47,7 +47,7 @@ def small(unconnected: Flask) -> Any:
         return json_response(thing)
 
     @blueprint.route("/raw", methods=["POST"])
-    @blueprint.body(Thing, description="A thing")
+    @blueprint.body(Thing, example={"name": "a"})
     @blueprint.response(200, Thing)
     def raw() -> Any:
         return json_response(read_json(100))
@@ -138,8 +138,9 @@ def test_query_parameters_are_parsed(small: FlaskClient) -> None:
 def test_a_body_that_the_view_reads_is_in_the_document(small: FlaskClient) -> None:
     paths = json.loads(small.get("/openapi.json").data)["paths"]
     parsed, raw = paths["/things"]["post"], paths["/things/raw"]["post"]
-    assert raw["requestBody"]["content"] == parsed["requestBody"]["content"]
-    assert raw["requestBody"]["description"] == "A thing"
+    media_type = parsed["requestBody"]["content"]["application/json"]
+    assert raw["requestBody"]["content"] == {"application/json": media_type | {"example": {"name": "a"}}}
+    assert raw["requestBody"]["required"]
     assert "422" in raw["responses"]
     assert parsed["summary"] == "Make a thing"
 

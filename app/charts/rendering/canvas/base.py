@@ -6,19 +6,17 @@ lie on whole pixels, so their edges are sharp; lines, areas and shapes are antia
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import numpy as np
+from numpy.typing import NDArray
 
-    import numpy as np
-    from numpy.typing import NDArray
+from app.charts.rendering.canvas.color import Rgba
 
-    from app.charts.rendering.canvas.color import Rgba
-
-    Floats = NDArray[np.float64]
-    Pixels = NDArray[np.int64]
-    Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 Align = Literal["left", "center", "right"]
 Point = tuple[float, float]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.color import Rgba
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from app.charts.rendering.canvas.color import Rgba
-
-    Words = NDArray[np.uint32]
+Words = NDArray[np.uint32]
 
 FULL: Final = 256
 """Full opacity."""

@@ -9,14 +9,12 @@ often the line goes up and down.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from app.charts.rendering.canvas.base import Box, Floats
+from app.charts.rendering.canvas.base import Box, Floats
 
 PARTS: Final = 8
 """Strips in one pixel column: a line's edge is exact to an eighth of a pixel across."""

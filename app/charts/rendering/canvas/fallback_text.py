@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.font_manager import get_font
 from matplotlib.ft2font import LoadFlags
 
+from app.charts.rendering.canvas.base import Font
 from app.charts.rendering.canvas.font_faces import face_for
 from app.charts.rendering.canvas.fonts import Mask, font_path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from app.charts.rendering.canvas.base import Font
 
 MISSING: Final = "\N{WHITE SQUARE}"
 _LEFT_TO_RIGHT: Final = "\N{LEFT-TO-RIGHT MARK}"

@@ -5,22 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.font_manager import FontPath
 from matplotlib.ft2font import FT2Font
+from numpy.typing import NDArray
 
 from app.charts.rendering.canvas.font_files import font_files
 from app.charts.rendering.canvas.fonts import font_path
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 # Words in the names of families that look less like DejaVu Sans.
 _SYMBOLS: Final = frozenset({"emoji", "symbols", "symbols2", "symbola", "math", "music"})

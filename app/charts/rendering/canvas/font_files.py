@@ -6,11 +6,9 @@ The web process reads the digest, so nothing that draws is imported here.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 _SUFFIXES: Final = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _HEAD_BYTES: Final = 4096

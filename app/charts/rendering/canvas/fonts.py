@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFont
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from app.charts.rendering.canvas.base import Font
+from app.charts.rendering.canvas.base import Font
 
 _FACES: Final = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}
 _UNKERNED: Final = frozenset("0123456789.,:+-%() ")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Final
+from types import ModuleType
+from typing import Final
 
 try:
     from zlib_ng import zlib_ng as _zlib_ng
@@ -13,8 +14,6 @@ except ImportError:
 else:
     fast_zlib = _zlib_ng
 
-if TYPE_CHECKING:
-    from types import ModuleType
 
 GREYSCALE: Final = 0
 RGBA: Final = 6

@@ -8,33 +8,28 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from app.charts.rendering.canvas import dense
 from app.charts.rendering.canvas import text as glyphs
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Align, Box, Floats, Font, Pixels, Point
 from app.charts.rendering.canvas.blending import (
     FULL,
     blend,
     disjoint_strips,
     word,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from app.charts.rendering.canvas.base import Align, Floats, Font, Pixels, Point
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.canvas.fonts import Mask
+from app.charts.rendering.canvas.color import Rgba
+from app.charts.rendering.canvas.fonts import Mask
 
 _PIXELS_PER_POINT_DPI: Final = 72
 _MOVE, _LINE, _CURVE, _CLOSE = Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CLOSEPOLY

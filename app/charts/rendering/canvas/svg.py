@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from app.charts.rendering.canvas.base import Align, Box, Floats, Font, Pixels, Point
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.dense import thinned
 from app.charts.rendering.canvas.text import width as text_width
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from app.charts.rendering.canvas.base import Align, Box, Floats, Font, Pixels, Point
-    from app.charts.rendering.canvas.color import Rgba
 
 _ANCHORS: Final = {"left": "start", "center": "middle", "right": "end"}
 # Verdana is cut to nearly the same widths, so a reader without DejaVu sees the same layout.

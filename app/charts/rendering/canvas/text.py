@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
+from app.charts.rendering.canvas.base import Font
 from app.charts.rendering.canvas.fallback_text import is_plain, joins, shaped
 from app.charts.rendering.canvas.font_faces import use_folders
 from app.charts.rendering.canvas.fonts import Mask, glyph, kerning
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from app.charts.rendering.canvas.base import Font
 
 _CAP_HEIGHT: Final = 0.729
 _GUESSES: Final = 5

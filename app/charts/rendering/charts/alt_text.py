@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from app.charts.domain import ChartSpec
+from app.charts.rendering.charts.price_plan import PricePlan
 from app.charts.rendering.frame.time_ticks import calendar, format_instant
+from app.charts.rendering.layers.positions import Position
 from app.charts.rendering.plotting import number_format
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.charts.price_plan import PricePlan
-    from app.charts.rendering.layers.positions import Position
 
 _TYPE_NAMES: Final = {"heikin_ashi": "Heikin-Ashi", "ohlc": "OHLC"}
 _MAX_MARKS: Final = 3

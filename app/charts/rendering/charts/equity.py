@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from app.charts.domain import EquityCurve
+from app.charts.domain import ChartSpec, EquityCurve
 from app.charts.rendering.analysis import indicators
+from app.charts.rendering.analysis.indicators import DrawdownSummary
 from app.charts.rendering.analysis.transforms import BarArrays
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Canvas, Floats
 from app.charts.rendering.canvas.text import cap_height, width
 from app.charts.rendering.charts.alt_text import chart_name
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import draw_header, plan_header
+from app.charts.rendering.frame.header import Header, draw_header, plan_header
+from app.charts.rendering.frame.layout import Rows
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.price_tags import Tag, draw_tags, place_tags
 from app.charts.rendering.frame.time_ticks import (
@@ -32,19 +34,9 @@ from app.charts.rendering.layers.series import circle, draw_area
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.price_data import PriceData, check_times, checked_values
-from app.charts.rendering.plotting.scales import IndexScale, value_scale
-from app.charts.rendering.plotting.sizes import sizes_of
-from app.charts.rendering.plotting.theme import theme_of
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.analysis.indicators import DrawdownSummary
-    from app.charts.rendering.canvas.base import Canvas, Floats
-    from app.charts.rendering.frame.header import Header
-    from app.charts.rendering.frame.layout import Rows
-    from app.charts.rendering.plotting.scales import ValueScale
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.scales import IndexScale, ValueScale, value_scale
+from app.charts.rendering.plotting.sizes import Sizes, sizes_of
+from app.charts.rendering.plotting.theme import Theme, theme_of
 
 _DRAWDOWN_SHARE: Final = 0.26
 _MIN_DRAWDOWN_RANGE: Final = 1e-4

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.charts.domain import Sample
-from app.charts.rendering.canvas.base import Box
+from app.charts.domain import ChartSpec, Sample
+from app.charts.rendering.canvas.base import Box, Canvas, Floats
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.text import cap_height, width
 from app.charts.rendering.charts.alt_text import chart_name
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import draw_header, plan_header
+from app.charts.rendering.frame.header import Header, draw_header, plan_header
+from app.charts.rendering.frame.layout import Rows
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.value_ticks import axis_ticks, nice_step, value_ticks
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.price_data import checked_values
 from app.charts.rendering.plotting.scales import ValueScale, value_scale, widened
-from app.charts.rendering.plotting.sizes import sizes_of
-from app.charts.rendering.plotting.theme import theme_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.base import Canvas, Floats
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.frame.header import Header
-    from app.charts.rendering.frame.layout import Rows
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.sizes import Sizes, sizes_of
+from app.charts.rendering.plotting.theme import Theme, theme_of
 
 _MAX_BINS: Final = 200
 _MIN_BINS: Final = 5

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from app.charts.rendering.charts.price_plan import PricePlan
 from app.charts.rendering.layers.panels import panel_name
-
-if TYPE_CHECKING:
-    from app.charts.rendering.charts.price_plan import PricePlan
 
 _MIN_PRICE_AXIS_WIDTH: Final = 8
 _MIN_TIME_AXIS_HEIGHT: Final = 10

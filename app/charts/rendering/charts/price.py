@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Canvas
 from app.charts.rendering.canvas.text import width
 from app.charts.rendering.charts.omissions import omissions
-from app.charts.rendering.charts.price_plan import LEGEND_STRIP, bar_pixels
+from app.charts.rendering.charts.price_plan import LEGEND_STRIP, PricePlan, bar_pixels
 from app.charts.rendering.frame import axes
 from app.charts.rendering.frame.header import draw_header
 from app.charts.rendering.frame.legend import draw_row, fit_entry
@@ -25,10 +25,6 @@ from app.charts.rendering.layers.series import (
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.plot import Plot
 from app.charts.rendering.plotting.scales import IndexScale
-
-if TYPE_CHECKING:
-    from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.charts.price_plan import PricePlan
 
 _SERIES: Final = {
     "candlestick": draw_candles,

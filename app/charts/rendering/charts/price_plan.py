@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.charts.domain import OrderMark
+from app.charts.domain import ChartSpec, OrderMark
 from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.charts.price_range import price_range
 from app.charts.rendering.frame import axes, layout
-from app.charts.rendering.frame.header import plan_header, timeframe_pair
+from app.charts.rendering.frame.header import Header, plan_header, timeframe_pair
+from app.charts.rendering.frame.layout import Rows
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.frame.price_tags import (
     Tag,
@@ -19,40 +22,27 @@ from app.charts.rendering.frame.price_tags import (
     place_tags,
     price_axis_width,
 )
-from app.charts.rendering.frame.time_ticks import calendar, date_range
+from app.charts.rendering.frame.time_ticks import Calendar, calendar, date_range
 from app.charts.rendering.frame.value_ticks import axis_ticks, value_ticks
 from app.charts.rendering.layers import annotations as marks
+from app.charts.rendering.layers.annotations import Annotations
 from app.charts.rendering.layers.free_slots import timeline_for
 from app.charts.rendering.layers.marks import mark_margin
 from app.charts.rendering.layers.overlays import overlay_studies
 from app.charts.rendering.layers.panels import panel_studies, panel_weight
-from app.charts.rendering.layers.positions import order_position, role_tags
+from app.charts.rendering.layers.positions import Position, order_position, role_tags
+from app.charts.rendering.layers.studies import PanelStudy, Study
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.price_data import price_data
+from app.charts.rendering.plotting.price_data import PriceData, price_data
 from app.charts.rendering.plotting.scales import (
     IndexScale,
     ValueScale,
     value_scale,
     widened,
 )
-from app.charts.rendering.plotting.sizes import sizes_of
-from app.charts.rendering.plotting.theme import theme_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.frame.header import Header
-    from app.charts.rendering.frame.layout import Rows
-    from app.charts.rendering.frame.time_ticks import Calendar
-    from app.charts.rendering.layers.annotations import Annotations
-    from app.charts.rendering.layers.positions import Position
-    from app.charts.rendering.layers.studies import PanelStudy, Study
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
-    from app.charts.rendering.plotting.timeline import Timeline
+from app.charts.rendering.plotting.sizes import Sizes, sizes_of
+from app.charts.rendering.plotting.theme import Theme, theme_of
+from app.charts.rendering.plotting.timeline import Timeline
 
 _BAR_PIXELS: Final = 3
 _BRICK_PIXELS: Final = 2

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
+from app.charts.rendering.plotting.price_data import PriceData
 from app.charts.rendering.plotting.scales import RESOLUTION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from app.charts.rendering.plotting.price_data import PriceData
 
 BARS_SHARE: Final = 0.55
 _FLAT_SHARE: Final = 0.02

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Canvas
 from app.charts.rendering.canvas.text import cap_height, width
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.frame.layout import Rows
-    from app.charts.rendering.frame.time_ticks import TimeTick
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.scales import ValueScale
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.frame.layout import Rows
+from app.charts.rendering.frame.time_ticks import TimeTick
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.scales import ValueScale
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme
 
 
 def draw_grid(plot: Plot, values: Sequence[float], columns: Sequence[float]) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from app.charts.domain import ChartSpec
+from app.charts.rendering.canvas.base import Canvas
 from app.charts.rendering.canvas.text import cap_height, fit, width
 from app.charts.rendering.frame.legend import LegendEntry, draw_row, flow
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme
 
 _MIN_HEADER_HEIGHT: Final = 110
 _LEGEND_ROWS: Final = (_MIN_HEADER_HEIGHT, 260, 480)  # one row more from each height on

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from app.charts.rendering.canvas.text import cap_height, width
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.sizes import Sizes
 
 _MAIN_WEIGHT = 3.2
 _MIN_PANEL_HEIGHT = 56  # design pixels: the levels 30 and 70 of an RSI from 0 to 100 can be labelled

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Canvas
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.text import cap_height, width
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Canvas
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.text import cap_height, width
 from app.charts.rendering.frame.layout import axis_width
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from app.charts.rendering.canvas.base import Canvas
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme
 
 _PADDING, _COMPACT_PADDING = 4, 2
 _SIDE_PADDING: Final = 5

@@ -8,23 +8,19 @@ label of its own day, so that it is not read as a time of another day.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.charts.rendering.analysis.local_time import DAY_MS, local_offsets
+from app.charts.rendering.canvas.base import Flags, Pixels
 from app.charts.rendering.frame.label_places import LabelPlaces
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from numpy.typing import NDArray
-
-    from app.charts.rendering.canvas.base import Flags, Pixels
-
-    Indices = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 _EPOCH: Final = date(1970, 1, 1)
 _MINUTE: Final = 60_000

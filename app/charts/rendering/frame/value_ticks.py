@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from app.charts.rendering.plotting.scales import ValueScale
+from app.charts.rendering.plotting.scales import ValueScale
 
 _STEPS: Final = (1.0, 2.0, 5.0, 10.0)
 _MORE_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -73,9 +71,9 @@ def _choices(scale: ValueScale, distance: float, min_step: float) -> Iterator[li
         yield _even_ticks(scale, distance, min_step, _MORE_STEPS)
 
 
-def value_ticks(scale: ValueScale, gap: float, min_step: float = 0.0) -> list[float]:
-    """At most 12 round values on the scale, rising, at least `gap` pixels and `min_step` in value apart."""
-    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MAX_LABELS), min_step)
+def value_ticks(scale: ValueScale, gap: float) -> list[float]:
+    """At most 12 round values on the scale, rising, at least `gap` pixels apart."""
+    return _ticks(scale, max(gap, (scale.bottom - scale.top) / _MAX_LABELS), 0.0)
 
 
 def _ticks(scale: ValueScale, gap: float, min_step: float) -> list[float]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from app.charts.domain import HLine, OrderMark, SignalMark, VLine, Zone
+from app.charts.domain import Annotation, HLine, OrderMark, SignalMark, VLine, Zone
 from app.charts.rendering.canvas.base import Box
 from app.charts.rendering.frame.price_tags import Tag
 from app.charts.rendering.frame.time_ticks import calendar, format_instant
@@ -25,17 +26,11 @@ from app.charts.rendering.layers.positions import (
     zone_boxes,
 )
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.timeline import Slot
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from app.charts.domain import Annotation
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.scales import ValueScale
-    from app.charts.rendering.plotting.theme import Theme
-    from app.charts.rendering.plotting.timeline import Timeline
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.price_data import PriceData
+from app.charts.rendering.plotting.scales import ValueScale
+from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.timeline import Slot, Timeline
 
 _ZONE_FILL: Final = 0.08
 _CAPTION_ROWS: Final = 3

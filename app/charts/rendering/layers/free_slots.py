@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.charts.domain import OrderMark, SignalMark
+from app.charts.domain import Annotation, OrderMark, SignalMark
+from app.charts.rendering.plotting.price_data import PriceData
 from app.charts.rendering.plotting.timeline import Slot, Timeline, slots_after
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.domain import Annotation
-    from app.charts.rendering.plotting.price_data import PriceData
 
 POSITION_SLOTS: Final = 10
 _POSITION_SHARE: Final = 0.1

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.base import Box, Floats
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.canvas.text import cap_height, fit, width
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from app.charts.rendering.canvas.base import Floats
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.plot import Plot
 
 _MARGIN: Final = 2
 _WIDTH_SHARE: Final = 0.5

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from app.charts.rendering.canvas.base import Box
+from app.charts.domain import Side
+from app.charts.rendering.canvas.base import Box, Point
+from app.charts.rendering.layers.labels import Labels
 from app.charts.rendering.layers.series import circle
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.price_data import PriceData
+from app.charts.rendering.plotting.scales import IndexScale, ValueScale
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.domain import Side
-    from app.charts.rendering.canvas.base import Point
-    from app.charts.rendering.layers.labels import Labels
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-
-    Triangle = tuple[Point, Point, Point]
+Triangle = tuple[Point, Point, Point]
 
 _HALF_WIDTH, _HEIGHT, _GAP = 5, 8, 4
 _STACK_GAP: Final = 2

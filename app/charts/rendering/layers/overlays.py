@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from app.charts.domain import Bollinger, MovingAverage, VolumeProfile, Vwap
+from app.charts.domain import Bollinger, ChartSpec, MovingAverage, Overlay, VolumeProfile, Vwap
 from app.charts.rendering.analysis import indicators
 from app.charts.rendering.analysis.volume_profile import Profile, volume_profile
+from app.charts.rendering.canvas.base import Floats
 from app.charts.rendering.canvas.color import Rgba, parse
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame.legend import LegendEntry
@@ -21,14 +22,9 @@ from app.charts.rendering.layers.studies import (
     short_data_warning,
 )
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.plot import LINE_WIDTH
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec, Overlay
-    from app.charts.rendering.canvas.base import Floats
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.plot import LINE_WIDTH, Plot
+from app.charts.rendering.plotting.price_data import PriceData
+from app.charts.rendering.plotting.theme import Theme
 
 _AVERAGES = {"sma": indicators.sma, "ema": indicators.ema, "wma": indicators.wma}
 _PROFILE_SHARE = 0.24

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.charts.domain import AtrPanel, MacdPanel, RsiPanel, VolumePanel
+from app.charts.domain import AtrPanel, ChartSpec, MacdPanel, Panel, RsiPanel, VolumePanel
 from app.charts.rendering.analysis import indicators
+from app.charts.rendering.canvas.base import Flags, Floats, Pixels
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.layers.series import wick_left
@@ -20,14 +21,9 @@ from app.charts.rendering.layers.studies import (
     short_data_warning,
 )
 from app.charts.rendering.plotting import number_format
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec, Panel
-    from app.charts.rendering.canvas.base import Flags, Floats, Pixels
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.price_data import PriceData
+from app.charts.rendering.plotting.theme import Theme
 
 _COLUMN_OPACITY = 0.55
 _VOLUME_WEIGHT = 0.8

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.charts.domain import order_errors
+from app.charts.domain import OrderMark, order_errors
 from app.charts.rendering.canvas.base import Box
+from app.charts.rendering.canvas.color import Rgba
 from app.charts.rendering.frame.price_tags import Tag
 from app.charts.rendering.plotting import number_format
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from app.charts.domain import OrderMark
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.plot import Plot
-    from app.charts.rendering.plotting.scales import ValueScale
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.scales import ValueScale
+from app.charts.rendering.plotting.theme import Theme
 
 _FILL: Final = 0.13
 _FADE: Final = 56

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.rendering.analysis.transforms import BarArrays
-    from app.charts.rendering.canvas.base import Floats, Pixels
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.analysis.transforms import BarArrays
+from app.charts.rendering.canvas.base import Floats, Pixels
+from app.charts.rendering.canvas.color import Rgba
+from app.charts.rendering.plotting.plot import Plot
 
 _HOLLOW_FROM = 3
 _SHADE = 0.28

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.charts.rendering.canvas.base import Floats
+from app.charts.rendering.canvas.color import Rgba
+from app.charts.rendering.frame.legend import LegendEntry
 from app.charts.rendering.plotting import number_format
-from app.charts.rendering.plotting.plot import LINE_WIDTH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from app.charts.rendering.canvas.base import Floats
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.frame.legend import LegendEntry
-    from app.charts.rendering.plotting.plot import Plot
+from app.charts.rendering.plotting.plot import LINE_WIDTH, Plot
 
 
 @dataclass(frozen=True, slots=True)

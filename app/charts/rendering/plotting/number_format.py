@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from app.charts.rendering.canvas.base import Floats
+from app.charts.rendering.canvas.base import Floats
 
 _MAX_DECIMALS: Final = 10
 _SAMPLE_SIZE: Final = 256

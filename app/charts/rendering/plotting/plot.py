@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from app.charts.rendering.canvas.base import Box
-from app.charts.rendering.plotting.scales import BarWidths, bar_widths
-
-if TYPE_CHECKING:
-    from app.charts.rendering.canvas.base import Canvas, Floats
-    from app.charts.rendering.canvas.color import Rgba
-    from app.charts.rendering.plotting.price_data import PriceData
-    from app.charts.rendering.plotting.scales import IndexScale, ValueScale
-    from app.charts.rendering.plotting.sizes import Sizes
-    from app.charts.rendering.plotting.theme import Theme
+from app.charts.rendering.canvas.base import Box, Canvas, Floats
+from app.charts.rendering.canvas.color import Rgba
+from app.charts.rendering.plotting.price_data import PriceData
+from app.charts.rendering.plotting.scales import BarWidths, IndexScale, ValueScale, bar_widths
+from app.charts.rendering.plotting.sizes import Sizes
+from app.charts.rendering.plotting.theme import Theme
 
 LINE_WIDTH = 1.5
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.charts.domain import ChartSpec
 from app.charts.rendering.analysis.local_time import DAY_MS
 from app.charts.rendering.analysis.transforms import (
     BarArrays,
@@ -15,17 +17,12 @@ from app.charts.rendering.analysis.transforms import (
     heikin_ashi,
     renko,
 )
+from app.charts.rendering.canvas.base import Floats
 from app.charts.rendering.errors import RenderError
 from app.charts.rendering.plotting import number_format
 from app.charts.rendering.plotting.scales import MIN_VALUE
 from app.charts.rendering.plotting.timeline import bar_length
 from app.market.domain import Bars
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from app.charts.domain import ChartSpec
-    from app.charts.rendering.canvas.base import Floats
 
 MAX_VALUE: Final = 1e100
 MIN_TIME_MS: Final = -2_208_988_800_000  # 1 January 1900

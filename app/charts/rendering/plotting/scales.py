@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from app.charts.rendering.canvas.base import Box, Floats
+from app.charts.rendering.canvas.base import Box, Floats
 
 _BODY_SHARE: Final = 0.8
 _MIN_BODY: Final = 3

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from app.charts.rendering.analysis.local_time import DAY_MS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.rendering.canvas.base import Flags, Pixels
+from app.charts.rendering.canvas.base import Flags, Pixels
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from app.charts.domain import ChartSpec
 from app.charts.rendering.canvas.base import Font
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec
 
 _NORMAL: Final = (1200, 675)
 _SMALL: Final = (480, 300)

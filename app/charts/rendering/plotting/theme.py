@@ -7,8 +7,9 @@ and borders may have less, and so may translucent areas with a line at their edg
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
+from app.charts.domain import ChartSpec
 from app.charts.rendering.canvas.color import (
     MARK_CONTRAST,
     TEXT_CONTRAST,
@@ -17,9 +18,6 @@ from app.charts.rendering.canvas.color import (
     parse,
 )
 from app.charts.rendering.errors import RenderError
-
-if TYPE_CHECKING:
-    from app.charts.domain import ChartSpec
 
 
 @dataclass(frozen=True, slots=True)

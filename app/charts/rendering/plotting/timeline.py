@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from app.charts.rendering.analysis.local_time import DAY_MS
+from app.charts.rendering.canvas.base import Pixels
 from app.charts.rendering.plotting.sessions import next_opens
 from app.shared.instruments import TIMEFRAME_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from app.charts.rendering.canvas.base import Pixels
 
 FRIDAY: Final = 1  # 1 January 1970 was a Thursday, day 0 of the epoch's weeks
 _WEEK_DAYS: Final = 7
