@@ -73,9 +73,9 @@ def make_cache(store: MediaStore, redis: Redis, timer: Timer) -> MakeCache:
 @pytest.fixture
 def dead_redis() -> Iterator[Redis]:
     """A Redis whose port is closed."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
     with connect(f"redis://127.0.0.1:{port}/0", 0.25) as client:
         yield client
 

@@ -113,11 +113,11 @@ def test_stale_temporaries_are_removed_and_recent_ones_stay(store: MediaStore) -
 
 
 def test_temporaries_of_old_days_are_removed_with_their_day(store: MediaStore) -> None:
-    left = a_temporary(store, 20, NOW - timedelta(days=20))
+    temporary = a_temporary(store, 20, NOW - timedelta(days=20))
     assert lifecycle.remove_stale_temporaries(store, NOW) == Report()
-    assert left.exists()
+    assert temporary.exists()
     assert lifecycle.drop_days_before(store, TODAY) == Report(files=1, bytes=7)
-    assert not left.exists()
+    assert not temporary.exists()
 
 
 def test_usage_is_the_bytes_of_all_files(store: MediaStore) -> None:

@@ -316,8 +316,8 @@ def test_batches_that_share_signals_in_any_order_store_each_once_and_never_lock_
 
     def work(turn: int) -> Counter[str]:
         ordered = news[turn:] + news[:turn] if turn % 2 else news[::-1]
-        verdicts = intake.accept_all(list(enumerate(ordered)), now=NOON)
-        return Counter(type(verdict).__name__ for verdict in verdicts)
+        results = intake.accept_all(list(enumerate(ordered)), now=NOON)
+        return Counter(type(result).__name__ for result in results)
 
     with ThreadPoolExecutor(6) as pool:
         outcomes = sum(pool.map(work, range(12)), Counter[str]())
