@@ -1,4 +1,4 @@
-"""One function that stores any number of signals, each with its event, and answers for each of them
+"""One function that stores any number of signals, each with its event, and names those that it did not store
 
 Revision: 0008
 After: 0007
@@ -36,7 +36,8 @@ $$
 # stores such a list; the next list sees what it stored. `number` is the place of a signal's locks in the two arrays.
 # Each statement of a volatile function sees what was committed before the statement began. So the locks are taken by a
 # statement of their own, and the next one sees what their former holders have committed.
-# With `atomic`, the function calls itself in a subtransaction, which is rolled back unless every outcome is `stored`.
+# A row is returned for each signal that is not stored: `duplicate` or `busy`. All others are stored.
+# With `atomic`, the function calls itself in a subtransaction, which is rolled back where it returns a row.
 STORE_SIGNALS_EACH = """
 CREATE FUNCTION store_signals_each(
     rounds json, window_locks bigint[], external_locks bigint[], span interval, event_kind text,
@@ -57,7 +58,7 @@ BEGIN
                 outcome := answer.outcome;
                 matched_on := answer.matched_on;
                 existing := answer.existing;
-                refused := refused OR outcome <> 'stored';
+                refused := true;
                 RETURN NEXT;
             END LOOP;
             IF refused THEN
@@ -107,7 +108,7 @@ BEGIN
             SELECT new.event_id, event_kind, new.id::text, '{}', new.request_id, new.received_at, 0
             FROM new WHERE rule IS NULL
         )
-        SELECT number, CASE WHEN rule IS NULL THEN 'stored' ELSE 'duplicate' END, rule, signal FROM new;
+        SELECT number, 'duplicate', rule, signal FROM new WHERE rule IS NOT NULL;
     END LOOP;
     RETURN QUERY SELECT number, 'busy', NULL::text, NULL::signals FROM unnest(busy) AS number;
 END

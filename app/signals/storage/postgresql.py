@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
@@ -34,7 +33,10 @@ FROM json_to_recordset($1::json)
 def store(
     database: Database, items: Sequence[IncomingSignal], rule: DedupRule, *, wait_for_lock: bool, atomic: bool
 ) -> list[Outcome]:
-    """One statement and one transaction in one round trip. With `atomic`, nothing is stored unless all are new."""
+    """One statement and one transaction in one round trip. With `atomic`, nothing is stored unless all are new.
+
+    The function returns a row for each signal that it did not store.
+    """
     rows = [queries.to_row(item) for item in items]
     parameters = (
         _rounds_json(items, rows),
@@ -51,7 +53,11 @@ def store(
     except IntegrityError:
         # A writer that takes no locks has stored one of these external_ids meanwhile. The second try sees it.
         results = database.execute_raw(_STORE, parameters)
-    return [_outcome(rows, *result) for result in sorted(results, key=itemgetter(0))]
+    outcomes: list[Outcome] = list(rows)
+    for number, outcome, matched_on, *existing in results:
+        duplicate = outcome == "duplicate"
+        outcomes[number] = Existing(SignalRow(*existing), MatchedOn(matched_on)) if duplicate else NotDone.BUSY
+    return outcomes
 
 
 def find_existing(database: Database, items: Sequence[IncomingSignal], rule: DedupRule) -> list[Existing | None]:
@@ -87,13 +93,6 @@ def _rounds_json(items: Sequence[IncomingSignal], rows: Sequence[SignalRow]) -> 
             rounds.append([])
         rounds[place].append({**row._asdict(), "number": number, "event_id": uuid7(), "request_id": item.request_id})
     return f"[{','.join(map(records, rounds))}]"
-
-
-def _outcome(rows: Sequence[SignalRow], number: int, outcome: str, matched_on: str, *existing: Any) -> Outcome:
-    """The function's answer for one item: stored as its row, a duplicate of an existing signal, or busy."""
-    if outcome == "stored":
-        return rows[number]
-    return Existing(SignalRow(*existing), MatchedOn(matched_on)) if outcome == "duplicate" else NotDone.BUSY
 
 
 def lock_number(key: str) -> int | None:
