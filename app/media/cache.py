@@ -181,7 +181,7 @@ class _Shared:
             self._breaker.record_success()
 
     def forget(self, paths: Sequence[str]) -> None:
-        """Delete the keys. A key that Redis was not asked to delete ends with its TTL."""
+        """Delete the keys. Keys that could not be deleted expire with their TTL."""
         for start in range(0, len(paths), _BATCH_SIZE):
             if not self._breaker.allows_call():
                 return

@@ -1,4 +1,4 @@
-"""Turns marshmallow's nested error messages into a flat list with a JSON pointer (RFC 6901) to each wrong value.
+"""Flattens marshmallow's nested error messages into a list with a JSON pointer (RFC 6901) to each wrong value.
 
 Plain Python: the API, the worker and the command line report errors of schemas by the same rules.
 """

@@ -1,4 +1,4 @@
-"""A lock that threads get in the order in which they asked for it."""
+"""A lock that threads get in the order of their arrival."""
 
 from __future__ import annotations
 
